@@ -1,0 +1,17 @@
+"""Colours that colour-blind people tell apart (Okabe and Ito, 2008), and the look that all figures share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW, BLACK, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#222222", "#9AA5B1"
+CYCLE = (BLUE, GREEN, RED, PURPLE, SKY, BLACK)
+
+LAYOUT: dict[str, Any] = {
+    "template": "plotly_white",
+    "font": {"family": "system-ui, sans-serif", "size": 14, "color": BLACK},
+    "margin": {"l": 70, "r": 20, "t": 60, "b": 60},
+    "height": 520,
+    "hoverlabel": {"align": "left"},
+}

@@ -1,0 +1,221 @@
+"""What a study has come to: its checkpoints, front, knee, hypervolume and bills.
+
+Every checkpoint of every trial is a candidate of the front: an epoch is paid for when it is run, so a trial is a curve of
+accuracy over cost. Trials that failed or proved infeasible are no candidates.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from objectives.costs import COSTS, Measurement, accumulate
+from objectives.front import Reference, front, hypervolume, knee
+from objectives.intervals import wilson_interval
+from storage.studies import StudyRow, TrialRow
+
+CANDIDATE_STATES = ("complete", "stopped", "running", "waiting")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trial after an epoch.
+
+    Attributes:
+        trial: The trial's number.
+        epoch: From 1.
+        params: The trial's parameters.
+        accuracy: Of the validation images, 0 to 1.
+        interval: Wilson's, 95 %.
+        costs: Cumulative up to this epoch, by name in `COSTS`.
+        is_last: Whether the trial was trained no further.
+    """
+
+    trial: int
+    epoch: int
+    params: Mapping[str, Any]
+    accuracy: float
+    interval: tuple[float, float]
+    costs: Mapping[str, Measurement]
+    is_last: bool
+
+    def value(self, cost: str) -> float | None:
+        """Returns a cost's value, None where it is absent."""
+        return self.costs[cost].value
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a study has come to.
+
+    Attributes:
+        study: The study's rows.
+        minimize: Names of the costs to minimise; the first is the one that knees and answers are about.
+        curves: All candidates, by trial, in the order of their epochs.
+        front: Those that nothing beats in accuracy and all minimised costs.
+        knee: The point of the front (in accuracy and the first cost) after which accuracy gets expensive.
+        hypervolume: 0 to 1, in the study's fixed scales; None until they are fixed.
+    """
+
+    study: StudyRow
+    minimize: tuple[str, ...]
+    curves: Mapping[int, Sequence[Checkpoint]]
+    front: tuple[Checkpoint, ...]
+    knee: Checkpoint | None
+    hypervolume: float | None
+
+    @property
+    def finals(self) -> list[Checkpoint]:
+        """The last checkpoint of each candidate trial."""
+        return [curve[-1] for curve in self.curves.values()]
+
+    @property
+    def best(self) -> Checkpoint | None:
+        """The most accurate checkpoint, the cheapest of equals."""
+        return max(self.front, key=lambda point: point.accuracy, default=None)
+
+    @property
+    def baseline(self) -> Checkpoint | None:
+        """The baseline's last checkpoint."""
+        numbers = [trial.number for trial in self.study.trials if trial.is_baseline]
+        return self.curves[numbers[0]][-1] if numbers and numbers[0] in self.curves else None
+
+
+def summarize(study: StudyRow) -> Summary:
+    """Returns what a study has come to."""
+    minimize = tuple(study.spec["objective"]["minimize"])
+    curves = {
+        trial.number: curve
+        for trial in study.trials
+        if trial.state in CANDIDATE_STATES and (curve := trace_curve(trial))
+    }
+    points = [point for curve in curves.values() for point in curve if _losses(point, minimize) is not None]
+    losses = np.array([_losses(point, minimize) for point in points]).reshape(len(points), 1 + len(minimize))
+    on_front = sorted((points[index] for index in front(losses)), key=lambda point: point.value(minimize[0]) or 0.0)
+    return Summary(
+        study,
+        minimize,
+        curves,
+        tuple(on_front),
+        _knee(on_front, minimize[0]),
+        _hypervolume(study, on_front, minimize),
+    )
+
+
+def trace_curve(trial: TrialRow) -> list[Checkpoint]:
+    """Returns a trial's checkpoints, with costs added up."""
+    curve: list[Checkpoint] = []
+    for index, row in enumerate(trial.epochs):
+        own = {name: Measurement(*row.costs[name]) for name in COSTS if name in row.costs}  # type: ignore[arg-type]
+        costs = {
+            name: accumulate(name, [curve[-1].costs[name], cost] if curve else [cost]) for name, cost in own.items()
+        }
+        curve.append(
+            Checkpoint(
+                trial.number,
+                row.epoch,
+                trial.params,
+                row.num_correct / row.num_images,
+                wilson_interval(row.num_correct, row.num_images),
+                costs,
+                index == len(trial.epochs) - 1,
+            )
+        )
+    return curve
+
+
+def bill_lines(study: StudyRow) -> dict[str, float]:
+    """Returns the seconds that all attempts held their slots, by line; the lines add up to the whole."""
+    lines: dict[str, float] = defaultdict(float)
+    for trial in study.trials:
+        for attempt in trial.attempts:
+            for line, seconds in attempt.bill.items():
+                lines[line] += seconds
+    return dict(lines)
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """Returns the object that `paretune show --json` prints."""
+    study = summary.study
+    objectives: list[dict[str, str]] = [{"name": "accuracy", "direction": "maximize"}]
+    objectives += [{"name": name, "direction": "minimize", "unit": COSTS[name].unit} for name in summary.minimize]
+    lines = bill_lines(study)
+    return {
+        "study": study.name,
+        "uuid": study.uuid,
+        "state": study.state,
+        "created_at": study.created_at.isoformat(),
+        "num_trials": study.num_trials,
+        "objectives": objectives,
+        "trials": [_trial_json(trial) for trial in study.trials],
+        "front": [{"trial": point.trial, "epoch": point.epoch} for point in summary.front],
+        "knee": None if summary.knee is None else {"trial": summary.knee.trial, "epoch": summary.knee.epoch},
+        "hypervolume": summary.hypervolume,
+        "reference": study.reference,
+        "billed": {
+            "device_seconds": sum(lines.values()),
+            "lost": {"device_seconds": lines.get("lost", 0.0)},
+            "lines": lines,
+        },
+        "spec": study.spec,
+    }
+
+
+def checkpoint_json(point: Checkpoint) -> dict[str, Any]:
+    """Returns a checkpoint as plain values."""
+    return {
+        "trial": point.trial,
+        "epoch": point.epoch,
+        "params": dict(point.params),
+        "accuracy": point.accuracy,
+        "accuracy_interval": list(point.interval),
+        "costs": {name: cost.value for name, cost in point.costs.items()},
+    }
+
+
+def _trial_json(trial: TrialRow) -> dict[str, Any]:
+    curve = trace_curve(trial)
+    last = curve[-1] if curve else None
+    costs = last.costs if last else {}
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        "is_baseline": trial.is_baseline,
+        "params": dict(trial.params),
+        "accuracy": last.accuracy if last else None,
+        "accuracy_interval": list(last.interval) if last else None,
+        "epochs": len(trial.epochs),
+        "costs": {name: cost.value for name, cost in costs.items()},
+        "absent": {name: cost.reason for name, cost in costs.items() if cost.value is None},
+        "attempts": len(trial.attempts),
+        "reason": trial.reason,
+    }
+
+
+def _losses(point: Checkpoint, minimize: Sequence[str]) -> list[float] | None:
+    values = [value for name in minimize if (value := point.value(name)) is not None]
+    return [-point.accuracy, *values] if len(values) == len(minimize) else None
+
+
+def _knee(points: Sequence[Checkpoint], cost: str) -> Checkpoint | None:
+    if not points:
+        return None
+    losses = np.array([[-point.accuracy, point.value(cost) or 0.0] for point in points])
+    flat = [points[index] for index in front(losses)]
+    accuracies = np.array([point.accuracy for point in flat])
+    index = knee(accuracies, np.array([point.value(cost) or 0.0 for point in flat]))
+    return None if index is None else flat[index]
+
+
+def _hypervolume(study: StudyRow, points: Sequence[Checkpoint], minimize: Sequence[str]) -> float | None:
+    if study.reference is None:
+        return None
+    reference = Reference(study.reference["chance"], tuple(study.reference["worst"]))
+    scores = [
+        reference.scores(point.accuracy, tuple(point.value(name) or 0.0 for name in minimize)) for point in points
+    ]
+    return hypervolume(np.array(scores).reshape(len(scores), 1 + len(minimize)))

@@ -1,0 +1,56 @@
+"""Numbers and settings in words, with units that a person reads easily."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from objectives.costs import COSTS
+from objectives.parameters import Value
+
+_STEPS = {
+    "FLOP": ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")),
+    "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")),
+    "J": ((3.6e6, "kWh"), (1e3, "kJ")),
+    "s": ((3600.0, "h"), (120.0, "min")),
+}
+_SECONDS_OF = {"h": 3600.0, "min": 60.0}
+
+
+def cost_words(name: str, value: float | None) -> str:
+    """Returns a cost with its unit, three digits.
+
+    >>> cost_words("device_seconds", 3.14159), cost_words("train_flops", 6.8e10), cost_words("device_seconds", 300)
+    ('3.14 s', '68 GFLOP', '5 min')
+    """
+    if value is None:
+        return "absent"
+    unit = COSTS[name].unit
+    for least, word in _STEPS.get(unit, ()):
+        if value >= least:
+            return f"{value / _SECONDS_OF.get(word, least):.3g} {word}"
+    return f"{value:.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"  # noqa: PLR2004
+
+
+def accuracy_words(accuracy: float, interval: tuple[float, float]) -> str:
+    """Returns an accuracy with its interval, in percent.
+
+    >>> accuracy_words(0.978, (0.9669, 0.9854))
+    '97.8 % (96.7-98.5)'
+    """
+    low, high = interval
+    return f"{100 * accuracy:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
+
+
+def value_words(value: Value) -> str:
+    """Returns a parameter's value in at most four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def params_words(params: Mapping[str, Any]) -> str:
+    """Returns a setting on one line.
+
+    >>> params_words({"optimizer": "adam", "lr": 0.00123456, "batch_size": 64})
+    'optimizer=adam lr=0.001235 batch_size=64'
+    """
+    return " ".join(f"{name}={value_words(value)}" for name, value in params.items())

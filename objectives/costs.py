@@ -1,0 +1,104 @@
+"""The costs that a trial can have: their names, units and how they add up. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Method = Literal["measured", "counted", "absent"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A named quantity of which less is better.
+
+    Attributes:
+        unit: SI unit, or the thing counted.
+        title: Its words on an axis, without the unit.
+        accumulate: Whether the cost of several epochs is their sum or the largest of them.
+        text: What it includes.
+    """
+
+    unit: str
+    title: str
+    accumulate: Literal["sum", "max"]
+    text: str
+
+
+COSTS: dict[str, Cost] = {
+    "device_seconds": Cost(
+        "s",
+        "device time",
+        "sum",
+        "time that training steps occupied the slot's device (its GPU or its cores)",
+    ),
+    "wall_seconds": Cost("s", "wall time", "sum", "training and evaluation, by the clock"),
+    "cpu_seconds": Cost("s", "CPU time", "sum", "CPU time of the slot's process, all threads, while training"),
+    "energy_joules": Cost("J", "energy", "sum", "energy of the slot's device while training"),
+    "train_flops": Cost("FLOP", "training FLOPs", "sum", "forward and backward, 2 FLOP per multiply-add"),
+    "peak_memory_bytes": Cost(
+        "B",
+        "peak memory",
+        "max",
+        "CUDA: most memory allocated by torch; CPU: most resident memory of the slot",
+    ),
+    "samples": Cost("images", "images trained on", "sum", "training images seen, repeats included"),
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The value of one cost, and how it was got.
+
+    Attributes:
+        value: In the cost's unit; None where nothing was measured. Zero is a measurement.
+        method: `measured` by a clock or counter, `counted` by arithmetic, or `absent`.
+        reason: Why it is absent; None otherwise.
+    """
+
+    value: float | None
+    method: Method
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        absent = self.value is None
+        if absent != (self.method == "absent") or absent != (self.reason is not None):
+            raise ValueError(f"a value, or 'absent' with a reason, must be given, but got {self!r}")
+
+
+def measured(value: float) -> Measurement:
+    """Returns a value that a clock or a counter gave."""
+    return Measurement(value, "measured")
+
+
+def counted(value: float) -> Measurement:
+    """Returns a value that arithmetic gave."""
+    return Measurement(value, "counted")
+
+
+def absent(reason: str) -> Measurement:
+    """Returns a cost that could not be measured, with the reason."""
+    return Measurement(None, "absent", reason)
+
+
+def accumulate(name: str, values: Iterable[Measurement]) -> Measurement:
+    """Returns the cost of several epochs together: their sum, or the largest, as `COSTS[name]` says.
+
+    One absent value makes the whole absent: a sum that leaves something out would be too small.
+
+    >>> accumulate("device_seconds", [measured(1.0), measured(2.5)]).value
+    3.5
+    >>> accumulate("peak_memory_bytes", [measured(1.0), measured(2.5)]).value
+    2.5
+    >>> accumulate("energy_joules", [measured(1.0), absent("no counter")]).reason
+    'no counter'
+    """
+    together = list(values)
+    if not together:
+        return absent("no epoch was recorded")
+    known = [value.value for value in together if value.value is not None]
+    if len(known) < len(together):
+        return next(value for value in together if value.value is None)
+    total = sum(known) if COSTS[name].accumulate == "sum" else max(known)
+    return Measurement(total, together[-1].method)

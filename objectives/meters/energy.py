@@ -1,0 +1,50 @@
+"""Energy of a GPU, by the total-energy counter of NVML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from objectives.costs import Measurement, absent, measured
+
+
+class GpuEnergy:
+    """Reads NVML's counter (millijoules since the driver was loaded) at both ends of a stretch.
+
+    The counter ticks about every 100 ms, so that a stretch of T seconds is off by up to 0.1 / T of its value. It counts
+    the whole GPU: whatever else runs there is in it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._handle: Any = None
+        self._fault: str | None = None
+        self._start_millijoules = 0
+        if device.type != "cuda":
+            self._fault = "only a GPU's energy counter is read, and this slot runs on a CPU"
+            return
+        import pynvml
+
+        try:
+            pynvml.nvmlInit()
+            uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+            self._handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+            self._read()
+        except pynvml.NVMLError as error:
+            self._fault = f"NVML gives no energy counter: {error}"
+
+    def start(self) -> None:
+        """Begins a stretch."""
+        if self._fault is None:
+            self._start_millijoules = self._read()
+
+    def stop(self) -> Measurement:
+        """Returns the stretch's energy in joules."""
+        if self._fault is not None:
+            return absent(self._fault)
+        return measured((self._read() - self._start_millijoules) / 1000)
+
+    def _read(self) -> int:
+        import pynvml
+
+        return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(self._handle))

@@ -1,0 +1,38 @@
+"""Floating-point operations, counted by arithmetic on the meta device: no data, no device, a few milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from objectives.models import build_model
+from objectives.parameters import Value
+
+
+def train_flops_per_image(
+    model: str, options: Mapping[str, Value], image_CHW: tuple[int, int, int], num_classes: int
+) -> int:
+    """Returns the FLOPs of one image's forward and backward pass, 2 per multiply-add.
+
+    Convolutions and matrix products count; the optimizer's step, pooling and activations do not.
+
+    >>> train_flops_per_image("cnn", {"width": 1.0}, (1, 32, 32), 10)
+    2263920
+    """
+    return _count(model, tuple(sorted(options.items())), image_CHW, num_classes)
+
+
+@cache
+def _count(
+    model: str, options: tuple[tuple[str, Value], ...], image_CHW: tuple[int, int, int], num_classes: int
+) -> int:
+    with torch.device("meta"):
+        network = build_model(model, image_CHW[0], num_classes, dict(options))
+        images_BCHW, labels_B = torch.empty(1, *image_CHW), torch.empty(1, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.backward(F.cross_entropy(network(images_BCHW), labels_B))
+    return int(counter.get_total_flops())

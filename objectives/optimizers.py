@@ -1,0 +1,73 @@
+"""The optimizers: names, options and how torch builds them. Torch itself is imported only to build one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from objectives.parameters import FLAG, FRACTION, NON_NEGATIVE, POSITIVE, Parameter, Value
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One way of stepping, by a class of `torch.optim`.
+
+    Attributes:
+        torch_name: The class in `torch.optim`.
+        options: What a sweep may name, with its law. `beta1` and `beta2` become torch's `betas`.
+        settings: What differs from torch's defaults; a named option overrides it.
+    """
+
+    torch_name: str
+    options: Mapping[str, Parameter]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+_DECAY = {"weight_decay": NON_NEGATIVE}
+_MOMENTUM = {"momentum": FRACTION, **_DECAY}
+_ADAM = {"beta1": FRACTION, "beta2": FRACTION, "eps": POSITIVE, "amsgrad": FLAG, **_DECAY}
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "gd": Optimizer("SGD", _DECAY),
+    "sgd": Optimizer("SGD", _MOMENTUM, {"momentum": 0.9}),
+    "nesterov": Optimizer(
+        "SGD",
+        {"momentum": Parameter("float", 0, 1, open_low=True, open_high=True), **_DECAY},
+        {"momentum": 0.9, "nesterov": True},
+    ),
+    "adagrad": Optimizer("Adagrad", {"lr_decay": NON_NEGATIVE, "eps": POSITIVE, **_DECAY}),
+    "rmsprop": Optimizer("RMSprop", {"alpha": FRACTION, "eps": POSITIVE, **_MOMENTUM}),
+    "adam": Optimizer("Adam", _ADAM),
+    "adamw": Optimizer("AdamW", _ADAM),
+}
+
+
+def build_optimizer(
+    name: str, weights: Iterable[torch.nn.Parameter], lr: float, options: Mapping[str, Value]
+) -> torch.optim.Optimizer:
+    """Returns a torch optimizer over `weights`.
+
+    Args:
+        name: A key of `OPTIMIZERS`.
+        weights: What it steps.
+        lr: Learning rate, above 0.
+        options: Named options of that optimizer.
+
+    Raises:
+        KeyError: for an unknown name or option.
+    """
+    from torch import optim
+
+    optimizer = OPTIMIZERS[name]
+    unknown = sorted(set(options) - set(optimizer.options))
+    if unknown:
+        raise KeyError(f"{name} has no option {', '.join(unknown)}; it has {', '.join(optimizer.options)}")
+    arguments: dict[str, Any] = {**optimizer.settings, **options}
+    if "beta1" in arguments or "beta2" in arguments:
+        arguments["betas"] = (arguments.pop("beta1", 0.9), arguments.pop("beta2", 0.999))
+    step: torch.optim.Optimizer = getattr(optim, optimizer.torch_name)(list(weights), lr=lr, **arguments)
+    return step

@@ -1,0 +1,214 @@
+"""One trial, from its configuration to its last epoch: the page to read first.
+
+Shapes: N images of a part, B images of a batch, C channels, H height, W width, K classes.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from objectives import checkpoint
+from objectives.costs import Measurement, counted, measured
+from objectives.data import DATASETS, Part
+from objectives.meters.energy import GpuEnergy
+from objectives.meters.flops import train_flops_per_image
+from objectives.meters.memory import PeakMemory
+from objectives.meters.time import Stopwatch
+from objectives.models import build_model
+from objectives.optimizers import build_optimizer
+from objectives.trial import (
+    Device,
+    EpochEnded,
+    EpochRecord,
+    Event,
+    Finished,
+    Infeasible,
+    Started,
+    TrialConfig,
+)
+
+VALUES_AT_ONCE = {"cpu": 2**18, "cuda": 2**22}
+"""Most input values that go through the model together, whatever the batch size: it bounds the memory, and on a CPU
+keeps the maps in its cache (256 images of 1x32x32 evaluate 1.6 to 2 times as fast as 1,024)."""
+
+
+@dataclass(frozen=True)
+class ResidentPart:
+    """A part of a data set on the device, normalised.
+
+    Attributes:
+        images_NCHW: float32; each channel has mean 0 and deviation 1 over the training part.
+        labels_N: int64.
+    """
+
+    images_NCHW: Tensor
+    labels_N: Tensor
+
+
+@dataclass(frozen=True)
+class ResidentData:
+    """A data set on the device."""
+
+    train: ResidentPart
+    validation: ResidentPart
+    test: ResidentPart
+    num_classes: int
+
+
+def run_trial(config: TrialConfig, device: torch.device, described: Device) -> Iterator[Event]:
+    """Trains one trial and yields what happens: `Started`, an `EpochEnded` per epoch, then `Finished` or `Infeasible`.
+
+    Where the trial's folder holds a checkpoint it continues after that epoch, and on a CPU ends bit-equal to a trial
+    that was never cut off. Closing the iterator between two events stops the trial there.
+
+    Args:
+        config: The setting.
+        device: Where to train.
+        described: The same device, as the records call it.
+
+    Raises:
+        torch.OutOfMemoryError: when the setting does not fit into the device's memory.
+    """
+    watch = Stopwatch(device)
+    data = load_resident(config.dataset, device)
+    images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
+    num_images, image_CHW = len(labels_N), (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
+    batch_size = num_images if config.batch_size == "full" else config.batch_size
+
+    torch.manual_seed(config.seed)
+    model = build_model(config.model, image_CHW[0], data.num_classes, config.model_options).to(device)
+    optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
+    records: list[EpochRecord] = []
+    if config.folder is not None and (cut_off := checkpoint.load(config.folder)) is not None:
+        model.load_state_dict(cut_off.model)
+        optimizer.load_state_dict(cut_off.optimizer)
+        records = list(cut_off.records)
+    flops = train_flops_per_image(config.model, config.model_options, image_CHW, data.num_classes)
+    energy, memory = GpuEnergy(device), PeakMemory(device)
+    warm_up(model, images_NCHW[:batch_size], labels_N[:batch_size])
+    watch.lap("setup")
+    with watch.paused():
+        yield Started(config.number, described, len(records), watch.take_bill())
+        for record in records:
+            yield EpochEnded(config.number, record, replayed=True)
+
+    for epoch in range(len(records) + 1, config.epochs + 1):
+        order_N = draw_order(config.seed, epoch, num_images).to(device)
+        memory.start()
+        energy.start()
+        cpu_start = time.process_time()
+        train_loss_sum = train_epoch(model, optimizer, images_NCHW[order_N], labels_N[order_N], batch_size)
+        device_seconds = watch.lap("training")
+        costs: dict[str, Measurement] = {
+            "device_seconds": measured(device_seconds),
+            "cpu_seconds": measured(time.process_time() - cpu_start),
+            "energy_joules": energy.stop(),
+            "peak_memory_bytes": memory.stop(),
+            "train_flops": counted(float(flops * num_images)),
+            "samples": counted(float(num_images)),
+        }
+
+        train_loss = train_loss_sum.item() / num_images
+        validation_loss, num_correct = evaluate(model, data.validation)
+        evaluation_seconds = watch.lap("evaluation")
+        if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
+            yield Infeasible(config.number, f"diverged: the loss is not finite in epoch {epoch}", watch.take_bill())
+            return
+
+        costs["wall_seconds"] = measured(device_seconds + evaluation_seconds)
+        record = EpochRecord(
+            epoch,
+            train_loss,
+            validation_loss,
+            num_correct,
+            len(data.validation.labels_N),
+            costs,
+            watch.take_bill(),
+        )
+        records.append(record)
+        if config.folder is not None:
+            checkpoint.save(config.folder, model, optimizer, records, epoch)
+            watch.lap("saving")
+        with watch.paused():
+            yield EpochEnded(config.number, record)
+    yield Finished(config.number, watch.take_bill())
+
+
+def train_epoch(
+    model: nn.Module, optimizer: torch.optim.Optimizer, images_NCHW: Tensor, labels_N: Tensor, batch_size: int
+) -> Tensor:
+    """Takes one pass over the images in their order and returns the sum of their losses, on the device.
+
+    A batch that is too large to go through at once goes in micro-batches, whose gradients add up to exactly that of the
+    batch's mean loss. Nothing here waits for the device.
+    """
+    model.train()
+    at_once = num_images_at_once(images_NCHW)
+    loss_sum = torch.zeros((), device=labels_N.device)
+    for images_BCHW, labels_B in zip(
+        torch.split(images_NCHW, batch_size), torch.split(labels_N, batch_size), strict=True
+    ):
+        optimizer.zero_grad()
+        for images, labels in zip(torch.split(images_BCHW, at_once), torch.split(labels_B, at_once), strict=True):
+            loss = F.cross_entropy(model(images), labels, reduction="sum")
+            torch.autograd.backward(loss / len(labels_B))
+            loss_sum += loss.detach()
+        optimizer.step()
+    return loss_sum
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, part: ResidentPart) -> tuple[float, int]:
+    """Returns the mean cross-entropy (nats) and the number of images classified correctly."""
+    model.eval()
+    at_once = num_images_at_once(part.images_NCHW)
+    loss_sum = torch.zeros((), device=part.labels_N.device)
+    num_correct = torch.zeros((), dtype=torch.long, device=part.labels_N.device)
+    for images, labels in zip(torch.split(part.images_NCHW, at_once), torch.split(part.labels_N, at_once), strict=True):
+        logits_BK = model(images)
+        loss_sum += F.cross_entropy(logits_BK, labels, reduction="sum")
+        num_correct += (logits_BK.argmax(dim=1) == labels).sum()
+    return loss_sum.item() / len(part.labels_N), int(num_correct.item())
+
+
+def draw_order(seed: int, epoch: int, num_images: int) -> Tensor:
+    """Returns the order of the images in an epoch: a function of seed and epoch alone, so that any epoch can be redone."""
+    generator = torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * epoch) % 2**63)
+    return torch.randperm(num_images, generator=generator)
+
+
+def warm_up(model: nn.Module, images_BCHW: Tensor, labels_B: Tensor) -> None:
+    """Takes one forward and backward pass with a copy, so that the first step measured is a step like the others."""
+    rehearsal = copy.deepcopy(model)
+    at_once = num_images_at_once(images_BCHW)
+    with torch.random.fork_rng(devices=[]):
+        torch.autograd.backward(F.cross_entropy(rehearsal(images_BCHW[:at_once]), labels_B[:at_once]))
+
+
+def num_images_at_once(images_NCHW: Tensor) -> int:
+    """Returns how many images go through the model together."""
+    return max(1, VALUES_AT_ONCE[images_NCHW.device.type] // images_NCHW[0].numel())
+
+
+@lru_cache(maxsize=2)
+def load_resident(dataset: str, device: torch.device) -> ResidentData:
+    """Returns a data set on the device, loaded once per process."""
+    data = DATASETS[dataset]()
+    train = torch.from_numpy(data.train.images_NCHW).double() / 255
+    mean_C, deviation_C = train.mean(dim=(0, 2, 3)), train.std(dim=(0, 2, 3)).clamp_min(1e-8)
+
+    def resident(part: Part) -> ResidentPart:
+        images = torch.from_numpy(part.images_NCHW).float() / 255
+        images = (images - mean_C.float().view(1, -1, 1, 1)) / deviation_C.float().view(1, -1, 1, 1)
+        return ResidentPart(images.to(device), torch.from_numpy(part.labels_N).to(device))
+
+    return ResidentData(resident(data.train), resident(data.validation), resident(data.test), len(data.classes))

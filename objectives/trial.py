@@ -1,0 +1,174 @@
+"""What crosses the seam between the coordinator and a slot: trial configurations in, events out. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from objectives.costs import Measurement
+from objectives.parameters import Value
+
+LINES = ("setup", "training", "evaluation", "saving", "lost")
+"""What a slot's time went into. An attempt's lines add up to the time it held the slot."""
+
+Bill = Mapping[str, float]
+"""Seconds spent on each of `LINES` since the attempt's event before."""
+
+
+CHECKPOINT = "checkpoint.pt"
+"""Name of the file in a trial's folder that it continues from."""
+
+
+def weights_path(folder: Path, epoch: int) -> Path:
+    """Returns where in a trial's folder the weights after an epoch lie."""
+    return folder / f"epoch-{epoch:04}.pt"
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """All that a slot needs to run one trial; the same configuration gives the same trial.
+
+    Attributes:
+        number: The trial's number within its study.
+        model: A key of `MODELS`.
+        dataset: A key of `DATASETS`.
+        epochs: Passes over the training images, at least 1.
+        seed: Decides the initial weights and the order of the images.
+        lr: Learning rate.
+        optimizer: A key of `OPTIMIZERS`.
+        batch_size: Images per step, or `full` for all of them.
+        model_options: Parameters of the model family.
+        optimizer_options: Options of the optimizer.
+        folder: Where its checkpoints are; the trial continues from what lies there. None keeps nothing.
+    """
+
+    number: int
+    model: str
+    dataset: str
+    epochs: int
+    seed: int
+    lr: float
+    optimizer: str
+    batch_size: int | Literal["full"]
+    model_options: Mapping[str, Value]
+    optimizer_options: Mapping[str, Value]
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a slot runs.
+
+    Attributes:
+        slot: Number of the slot, from 0.
+        device: `cpu`, or `cuda:INDEX` by NVML's index.
+        threads: Threads of torch's CPU operations.
+        cores: CPU cores that the slot is pinned to; empty where it is not pinned.
+    """
+
+    slot: int
+    device: str
+    threads: int
+    cores: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Device:
+    """The hardware and software that a trial ran on; costs from different ones are not the same cost.
+
+    Attributes:
+        kind: `cpu` or `cuda`.
+        name: As the maker calls it.
+        identity: Host name for a CPU, UUID for a GPU.
+        threads: Threads of torch's CPU operations.
+        torch: Version of torch.
+    """
+
+    kind: str
+    name: str
+    identity: str
+    threads: int
+    torch: str
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one pass over the training images gave and cost.
+
+    Attributes:
+        epoch: From 1.
+        train_loss: Mean cross-entropy in nats, over the pass, while the weights moved.
+        validation_loss: Mean cross-entropy in nats, after the pass.
+        num_correct: Validation images classified correctly after the pass.
+        num_images: Validation images.
+        costs: By name in `COSTS`; every meter of the slot gives an entry, absent ones with their reason.
+        bill: Seconds spent since the event before: this epoch's, and the saving of the epoch before.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    num_correct: int
+    num_images: int
+    costs: Mapping[str, Measurement]
+    bill: Bill
+
+
+@dataclass(frozen=True)
+class Started:
+    """A trial is set up on a slot. `epoch` is the one it continues after: 0 for a fresh trial."""
+
+    trial: int
+    device: Device
+    epoch: int
+    bill: Bill
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch is over. `replayed` where it was restored from a checkpoint rather than trained by this attempt."""
+
+    trial: int
+    record: EpochRecord
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All epochs are done."""
+
+    trial: int
+    bill: Bill
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """The setting itself cannot be trained here: it diverges, or does not fit into memory."""
+
+    trial: int
+    reason: str
+    bill: Bill
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A fault of code or machine, not of the setting."""
+
+    trial: int
+    reason: str
+    bill: Bill
+
+
+@dataclass(frozen=True)
+class SlotLost:
+    """A slot died with this trial on it; the trial can be tried again."""
+
+    trial: int
+    reason: str
+    bill: Bill
+
+
+Ended = Finished | Infeasible | Failed | SlotLost
+Event = Started | EpochEnded | Ended

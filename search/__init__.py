@@ -1,0 +1,1 @@
+"""The search: spec, samplers, coordinator, engines and the command line."""

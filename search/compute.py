@@ -1,0 +1,64 @@
+"""Where trials can run on this machine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from objectives.trial import Placement
+from search.faults import Faults
+
+if TYPE_CHECKING:
+    from search.spec import Compute
+
+
+def place_slots(compute: Compute, num_trials: int) -> list[Placement]:
+    """Returns the slots of a sweep: on GPUs one each, on a CPU each with cores of its own.
+
+    Args:
+        compute: What was asked for; `auto` is decided here.
+        num_trials: No more slots than trials are made by `auto`.
+
+    Raises:
+        Faults: where what was asked for is not there.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    num_cores = len(cores) or os.cpu_count() or 1
+    gpus = [] if compute.device == "cpu" else find_gpus()
+    if compute.device == "cuda" and not gpus:
+        raise Faults("compute.device: cuda is asked for, but NVML finds no GPU here; use cpu or auto")
+    most = 1 if compute.engine == "inline" else min(len(gpus) or num_cores, num_trials)
+    num_slots = most if compute.slots == "auto" else compute.slots
+    if compute.engine == "inline" and num_slots != 1:
+        raise Faults(f"compute.slots: the inline engine has 1 slot, but got {num_slots}; use engine process")
+    if gpus and num_slots > len(gpus):
+        raise Faults(f"compute.slots: at most one per GPU, {len(gpus)} here, but got {num_slots}")
+    threads = max(1, num_cores // num_slots) if compute.threads == "auto" else compute.threads
+    if num_slots * threads > num_cores:
+        raise Faults(
+            f"compute: slots x threads <= cores must hold, so that costs are comparable, but got {num_slots} x {threads} "
+            f"on {num_cores} cores"
+        )
+    return [
+        Placement(
+            slot,
+            f"cuda:{gpus[slot]}" if gpus else "cpu",
+            threads,
+            tuple(cores[slot * threads : (slot + 1) * threads]),
+        )
+        for slot in range(num_slots)
+    ]
+
+
+def find_gpus() -> list[str]:
+    """Returns the GPUs that CUDA_VISIBLE_DEVICES leaves visible, as it would name them; torch is not imported."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        indices = [str(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return indices if visible is None else [name.strip() for name in visible.split(",") if name.strip()]

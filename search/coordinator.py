@@ -1,0 +1,367 @@
+"""The coordinator: the one process that decides for a study. It asks, submits, records and tells."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from objectives.costs import COSTS, Measurement, accumulate
+from objectives.data import DATASETS
+from objectives.front import Reference, front
+from objectives.models import MODELS
+from objectives.optimizers import OPTIMIZERS
+from objectives.parameters import Value
+from objectives.trial import (
+    CHECKPOINT,
+    EpochEnded,
+    EpochRecord,
+    Event,
+    Failed,
+    Finished,
+    Infeasible,
+    Placement,
+    SlotLost,
+    Started,
+    TrialConfig,
+    weights_path,
+)
+from search.engines import ENGINES, Engine
+from search.samplers import Proposals, derive_seed
+from search.spec import SweepSpec
+from storage.database import Database
+from storage.leases import Lease
+from storage.ledger import CostValue, Ledger, Page
+from storage.studies import StudyRow, TrialRow
+
+MOST_ATTEMPTS = 3
+"""Attempts of a trial whose slot keeps dying; after the last one it has failed."""
+
+HEARTBEAT_SECONDS = 1.0
+"""How often requests are looked for and the lease is renewed."""
+
+Checkpoint = tuple[int, int]
+"""A trial's number and an epoch of it: a candidate for the front."""
+
+
+@dataclass
+class Trial:
+    """A trial as the coordinator knows it while it runs the study."""
+
+    number: int
+    params: dict[str, Value]
+    seed: int
+    state: str
+    num_attempts: int = 0
+    slot: int | None = None
+    heard_at: float = 0.0
+    accuracies: list[float] = field(default_factory=list)
+    costs: list[dict[str, Measurement]] = field(default_factory=list)
+    reason: str | None = None
+
+    def cost(self, name: str, epoch: int | None = None) -> Measurement:
+        """Returns the cost up to an epoch, by default the last."""
+        return accumulate(name, [costs[name] for costs in self.costs[:epoch]])
+
+
+Watch = Callable[[Trial, Event], None]
+"""Told of each event after it was recorded."""
+
+
+class Coordinator:
+    """Runs a study until its target is reached, a stop is requested, or it is interrupted.
+
+    Args:
+        database: Where the study is.
+        study: The study, as it was read under the lease.
+        spec: Its spec; `compute` may differ from the stored one.
+        lease: The right to write.
+        placements: The slots to use.
+        watch: Told of each event.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        study: StudyRow,
+        spec: SweepSpec,
+        lease: Lease,
+        placements: list[Placement],
+        watch: Watch,
+    ) -> None:
+        self._spec, self._watch, self._placements = spec, watch, placements
+        self._target, self._reference = study.num_trials, study.reference
+        self._folder = database.artifacts / study.uuid
+        self._trials = {row.number: _remember(row) for row in study.trials}
+        self._ledger = Ledger(database, lease)
+        self._proposals = Proposals(database, spec)
+        lease.fence(self._proposals.storage.engine)
+        self._front: dict[Checkpoint, list[float]] = {}
+        for trial in self._trials.values():
+            if trial.state == "complete":
+                self._merge_into_front(trial)
+        self._next_heartbeat = 0.0
+        self._repair(study, lease)
+
+    def run(self) -> Literal["complete", "stopped"]:
+        """Runs trials until the study is complete or asked to stop, and returns its state.
+
+        Whatever ends it, KeyboardInterrupt too, the slots are ended and what was under way is put back to be continued.
+        """
+        engine = ENGINES[self._spec.compute.engine](self._placements)
+        try:
+            state = self._loop(engine)
+        finally:
+            engine.close()
+            self._put_back()
+        with self._ledger.writing() as page:
+            page.set_state(state)
+        return state
+
+    def close(self) -> None:
+        """Gives the lease back."""
+        self._ledger.close()
+
+    def _loop(self, engine: Engine) -> Literal["complete", "stopped"]:
+        while not self._stop_requested():
+            self._fill(engine)
+            if not any(trial.state in ("running", "waiting") for trial in self._trials.values()):
+                return "complete"
+            self._record(list(engine.events(HEARTBEAT_SECONDS)))
+        return "stopped"
+
+    def _stop_requested(self) -> bool:
+        if time.monotonic() < self._next_heartbeat:
+            return False
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        with self._ledger.writing() as page:
+            page.renew()
+            return "stop" in page.take_requests()
+
+    def _fill(self, engine: Engine) -> None:
+        for placement in engine.free_slots():
+            waiting = (trial for trial in self._trials.values() if trial.state == "waiting")
+            trial = next(waiting, None) or self._propose()
+            if trial is None:
+                return
+            with self._ledger.writing() as page:
+                trial.num_attempts = page.start_attempt(trial.number, placement.slot)
+            trial.state, trial.slot, trial.heard_at = "running", placement.slot, time.perf_counter()
+            engine.submit(placement.slot, [self._configure(trial)])
+
+    def _propose(self) -> Trial | None:
+        number = len(self._trials)
+        if number >= self._target:
+            return None
+        params = self._proposals.ask(number)
+        trial = Trial(number, params, derive_seed(self._spec.search.seed, number, "training"), "waiting")
+        with self._ledger.writing() as page:
+            page.add_trial(number, params, trial.seed, is_baseline=self._proposals.is_baseline(number))
+        self._trials[number] = trial
+        return trial
+
+    def _configure(self, trial: Trial) -> TrialConfig:
+        params, objective = trial.params, self._spec.objective
+        lr, optimizer, batch_size = params["lr"], str(params["optimizer"]), params["batch_size"]
+        assert isinstance(lr, float)
+        options = OPTIMIZERS[optimizer].options
+        return TrialConfig(
+            number=trial.number,
+            model=objective.model,
+            dataset=objective.dataset,
+            epochs=objective.epochs,
+            seed=trial.seed,
+            lr=lr,
+            optimizer=optimizer,
+            batch_size="full" if batch_size == "full" else int(batch_size),
+            model_options={name: params[name] for name in MODELS[objective.model].parameters if name in params},
+            optimizer_options={name: params[name] for name in options if name in params},
+            folder=self._trial_folder(trial.number),
+        )
+
+    def _record(self, events: list[Event]) -> None:
+        """Writes events in one transaction, then tells the sampler, the watcher and the disk."""
+        if not events:
+            return
+        with self._ledger.writing() as page:
+            for event in events:
+                self._write(page, self._trials[event.trial], event)
+        for event in events:
+            trial = self._trials[event.trial]
+            if trial.state in ("complete", "infeasible", "failed"):
+                self._tell(trial)
+                self._tidy(trial)
+            self._watch(trial, event)
+
+    def _write(self, page: Page, trial: Trial, event: Event) -> None:
+        attempt = trial.num_attempts
+        trial.heard_at = time.perf_counter()
+        match event:
+            case Started():
+                page.set_device(trial.number, attempt, asdict(event.device))
+                page.charge(trial.number, attempt, event.bill)
+            case EpochEnded():
+                self._write_epoch(page, trial, event)
+            case Finished():
+                page.charge(trial.number, attempt, event.bill)
+                missing = [cost for name in self._spec.objective.minimize if (cost := trial.cost(name)).value is None]
+                if missing:
+                    self._end(page, trial, "failed", f"a cost to minimise is absent: {missing[0].reason}")
+                else:
+                    self._end(page, trial, "complete", None)
+                    self._fix_reference(page, trial)
+            case Infeasible():
+                page.charge(trial.number, attempt, event.bill)
+                self._end(page, trial, "infeasible", event.reason)
+            case Failed():
+                page.charge(trial.number, attempt, event.bill)
+                self._end(page, trial, "failed", event.reason)
+            case SlotLost():
+                page.charge(trial.number, attempt, event.bill)
+                if attempt >= MOST_ATTEMPTS:
+                    self._end(page, trial, "failed", f"{event.reason}, {attempt} times")
+                else:
+                    page.end_attempt(trial.number, attempt, event.reason)
+                    page.return_trial(trial.number)
+                    trial.state = "waiting"
+
+    def _write_epoch(self, page: Page, trial: Trial, event: EpochEnded) -> None:
+        record, attempt = event.record, trial.num_attempts
+        if record.epoch <= len(trial.costs):
+            if not event.replayed:  # trained once more, since the checkpoint was older than the ledger
+                page.charge(trial.number, attempt, {"lost": sum(record.bill.values())})
+            return
+        page.record_epoch(
+            trial.number,
+            attempt,
+            epoch=record.epoch,
+            train_loss=record.train_loss,
+            validation_loss=record.validation_loss,
+            num_correct=record.num_correct,
+            num_images=record.num_images,
+            costs={name: _kept(cost) for name, cost in record.costs.items()},
+        )
+        if not event.replayed:  # else its time is in what the attempt before it lost
+            page.charge(trial.number, attempt, record.bill)
+        _remember_epoch(trial, record)
+
+    def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
+        page.end_attempt(trial.number, trial.num_attempts, state)
+        costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
+        page.end_trial(trial.number, state, reason, costs)
+        trial.state, trial.reason = state, reason
+
+    def _fix_reference(self, page: Page, trial: Trial) -> None:
+        """Fixes the hypervolume's scales by the first trial that completes, once for the whole study."""
+        if self._reference is not None:
+            return
+        num_classes = len(DATASETS[self._spec.objective.dataset]().classes)
+        worst = [Reference.WORST_OVER_FIRST * value for value in self._minimized(trial)]
+        self._reference = {"chance": 1 / num_classes, "worst": worst}
+        page.set_reference(self._reference)
+
+    def _tell(self, trial: Trial) -> None:
+        """Tells Optuna how a trial ended.
+
+        An infeasible trial is told as accuracy 0 at the highest cost of any trial, with a violated constraint; these
+        numbers are for the sampler alone and are recorded nowhere else.
+        """
+        if trial.state == "complete":
+            self._proposals.tell(trial.number, trial.accuracies[-1], self._minimized(trial), feasible=True)
+        elif trial.state == "infeasible":
+            costs = [self._highest(name) for name in self._spec.objective.minimize]
+            self._proposals.tell(trial.number, 0.0, costs, feasible=False)
+        else:
+            self._proposals.give_up(trial.number)
+
+    def _highest(self, name: str) -> float:
+        values = [trial.cost(name).value for trial in self._trials.values()]
+        return max((value for value in values if value is not None), default=1.0)
+
+    def _minimized(self, trial: Trial, epoch: int | None = None) -> list[float]:
+        values = [trial.cost(name, epoch).value for name in self._spec.objective.minimize]
+        return [value for value in values if value is not None]
+
+    def _merge_into_front(self, trial: Trial) -> None:
+        for epoch, accuracy in enumerate(trial.accuracies, start=1):
+            self._front[trial.number, epoch] = [-accuracy, *self._minimized(trial, epoch)]
+        ordered = sorted(self._front)
+        kept = front(np.array([self._front[checkpoint] for checkpoint in ordered]))
+        self._front = {ordered[index]: self._front[ordered[index]] for index in kept}
+
+    def _tidy(self, trial: Trial) -> None:
+        """Keeps the weights of the front and the last ones of each complete trial, and removes the rest."""
+        folder = self._trial_folder(trial.number)
+        if trial.state != "complete":
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        before = set(self._front)
+        self._merge_into_front(trial)
+        new = {(trial.number, epoch) for epoch in range(1, len(trial.costs) + 1)}
+        for number, epoch in (before | new) - set(self._front):
+            if epoch < len(self._trials[number].costs):
+                weights_path(self._trial_folder(number), epoch).unlink(missing_ok=True)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+
+    def _put_back(self) -> None:
+        """Ends the attempts under way, bills what they lost, and lets their trials wait to be continued."""
+        running = [trial for trial in self._trials.values() if trial.state == "running"]
+        with self._ledger.writing() as page:
+            for trial in running:
+                lost_seconds = time.perf_counter() - trial.heard_at
+                page.charge(trial.number, trial.num_attempts, {"lost": lost_seconds})
+                page.end_attempt(trial.number, trial.num_attempts, "interrupted")
+                page.return_trial(trial.number)
+                trial.state = "waiting"
+
+    def _repair(self, study: StudyRow, lease: Lease) -> None:
+        """Mends what a coordinator that was killed left behind, in the ledger and then in Optuna's tables."""
+        with self._ledger.writing() as page:
+            page.set_state("running")
+            for row in study.trials:
+                for attempt in row.attempts:
+                    if attempt.ended_at is None:
+                        page.charge(row.number, attempt.attempt, {"lost": _lost_seconds(attempt.heard_at, lease)})
+                        page.end_attempt(row.number, attempt.attempt, "killed with its coordinator")
+                if row.state == "running":
+                    page.return_trial(row.number)
+                    self._trials[row.number].state = "waiting"
+        for trial in self._trials.values():
+            if trial.state in ("complete", "infeasible", "failed"):
+                self._tell(trial)
+
+    def _trial_folder(self, number: int) -> Path:
+        return self._folder / f"trial-{number:05}"
+
+
+def _lost_seconds(heard_at: datetime, lease: Lease) -> float:
+    """Returns how long an attempt went on, unheard, until its coordinator was last heard of."""
+    last = lease.last_renewed_at or datetime.now(UTC)
+    return max(0.0, (last - heard_at).total_seconds())
+
+
+def _remember(row: TrialRow) -> Trial:
+    trial = Trial(row.number, dict(row.params), row.seed, row.state, len(row.attempts), reason=row.reason)
+    for epoch in row.epochs:
+        trial.accuracies.append(epoch.num_correct / epoch.num_images)
+        trial.costs.append({name: _measurement(cost) for name, cost in epoch.costs.items()})
+    return trial
+
+
+def _remember_epoch(trial: Trial, record: EpochRecord) -> None:
+    trial.accuracies.append(record.num_correct / record.num_images)
+    trial.costs.append(dict(record.costs))
+
+
+def _measurement(cost: CostValue) -> Measurement:
+    return Measurement(*cost)  # type: ignore[arg-type]  # the ledger keeps the method as a plain word
+
+
+def _kept(cost: Measurement) -> CostValue:
+    return CostValue(cost.value, cost.method, cost.reason)

@@ -1,0 +1,107 @@
+"""The process engine: each slot a long-lived worker process of its own, pinned to its cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from objectives.slot import Bundle, serve
+from objectives.trial import Ended, Event, Placement, SlotLost
+
+PATIENCE_SECONDS = 5
+
+
+@dataclass
+class _Slot:
+    placement: Placement
+    process: SpawnProcess
+    connection: Connection
+    pending: list[int] = field(default_factory=list)
+    busy: bool = False
+    heard_at: float = 0.0
+
+
+class ProcessEngine:
+    """Spawned workers: torch is imported once in each, the data stay there, only configurations and events travel.
+
+    A worker that dies is replaced. The trial that it ran is reported lost, with the time since it was last heard of as
+    the bill; trials of the bundle that had not begun are reported lost without a bill.
+    """
+
+    def __init__(self, placements: Sequence[Placement]) -> None:
+        self._slots = {placement.slot: _start(placement) for placement in placements}
+
+    def free_slots(self) -> Sequence[Placement]:
+        """Returns the slots that wait for a bundle."""
+        return [slot.placement for slot in self._slots.values() if not slot.busy]
+
+    def submit(self, slot: int, bundle: Bundle) -> None:
+        """Sends a bundle to a worker."""
+        chosen = self._slots[slot]
+        assert not chosen.busy
+        chosen.busy, chosen.pending = True, [config.number for config in bundle]
+        chosen.heard_at = time.perf_counter()
+        with suppress(OSError):  # a worker that just died is found by `events`
+            chosen.connection.send(bundle)
+
+    def events(self, timeout_seconds: float) -> Iterator[Event]:
+        """Yields what the workers sent."""
+        by_connection = {slot.connection: slot for slot in self._slots.values()}
+        for ready in wait(list(by_connection), timeout_seconds):
+            assert isinstance(ready, Connection)
+            slot = by_connection[ready]
+            try:
+                while ready.poll():
+                    event: Event | None = ready.recv()
+                    slot.heard_at = time.perf_counter()
+                    if event is None:
+                        slot.busy = False
+                        continue
+                    if isinstance(event, Ended):
+                        slot.pending.remove(event.trial)
+                    yield event
+            except (EOFError, ConnectionResetError):
+                yield from self._replace(slot)
+
+    def close(self) -> None:
+        """Kills the workers; what they did since their last event is lost."""
+        for slot in self._slots.values():
+            slot.process.kill()
+        for slot in self._slots.values():
+            slot.process.join(PATIENCE_SECONDS)
+            slot.connection.close()
+        self._slots.clear()
+
+    def _replace(self, slot: _Slot) -> Iterator[Event]:
+        slot.process.join(PATIENCE_SECONDS)
+        if slot.process.exitcode is None:
+            slot.process.kill()
+            slot.process.join()
+        slot.connection.close()
+        reason = f"slot {slot.placement.slot} died: {_words(slot.process.exitcode)}"
+        lost_seconds = time.perf_counter() - slot.heard_at
+        pending = slot.pending
+        self._slots[slot.placement.slot] = _start(slot.placement)
+        for index, number in enumerate(pending):
+            yield SlotLost(number, reason, {"lost": lost_seconds} if index == 0 else {})
+
+
+def _start(placement: Placement) -> _Slot:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, placement), daemon=True)
+    process.start()
+    theirs.close()
+    return _Slot(placement, process, ours)
+
+
+def _words(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"killed by {signal.Signals(-exitcode).name}"
+    return f"exit code {exitcode}"

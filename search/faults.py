@@ -1,0 +1,29 @@
+"""What the user can mend: lines, each saying where, the law, what was got, and what would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+SHOWN = 12
+
+
+class Faults(Exception):
+    """One or more faults of the user's input, a line each."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def suggest(got: str, known: Iterable[str]) -> str:
+    """Returns the end of a line about an unknown name: what was perhaps meant, and what there is.
+
+    >>> suggest("adm", ["sgd", "adam"])
+    "; did you mean 'adam'? (known: sgd, adam)"
+    """
+    names = list(known)
+    close = get_close_matches(got, names, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ";"
+    more = ", ..." if len(names) > SHOWN else ""
+    return f"{meant} (known: {', '.join(names[:SHOWN])}{more})"

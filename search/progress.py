@@ -1,0 +1,95 @@
+"""Progress of a running sweep: bars on a terminal, plain lines elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from dashboards.words import cost_words, params_words
+from objectives.trial import EpochEnded, Event, SlotLost, Started
+from search.coordinator import Trial
+from search.spec import SweepSpec
+
+ENDED = ("complete", "infeasible", "failed")
+
+
+class SweepProgress(AbstractContextManager["SweepProgress"]):
+    """Shows a sweep as it runs, on standard error. Call it with each event.
+
+    Args:
+        spec: The sweep.
+        num_trials: The study's target.
+        num_ended: Trials that ended in earlier sittings.
+        quiet: Show nothing.
+    """
+
+    def __init__(self, spec: SweepSpec, num_trials: int, num_ended: int, *, quiet: bool) -> None:
+        self._epochs, self._cost = spec.objective.epochs, spec.objective.minimize[0]
+        self._num_trials, self._num_ended, self._quiet = num_trials, num_ended, quiet
+        self._console = Console(stderr=True)
+        self._best: Trial | None = None
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._sweep = self._bars.add_task("sweep", total=num_trials, completed=num_ended, note="")
+        self._slots: dict[int, TaskID] = {}
+
+    def __enter__(self) -> SweepProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, trial: Trial, event: Event) -> None:
+        """Shows what happened to a trial."""
+        if self._quiet:
+            return
+        if self._console.is_terminal:
+            self._move_bars(trial, event)
+        if isinstance(event, EpochEnded | Started):
+            return
+        if trial.state in ENDED:
+            self._num_ended += 1
+            if trial.state == "complete" and (self._best is None or trial.accuracies[-1] > self._best.accuracies[-1]):
+                self._best = trial
+            self._bars.update(self._sweep, completed=self._num_ended, note=self._best_words())
+        reason = event.reason if isinstance(event, SlotLost) else trial.reason
+        self._console.print(f"{self._count()} {_line(trial, self._cost, reason)}", highlight=False, soft_wrap=True)
+
+    def _move_bars(self, trial: Trial, event: Event) -> None:
+        slot = trial.slot or 0
+        if slot not in self._slots:
+            self._slots[slot] = self._bars.add_task(f"slot {slot}", total=self._epochs, note="")
+        note = f"trial {trial.number} {params_words(trial.params)}"
+        if isinstance(event, EpochEnded):
+            note = f"{100 * trial.accuracies[-1]:.1f} %  {note}"
+        self._bars.update(self._slots[slot], completed=len(trial.accuracies), note=note)
+
+    def _best_words(self) -> str:
+        if self._best is None:
+            return ""
+        cost = cost_words(self._cost, self._best.cost(self._cost).value)
+        return f"best {100 * self._best.accuracies[-1]:.1f} % for {cost} (trial {self._best.number})"
+
+    def _count(self) -> str:
+        return f"[{self._num_ended}/{self._num_trials}]".replace("[", "\\[")
+
+
+def _line(trial: Trial, cost: str, reason: str | None) -> str:
+    setting = params_words(trial.params)
+    if trial.state == "complete":
+        spent = cost_words(cost, trial.cost(cost).value)
+        return f"trial {trial.number} {100 * trial.accuracies[-1]:.1f} % for {spent}  {setting}"
+    return f"trial {trial.number} {trial.state}: {reason}  {setting}".replace("[", "\\[")

@@ -1,0 +1,122 @@
+"""What a person does with sweeps: launch, resume, stop, delete. The command line is a thin layer over this."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from search.compute import place_slots
+from search.coordinator import Coordinator, Watch
+from search.faults import Faults
+from search.spec import SweepSpec, validate
+from storage import leases
+from storage.database import Database
+from storage.ledger import Ledger
+from storage.studies import StudyRow, create_study, delete_study, load_study, request_stop
+
+STOP_PATIENCE_SECONDS = 120
+
+
+def launch(spec: SweepSpec, database: Database, watch: Watch) -> StudyRow:
+    """Runs a new sweep to its end and returns the study.
+
+    Raises:
+        Faults: where the spec asks for what this machine lacks.
+        StorageFault: where the database cannot be used or the name is taken.
+        KeyboardInterrupt: after everything is saved.
+    """
+    placements = place_slots(spec.compute, spec.search.trials)
+    device = "cpu" if placements[0].device == "cpu" else "cuda"
+    if device == "cpu" and "energy_joules" in spec.objective.minimize:
+        raise Faults("objective.minimize: energy_joules cannot be measured here: only a GPU's counter is read")
+    placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
+    spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
+    database.create()
+    database.artifacts.mkdir(parents=True, exist_ok=True)
+    create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials)
+    return _run(database, spec.name, {}, watch)
+
+
+def resume(
+    name: str, database: Database, watch: Watch, num_more: int = 0, compute: dict[str, object] | None = None
+) -> StudyRow:
+    """Continues a study: what was cut off first, then new trials up to its target.
+
+    Args:
+        name: The study.
+        database: Where it is.
+        watch: Told of each event.
+        num_more: Trials to add to the target.
+        compute: What of the stored `compute` table to change for this sitting.
+
+    Raises:
+        Faults: where what is asked for is not there.
+        StorageFault: where there is no such study, or another process runs it.
+        KeyboardInterrupt: after everything is saved.
+    """
+    study = load_study(database, name)
+    if study.state == "complete" and num_more == 0:
+        return study
+    return _run(database, name, compute or {}, watch, num_more)
+
+
+def stored_spec(study: StudyRow, compute: dict[str, object]) -> SweepSpec:
+    """Returns the spec of a study, with parts of its `compute` table changed."""
+    changed = {**study.spec, "compute": {**study.spec["compute"], **compute}}
+    if "slots" in compute and "threads" not in compute:
+        changed["compute"]["threads"] = "auto"
+    return validate(changed)
+
+
+def stop(name: str, database: Database) -> bool:
+    """Asks the study's coordinator to stop and waits until it has; returns whether one was there."""
+    if not request_stop(database, name):
+        return False
+    deadline = time.monotonic() + STOP_PATIENCE_SECONDS
+    while load_study(database, name).state == "running":
+        if time.monotonic() > deadline:
+            raise Faults(f"study: {name!r} did not stop within {STOP_PATIENCE_SECONDS} s; the request stays")
+        time.sleep(0.2)
+    return True
+
+
+def delete(name: str, database: Database) -> None:
+    """Removes a study and its weights."""
+    uuid = delete_study(database, name)
+    shutil.rmtree(database.artifacts / uuid, ignore_errors=True)
+
+
+def _run(database: Database, name: str, compute: dict[str, object], watch: Watch, num_more: int = 0) -> StudyRow:
+    study = load_study(database, name)
+    spec = stored_spec(study, compute)
+    placements = place_slots(spec.compute, study.num_trials)
+    with _interruptible():
+        lease = leases.acquire(database, study.uuid)
+        if num_more:
+            ledger = Ledger(database, lease)
+            with ledger.writing() as page:
+                page.set_target(study.num_trials + num_more)
+        coordinator = Coordinator(database, load_study(database, name), spec, lease, placements, watch)
+        try:
+            coordinator.run()
+        finally:
+            coordinator.close()
+    return load_study(database, name)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets SIGTERM end the sweep as Ctrl-C does."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,91 @@
+"""What the terminal shows of a study."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dashboards.choice import Pick
+from dashboards.summary import Checkpoint, Summary, bill_lines
+from dashboards.words import accuracy_words, cost_words, params_words
+from search.testing import TestAccuracy
+
+
+def print_study(summary: Summary, console: Console, *, every_trial: bool) -> None:
+    """Prints a study: its state, every trial if wanted, then front, knee, baseline and bill."""
+    study = summary.study
+    ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
+    console.print(f"[bold]{escape(study.name)}[/]  {study.state}, {ended}/{study.num_trials} trials", highlight=False)
+    if every_trial and study.trials:
+        console.print(_trials_table(summary))
+    if summary.front:
+        console.print("\n[bold]Front[/]: nothing seen is both more accurate and cheaper", highlight=False)
+        console.print(_front_table(summary))
+    lines = bill_lines(study)
+    if lines:
+        parts = ", ".join(f"{line} {cost_words('device_seconds', seconds)}" for line, seconds in sorted(lines.items()))
+        console.print(
+            f"\nbilled {cost_words('device_seconds', sum(lines.values()))} of slots: {parts}", highlight=False
+        )
+    others = [trial for trial in study.trials if trial.state in ("infeasible", "failed")]
+    if others and not every_trial:
+        counts = {state: sum(trial.state == state for trial in others) for state in ("infeasible", "failed")}
+        told = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
+        console.print(f"{told}: `paretune show {study.name}` tells why", highlight=False)
+
+
+def print_pick(picked: Pick, tested: TestAccuracy, console: Console) -> None:
+    """Prints what was picked, why, and its test accuracy."""
+    point = picked.point
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_row("trial", f"{point.trial} after epoch {point.epoch}: {picked.why}")
+    table.add_row("setting", escape(params_words(point.params)))
+    table.add_row("validation accuracy", accuracy_words(point.accuracy, point.interval))
+    test = (
+        tested.reason
+        if tested.accuracy is None or tested.interval is None
+        else accuracy_words(tested.accuracy, tested.interval)
+    )
+    table.add_row("test accuracy", test)
+    for name, cost in point.costs.items():
+        table.add_row(name, cost_words(name, cost.value) if cost.reason is None else f"absent: {cost.reason}")
+    console.print(table, highlight=False)
+
+
+def _trials_table(summary: Summary) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    _add_columns(table, "#", "state", "accuracy (95 %)", *summary.minimize, "epochs", "setting")
+    for trial in summary.study.trials:
+        last = summary.curves[trial.number][-1] if trial.number in summary.curves else None
+        accuracy = accuracy_words(last.accuracy, last.interval) if last else "-"
+        costs = [cost_words(name, last.value(name)) if last else "-" for name in summary.minimize]
+        setting = params_words(trial.params)
+        note = f"  {trial.reason}" if trial.reason else "  (baseline)" if trial.is_baseline else ""
+        table.add_row(str(trial.number), trial.state, accuracy, *costs, str(len(trial.epochs)), escape(setting + note))
+    return table
+
+
+def _front_table(summary: Summary) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    _add_columns(table, "trial", "epoch", "accuracy (95 %)", *summary.minimize, "", "setting")
+    baseline = summary.baseline
+    shown: list[tuple[Checkpoint, str]] = [
+        (point, "knee" if point == summary.knee else "baseline" if point == baseline else "") for point in summary.front
+    ]
+    if baseline is not None and baseline not in summary.front:
+        shown.append((baseline, "baseline, not on the front"))
+    for point, note in shown:
+        costs = [cost_words(name, point.value(name)) for name in summary.minimize]
+        table.add_row(
+            str(point.trial), str(point.epoch), accuracy_words(point.accuracy, point.interval), *costs,
+            note, escape(params_words(point.params)),
+        )  # fmt: skip
+    return table
+
+
+def _add_columns(table: Table, *names: str) -> None:
+    """Adds columns of which only the last may wrap."""
+    for name in names:
+        is_text = name in ("state", "setting", "")
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=name != "setting")

@@ -1,0 +1,53 @@
+"""The test accuracy of a checkpoint that a person picked. The search never sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards.summary import Checkpoint
+from objectives.intervals import wilson_interval
+from objectives.models import MODELS
+from storage.database import Database
+from storage.studies import StudyRow
+
+
+@dataclass(frozen=True)
+class TestAccuracy:
+    """Share of the test images that a checkpoint classifies correctly, with Wilson's 95 % interval, or why not."""
+
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    reason: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns plain values."""
+        interval = None if self.interval is None else list(self.interval)
+        return {
+            "test_accuracy": self.accuracy,
+            "test_accuracy_interval": interval,
+            "test_absent": self.reason,
+        }
+
+
+def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> TestAccuracy:
+    """Returns the test accuracy of a checkpoint from its stored weights, computed on the CPU."""
+    import torch
+
+    from objectives.checkpoint import load_weights
+    from objectives.models import build_model
+    from objectives.train import evaluate, load_resident
+
+    folder = database.artifacts / study.uuid / f"trial-{point.trial:05}"
+    weights = load_weights(folder, point.epoch)
+    if weights is None:
+        reason = f"the weights of trial {point.trial} after epoch {point.epoch} were not kept: it was not on the front"
+        return TestAccuracy(None, None, reason)
+    objective = study.spec["objective"]
+    data = load_resident(objective["dataset"], torch.device("cpu"))
+    names = MODELS[objective["model"]].parameters
+    options = {name: point.params[name] for name in names if name in point.params}
+    model = build_model(objective["model"], data.test.images_NCHW.shape[1], data.num_classes, options)
+    model.load_state_dict(weights)
+    num_correct, num_images = evaluate(model, data.test)[1], len(data.test.labels_N)
+    return TestAccuracy(num_correct / num_images, wilson_interval(num_correct, num_images), None)

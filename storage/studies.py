@@ -1,0 +1,231 @@
+"""Studies as records: what was asked, what came of it. Everything is read by plain SQL, in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from storage import leases, tables
+from storage.database import Database, StorageFault
+from storage.ledger import CostValue
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of a trial; `costs` are this epoch's own, not cumulative."""
+
+    epoch: int
+    attempt: int
+    train_loss: float
+    validation_loss: float
+    num_correct: int
+    num_images: int
+    costs: Mapping[str, CostValue]
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One sitting of a trial; `bill` is in seconds per line."""
+
+    attempt: int
+    slot: int
+    device: Mapping[str, Any] | None
+    started_at: datetime
+    heard_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    bill: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial; `costs` are its frozen solo costs, empty until it ends."""
+
+    number: int
+    state: str
+    params: Mapping[str, Any]
+    seed: int
+    is_baseline: bool
+    reason: str | None
+    costs: Mapping[str, CostValue]
+    epochs: tuple[EpochRow, ...]
+    attempts: tuple[AttemptRow, ...]
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One study.
+
+    Attributes:
+        state: running, complete, stopped, or interrupted: its coordinator is gone and did not say why.
+        num_trials: How many trials it is to have.
+        reference: Scales of the hypervolume; None until a trial completed.
+    """
+
+    uuid: str
+    name: str
+    state: str
+    spec: Mapping[str, Any]
+    num_trials: int
+    created_at: datetime
+    reference: Mapping[str, Any] | None
+    trials: tuple[TrialRow, ...]
+
+
+@dataclass(frozen=True)
+class StudyLine:
+    """A study in a list."""
+
+    name: str
+    state: str
+    num_trials: int
+    num_ended: int
+    created_at: datetime
+
+
+def create_study(database: Database, name: str, spec: Mapping[str, Any], num_trials: int) -> str:
+    """Writes a new study and returns its UUID.
+
+    Raises:
+        StorageFault: where the name is taken.
+    """
+    database.create()
+    uuid = str(uuid4())
+    row = {"uuid": uuid, "name": name, "spec": dict(spec), "num_trials": num_trials, "state": "running"}
+    try:
+        with database.engine.begin() as connection:
+            connection.execute(insert(tables.Study).values(**row, created_at=datetime.now(UTC)))
+    except IntegrityError as error:
+        raise StorageFault(
+            f"study: {name!r} is there already; `paretune resume {name}` continues it, `--study NAME` takes another name"
+        ) from error
+    return uuid
+
+
+def load_study(database: Database, name: str) -> StudyRow:
+    """Returns a study with all its trials, epochs and bills.
+
+    Raises:
+        StorageFault: where there is none of that name.
+    """
+    database.check()
+    with database.read() as connection:
+        row = _find(connection, name)
+        study = row.uuid
+        costs: dict[tuple[int, int], dict[str, CostValue]] = defaultdict(dict)
+        for cost in _rows(connection, tables.EpochCost, study, tables.EpochCost.name):
+            costs[cost.trial, cost.epoch][cost.name] = CostValue(cost.value, cost.method, cost.reason)
+        epochs: dict[int, list[EpochRow]] = defaultdict(list)
+        for epoch in _rows(connection, tables.Epoch, study, tables.Epoch.epoch):
+            plain = {key: getattr(epoch, key) for key in EpochRow.__dataclass_fields__ if key != "costs"}
+            epochs[epoch.trial].append(EpochRow(**plain, costs=costs[epoch.trial, epoch.epoch]))
+        bills: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+        for bill in _rows(connection, tables.Bill, study, tables.Bill.line):
+            bills[bill.trial, bill.attempt][bill.line] = bill.seconds
+        attempts: dict[int, list[AttemptRow]] = defaultdict(list)
+        for attempt in _rows(connection, tables.Attempt, study, tables.Attempt.attempt):
+            plain = {key: getattr(attempt, key) for key in AttemptRow.__dataclass_fields__ if key != "bill"}
+            attempts[attempt.trial].append(AttemptRow(**plain, bill=bills[attempt.trial, attempt.attempt]))
+        frozen: dict[int, dict[str, CostValue]] = defaultdict(dict)
+        for cost in _rows(connection, tables.TrialCost, study, tables.TrialCost.name):
+            frozen[cost.trial][cost.name] = CostValue(cost.value, cost.method, cost.reason)
+        trials = tuple(
+            TrialRow(
+                trial.number,
+                trial.state,
+                trial.params,
+                trial.seed,
+                trial.is_baseline,
+                trial.reason,
+                frozen[trial.number],
+                tuple(epochs[trial.number]),
+                tuple(attempts[trial.number]),
+            )
+            for trial in _rows(connection, tables.Trial, study, tables.Trial.number)
+        )
+        state = _state(connection, row)
+    return StudyRow(study, row.name, state, row.spec, row.num_trials, row.created_at, row.reference, trials)
+
+
+def list_studies(database: Database) -> list[StudyLine]:
+    """Returns all studies, the newest first."""
+    database.check()
+    trial = tables.Trial
+    with database.read() as connection:
+        counts = select(trial.study, func.count()).where(trial.ended_at.is_not(None)).group_by(trial.study)
+        ended = dict(connection.execute(counts).tuples().all())
+        studies = connection.execute(select(tables.Study.__table__).order_by(tables.Study.created_at.desc())).all()
+        return [
+            StudyLine(row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at)
+            for row in studies
+        ]
+
+
+def request_stop(database: Database, name: str) -> bool:
+    """Asks the study's coordinator to stop; returns whether there is one that can.
+
+    Raises:
+        StorageFault: where there is no such study.
+    """
+    database.check()
+    with database.engine.begin() as connection:
+        row = _find(connection, name)
+        if _state(connection, row) != "running":
+            return False
+        connection.execute(insert(tables.Request).values(study=row.uuid, kind="stop", made_at=datetime.now(UTC)))
+    return True
+
+
+def delete_study(database: Database, name: str) -> str:
+    """Removes a study from our tables and Optuna's, and returns its UUID.
+
+    Raises:
+        StorageFault: where there is no such study, or it is running.
+    """
+    import optuna
+
+    from storage.projection import optuna_storage
+
+    database.check()
+    with database.engine.begin() as connection:
+        row = _find(connection, name)
+        if _state(connection, row) == "running":
+            raise StorageFault(f"study: {name!r} is running; `paretune stop {name}` first")
+        connection.execute(delete(tables.Study).where(tables.Study.uuid == row.uuid))
+    with suppress(KeyError):  # it was interrupted before Optuna's study was made
+        optuna.delete_study(study_name=name, storage=optuna_storage(database))
+    return str(row.uuid)
+
+
+def _find(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(select(tables.Study.__table__).where(tables.Study.name == name)).one_or_none()
+    if row is None:
+        names = list(connection.scalars(select(tables.Study.name).order_by(tables.Study.created_at.desc())))
+        close = get_close_matches(name, names, n=1)
+        there = f"there are {', '.join(names[:10])}" if names else "there is none yet"
+        raise StorageFault(f"study: there is no {name!r}; {there}" + (f"; did you mean {close[0]!r}?" if close else ""))
+    return row
+
+
+def _state(connection: Connection, row: Row[Any]) -> str:
+    if row.state != "running":
+        return str(row.state)
+    held = connection.execute(select(tables.Lease.__table__).where(tables.Lease.study == row.uuid)).one_or_none()
+    if held is None:
+        return "interrupted"
+    holder = leases.Holder(held.host, held.boot, held.pid, held.pid_started)
+    return "running" if leases.is_live(holder, held.expires_at) else "interrupted"
+
+
+def _rows(connection: Connection, table: type[tables.Table], study: str, order: Any) -> list[Row[Any]]:
+    columns = table.__table__
+    return list(connection.execute(select(columns).where(columns.c.study == study).order_by(order)))
