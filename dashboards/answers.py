@@ -18,7 +18,7 @@ from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, value_words
 from storage.studies import TrialRow
 
-LEAST_TRIALS = 2
+LEAST_TRIALS = 3
 """Trials that a group needs before anything is said about it."""
 
 LEAST_RATIO = 1.25
@@ -95,8 +95,8 @@ def answer(summary: Summary, question: str, groups: Sequence[Group], name: str) 
     lowest = best.interval[0]
     behind = [group for group in usable[1:] if group.best(cost).interval[1] < lowest]
     level = [group for group in usable[1:] if group not in behind]
-    prices = {group.label: group.price(cost, lowest) for group in [leader, *level]}
-    prices = {label: price for label, price in prices.items() if price is not None}
+    reached = {group.label: group.price(cost, lowest) for group in [leader, *level]}
+    prices = {label: price for label, price in reached.items() if price is not None}
     cheapest = min(prices, key=lambda label: prices[label], default=None)
     dearer = {
         label: price / prices[cheapest]
@@ -116,13 +116,15 @@ def answer(summary: Summary, question: str, groups: Sequence[Group], name: str) 
     unreached = [group for group in level if group.label not in prices]
     same = [group for group in level if group.label in prices and group.label not in dearer and group.label != cheapest]
     if same:
-        reached = "reached it at about the same cost" if dearer else "is not told apart from it"
-        parts.append(f"{_listed(same)} {reached}.")
+        how = "about the same cost" if dearer else "not told apart from it"
+        parts.append(f"{_listed(same)}: {how}.")
     if unreached:
         parts.append(f"{_listed(unreached)} stayed lower, though within the uncertainty.")
     if behind:
-        told = ", ".join(f"{group.label} {100 * group.best(cost).accuracy:.1f} %" for group in behind)
-        parts.append(f"Behind for certain: {told}.")
+        told = ", ".join(
+            f"{group.label} {100 * group.best(cost).accuracy:.1f} % (best of {group.num_trials})" for group in behind
+        )
+        parts.append(f"Behind by more than the uncertainty: {told}.")
     lost = [group for group in groups if group.num_infeasible]
     if lost:
         told = ", ".join(f"{group.num_infeasible} of {group.num_trials} at {group.label}" for group in lost)
@@ -207,7 +209,7 @@ def _bin(name: str, entry: Mapping[str, Any], value: float) -> tuple[float, str]
     index = min(NUM_BINS - 1, int(NUM_BINS * (at - a) / (b - a)))
     ends = [a + (b - a) * step / NUM_BINS for step in (index, index + 1)]
     start, end = (math.exp(x) for x in ends) if is_log else ends
-    return start, f"{name} {start:.2g}-{end:.2g}"
+    return start, f"{name} {start:.3g} to {end:.3g}"
 
 
 def _label(name: str, value: Any) -> str:

@@ -1,7 +1,7 @@
 """What a study has come to: its checkpoints, front, knee, hypervolume and bills.
 
-Every checkpoint of every trial is a candidate of the front: an epoch is paid for when it is run, so a trial is a curve of
-accuracy over cost. Trials that failed or proved infeasible are no candidates.
+Every checkpoint of every trial is a candidate of the front: an epoch is paid for when it is run, so a trial is a curve
+of accuracy over cost. Trials that failed or proved infeasible are no candidates.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ class Reference:
     """The fixed scales in which a study's hypervolume is counted.
 
     Each objective is mapped to a score in [0, 1], 1 being best. Accuracy counts linearly from `chance` to 1. A cost
-    counts by its logarithm over three decades: the `worst` cost and above scores 0, a thousandth of it scores 1, so that
-    halving any cost is worth the same.
+    counts by its logarithm over three decades: the `worst` cost and above scores 0, a thousandth of it scores 1, so
+    that halving any cost is worth the same.
 
     Attributes:
         chance: The accuracy that scores 0.

@@ -37,7 +37,7 @@ def run_bundle(bundle: Bundle, device: torch.device, described: Device) -> Itera
         except (torch.OutOfMemoryError, MemoryError):
             yield Infeasible(config.number, f"out of memory on {described.name}", {})
         except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
-            if "not enough memory" in str(error):  # what torch's CPU allocator says, in a plain RuntimeError
+            if "DefaultCPUAllocator" in str(error):  # torch's CPU allocator raises a plain RuntimeError
                 yield Infeasible(config.number, f"out of memory on {described.name}", {})
             else:
                 place = traceback.extract_tb(error.__traceback__)[-1]

@@ -181,7 +181,7 @@ def evaluate(model: nn.Module, part: ResidentPart) -> tuple[float, int]:
 
 
 def draw_order(seed: int, epoch: int, num_images: int) -> Tensor:
-    """Returns the order of the images in an epoch: a function of seed and epoch alone, so that any epoch can be redone."""
+    """Returns the order of the images in an epoch: a function of seed and epoch alone, so that it can be redone."""
     generator = torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * epoch) % 2**63)
     return torch.randperm(num_images, generator=generator)
 

@@ -36,8 +36,8 @@ def place_slots(compute: Compute, num_trials: int) -> list[Placement]:
     threads = max(1, num_cores // num_slots) if compute.threads == "auto" else compute.threads
     if num_slots * threads > num_cores:
         raise Faults(
-            f"compute: slots x threads <= cores must hold, so that costs are comparable, but got {num_slots} x {threads} "
-            f"on {num_cores} cores"
+            f"compute: slots x threads <= cores must hold, so that costs are comparable, but got {num_slots} x "
+            f"{threads} on {num_cores} cores"
         )
     return [
         Placement(

@@ -85,10 +85,11 @@ class Proposals:
 
         self._spec = spec
         self.storage = optuna_storage(database)
+        minimize = optuna.study.StudyDirection.MINIMIZE
         self._study = optuna.create_study(
             study_name=spec.name,
             storage=self.storage,
-            directions=["maximize", *(["minimize"] * len(spec.objective.minimize))],
+            directions=[optuna.study.StudyDirection.MAXIMIZE, *(minimize for _ in spec.objective.minimize)],
             pruner=optuna.pruners.NopPruner(),
             load_if_exists=True,
         )

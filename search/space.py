@@ -11,7 +11,7 @@ from objectives.optimizers import OPTIMIZERS
 from objectives.parameters import BATCH_SIZE, LR, Parameter, Value
 from search.faults import suggest
 
-BASELINE: dict[str, Value] = {"lr": 0.001, "optimizer": "sgd", "batch_size": 64, "momentum": 0.9}
+BASELINE: dict[str, Value] = {"optimizer": "sgd", "lr": 0.001, "batch_size": 64, "momentum": 0.9}
 """The background text's own setting, which the other trials must beat; a model family adds its own part."""
 
 

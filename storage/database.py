@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -46,10 +46,10 @@ class Database:
         try:
             self.url: URL = make_url(url)
             driver = self.url.get_dialect()
-        except ArgumentError as error:
-            raise StorageFault(f"storage: a URL such as {DEFAULT_URL} is needed, but got {url!r}") from error
         except NoSuchModuleError as error:
             raise StorageFault(f"storage: sqlite or postgresql+psycopg is needed, but got {url!r}") from error
+        except ArgumentError as error:
+            raise StorageFault(f"storage: a URL such as {DEFAULT_URL} is needed, but got {url!r}") from error
         if driver.name not in ("sqlite", "postgresql"):
             raise StorageFault(f"storage: sqlite or postgresql is needed, but got {driver.name}")
         if driver.name == "sqlite" and self.url.database in (None, "", ":memory:"):
@@ -138,8 +138,8 @@ class Database:
                 from storage.projection import create_optuna_tables
 
                 if self.is_sqlite:
-                    with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                        connection.execute(text("PRAGMA journal_mode=WAL"))
+                    with closing(self.engine.raw_connection()) as connection:  # it cannot be in a transaction
+                        connection.cursor().execute("PRAGMA journal_mode=WAL")
                 create_optuna_tables(self)
                 upgrade(self.engine)
         self.check()

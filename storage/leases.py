@@ -111,8 +111,8 @@ def acquire(database: Database, study: str) -> Lease:
         holder = Holder(held.host, held.boot, held.pid, held.pid_started)
         if is_live(holder, held.expires_at):
             raise StorageFault(
-                f"the study is being run by process {held.pid} on {held.host} since {held.acquired_at:%Y-%m-%d %H:%M:%S} "
-                "UTC; `paretune stop` ends that"
+                f"the study is being run by process {held.pid} on {held.host} since "
+                f"{held.acquired_at:%Y-%m-%d %H:%M:%S} UTC; `paretune stop` ends that"
             )
         token = held.token + 1
         connection.execute(update(tables.Lease).where(tables.Lease.study == study).values(token=token, **row))

@@ -106,7 +106,7 @@ def create_study(database: Database, name: str, spec: Mapping[str, Any], num_tri
             connection.execute(insert(tables.Study).values(**row, created_at=datetime.now(UTC)))
     except IntegrityError as error:
         raise StorageFault(
-            f"study: {name!r} is there already; `paretune resume {name}` continues it, `--study NAME` takes another name"
+            f"study: {name!r} is there already; `paretune resume {name}` continues it, `--study` names another"
         ) from error
     return uuid
 
@@ -162,7 +162,7 @@ def list_studies(database: Database) -> list[StudyLine]:
     trial = tables.Trial
     with database.read() as connection:
         counts = select(trial.study, func.count()).where(trial.ended_at.is_not(None)).group_by(trial.study)
-        ended = dict(connection.execute(counts).tuples().all())
+        ended = {study: count for study, count in connection.execute(counts)}
         studies = connection.execute(select(tables.Study.__table__).order_by(tables.Study.created_at.desc())).all()
         return [
             StudyLine(row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at)

@@ -13,8 +13,8 @@ from objectives.trial import Event, Placement
 class Engine(Protocol):
     """Runs bundles of trials on slots and tells what happens.
 
-    Every trial of a submitted bundle gets exactly one ending event (`Finished`, `Infeasible`, `Failed` or `SlotLost`), and
-    nothing after it.
+    Every trial of a submitted bundle gets exactly one ending event (`Finished`, `Infeasible`, `Failed` or `SlotLost`),
+    and nothing after it.
     """
 
     def free_slots(self) -> Sequence[Placement]:

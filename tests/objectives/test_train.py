@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import objectives.train
+from objectives import checkpoint
+from objectives.costs import COSTS
+from objectives.models import build_model
+from objectives.optimizers import build_optimizer
+from objectives.slot import open_device, run_bundle
+from objectives.train import draw_order, evaluate, load_resident, run_trial, train_epoch
+from objectives.trial import (
+    CHECKPOINT,
+    LINES,
+    EpochEnded,
+    EpochRecord,
+    Event,
+    Failed,
+    Finished,
+    Infeasible,
+    Placement,
+    Started,
+    TrialConfig,
+)
+
+CONFIG = TrialConfig(0, "cnn", "digits", 3, 5, 0.01, "adam", 64, {"width": 0.5}, {})
+
+
+def events_of(config: TrialConfig, device: str = "cpu") -> list[Event]:
+    return list(run_bundle([config], *open_device(Placement(0, device, 1))))
+
+
+def records_of(events: list[Event]) -> list[EpochRecord]:
+    return [event.record for event in events if isinstance(event, EpochEnded)]
+
+
+def outcome(records: list[EpochRecord]) -> list[tuple[float, float, int]]:
+    return [(record.train_loss, record.validation_loss, record.num_correct) for record in records]
+
+
+def test_a_trial_tells_its_life_and_learns() -> None:
+    events = events_of(CONFIG)
+    assert [type(event) for event in events] == [Started, EpochEnded, EpochEnded, EpochEnded, Finished]
+    records = records_of(events)
+    assert [record.epoch for record in records] == [1, 2, 3]
+    assert records[-1].num_correct / records[-1].num_images > 0.8
+    for record in records:
+        assert set(record.costs) == set(COSTS)
+        assert record.costs["samples"].value == 1078
+        assert record.costs["energy_joules"].value is None
+        assert "GPU" in str(record.costs["energy_joules"].reason)
+        assert set(record.bill) <= set(LINES)
+
+
+def test_a_trial_is_bit_reproducible_on_the_cpu() -> None:
+    assert outcome(records_of(events_of(CONFIG))) == outcome(records_of(events_of(CONFIG)))
+    other = records_of(events_of(replace(CONFIG, seed=6)))
+    assert outcome(other) != outcome(records_of(events_of(CONFIG)))
+
+
+def test_a_trial_cut_off_continues_and_ends_bit_equal(tmp_path: Path) -> None:
+    whole = replace(CONFIG, folder=tmp_path / "whole")
+    undisturbed = records_of(events_of(whole))
+    cut_off = replace(CONFIG, folder=tmp_path / "cut")
+    running = run_trial(cut_off, *open_device(Placement(0, "cpu", 1)))
+    for _ in range(3):  # started, and two epochs
+        next(running)
+    running.close()
+    events = events_of(cut_off)
+    assert isinstance(events[0], Started)
+    assert events[0].epoch == 2
+    assert [event.replayed for event in events if isinstance(event, EpochEnded)] == [True, True, False]
+    assert outcome(records_of(events)) == outcome(undisturbed)
+    ended = [checkpoint.load_weights(folder, 3) for folder in (tmp_path / "whole", tmp_path / "cut")]
+    assert ended[0] is not None
+    assert ended[1] is not None
+    assert all(torch.equal(ended[0][name], ended[1][name]) for name in ended[0])
+
+
+def test_a_checkpoint_holds_no_code(tmp_path: Path) -> None:
+    events_of(replace(CONFIG, epochs=1, folder=tmp_path))
+    torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("batch_size", [300, 1078])
+def test_micro_batches_give_the_gradients_of_the_whole_batch(batch_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = load_resident("digits", torch.device("cpu")).train
+    torch.manual_seed(0)
+    once = build_model("cnn", 1, 10, {"width": 0.5}).double()
+    images_NCHW = train.images_NCHW.double()
+    ended = []
+    for at_once in (1078, 100):
+        monkeypatch.setitem(objectives.train.VALUES_AT_ONCE, "cpu", at_once * 32 * 32)
+        model = copy.deepcopy(once)
+        train_epoch(model, build_optimizer("gd", model.parameters(), 0.1, {}), images_NCHW, train.labels_N, batch_size)
+        ended.append(torch.cat([weights.flatten() for weights in model.parameters()]))
+    assert torch.allclose(ended[0], ended[1], rtol=0, atol=1e-12)
+    start = torch.cat([weights.flatten() for weights in once.parameters()])
+    assert (ended[0] - start).abs().max() > 1e-4
+
+
+def test_a_full_batch_takes_one_step_and_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = load_resident("digits", torch.device("cpu")).train
+    model = build_model("cnn", 1, 10, {"width": 0.25})
+    optimizer = build_optimizer("gd", model.parameters(), 0.1, {})
+    sizes, steps = [], []
+    model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    optimizer.register_step_post_hook(lambda *_: steps.append(1))
+    train_epoch(model, optimizer, train.images_NCHW, train.labels_N, len(train.labels_N))
+    assert len(steps) == 1
+    assert max(sizes) <= 256
+    assert sum(sizes) == 1078
+
+
+def test_batch_size_one_and_full_are_trials_like_others() -> None:
+    for batch_size in (1, "full"):
+        events = events_of(replace(CONFIG, epochs=1, batch_size=batch_size))  # type: ignore[arg-type]
+        assert isinstance(events[-1], Finished)
+
+
+def test_divergence_is_infeasible_and_its_time_is_billed() -> None:
+    events = events_of(replace(CONFIG, optimizer="gd", lr=1e6))
+    assert isinstance(events[-1], Infeasible)
+    assert "diverged" in events[-1].reason
+    assert events[-1].bill["training"] > 0
+
+
+def test_a_fault_of_the_code_is_a_failure_with_its_place() -> None:
+    events = events_of(replace(CONFIG, optimizer_options={"nonsense": 1.0}))
+    assert isinstance(events[-1], Failed)
+    assert "optimizers.py" in events[-1].reason
+
+
+def test_running_out_of_memory_is_infeasible(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(*_: object) -> None:
+        torch.empty(2**55)
+
+    monkeypatch.setattr(objectives.train, "warm_up", exhaust)
+    events = events_of(CONFIG)
+    assert isinstance(events[-1], Infeasible)
+    assert "out of memory" in events[-1].reason
+
+
+def test_normalisation_comes_from_the_training_part() -> None:
+    data = load_resident("mnist5k", torch.device("cpu"))
+    assert data.train.images_NCHW.mean().item() == pytest.approx(0, abs=1e-4)
+    assert data.train.images_NCHW.std().item() == pytest.approx(1, abs=1e-4)
+    assert abs(data.validation.images_NCHW.mean().item()) > 1e-4
+
+
+def test_each_epoch_has_an_order_of_its_own() -> None:
+    first, second = draw_order(0, 1, 100), draw_order(0, 2, 100)
+    assert sorted(first.tolist()) == list(range(100))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, draw_order(0, 1, 100))
+
+
+def test_evaluation_counts_what_is_right() -> None:
+    data = load_resident("digits", torch.device("cpu"))
+    loss, num_correct = evaluate(build_model("cnn", 1, 10, {"width": 0.25}), data.validation)
+    assert loss == pytest.approx(2.3, abs=0.1)
+    assert 0 <= num_correct <= 360
+
+
+@pytest.mark.gpu
+def test_an_epoch_never_waits_for_the_gpu() -> None:
+    device = torch.device("cuda")
+    train = load_resident("mnist5k", device).train
+    model = build_model("cnn", 1, 10, {}).to(device)
+    optimizer = build_optimizer("adam", model.parameters(), 1e-3, {})
+    train_epoch(model, optimizer, train.images_NCHW, train.labels_N, 64)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        train_epoch(model, optimizer, train.images_NCHW, train.labels_N, 64)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+def test_a_trial_on_a_gpu_measures_its_energy() -> None:
+    records = records_of(events_of(replace(CONFIG, dataset="mnist5k", epochs=5), "cuda:0"))
+    assert sum(record.costs["energy_joules"].value or 0 for record in records) > 0
+    assert all((record.costs["peak_memory_bytes"].value or 0) > 0 for record in records)

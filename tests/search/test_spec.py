@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.faults import Faults
+from search.space import Choice, Fixed, Range
+from search.spec import SweepSpec, example, read_spec, validate
+
+
+def faults_of(path: Path | None, *settings: str) -> list[str]:
+    with pytest.raises(Faults) as caught:
+        read_spec(path, settings)
+    return list(caught.value.lines)
+
+
+def test_the_example_is_the_built_in_spec(tmp_path: Path) -> None:
+    path = tmp_path / "example.toml"
+    path.write_text(example())
+    assert read_spec(path) == read_spec(None) == SweepSpec()
+
+
+def test_a_spec_survives_storing() -> None:
+    spec = read_spec(None, ["space.momentum=[0.0, 0.9]", "objective.epochs=3"])
+    assert validate(spec.model_dump(mode="json")) == spec
+
+
+def test_flags_are_merged_before_the_validation(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[space]\nlr = { low = 0.1, high = 0.01 }\n[search]\ntrials = 0\n")
+    spec = read_spec(path, ["space.lr.high=0.5", "space.optimizer=adam"], {"search.trials": 7, "name": None})
+    assert spec.search.trials == 7
+    assert spec.entries["lr"] == Range(0.1, 0.5, log=False, whole=False)
+    assert spec.entries["optimizer"] == Fixed("adam")
+    assert spec.entries["batch_size"] == Fixed(64)
+
+
+def test_kinds_of_entries() -> None:
+    spec = read_spec(None, ["space.batch_size=[1, 64, 'full']", "space.lr=1", "space.optimizer=['sgd']"])
+    assert spec.entries["batch_size"] == Choice((1, 64, "full"))
+    assert spec.entries["lr"] == Fixed(1.0)
+    assert spec.entries["optimizer"] == Fixed("sgd")
+    assert read_spec(None).entries["batch_size"] == Range(16, 512, log=True, whole=True)
+
+
+def test_every_fault_is_listed_at_once() -> None:
+    found = faults_of(
+        None,
+        "objectve.epochs=3",
+        "objective.epochs=ten",
+        "objective.dataset=mnist",
+        "space.lr.low=2",
+        "space.optimizer=['adm', 'sgd']",
+        "space.wdth=3",
+        "search.trials=-1",
+        "search.sampler=tpa",
+        "compute.engine=proces",
+        "name=a b",
+        "nonsense",
+    )
+    assert found == [
+        "--set: key=value is needed, such as space.lr.high=0.5, but got 'nonsense'",
+        "name: 1 to 100 of A-Z a-z 0-9 . _ - are needed, a letter or digit first, but got 'a b'",
+        "objective.dataset: no such data set: 'mnist'; did you mean 'mnist5k'? (known: mnist5k, digits)",
+        "objective.epochs: integer is needed, but got 'ten'",
+        "space.lr: low <= high must hold, but got low=2, high=1.0",
+        "space.optimizer.0: 'adm' is not known; did you mean 'adam'? "
+        "(known: gd, sgd, nesterov, adagrad, rmsprop, adam, adamw)",
+        "space.wdth: no such parameter; did you mean 'width'? (known: lr, optimizer, batch_size, width, weight_decay, "
+        "momentum, lr_decay, eps, alpha, beta1, beta2, amsgrad)",
+        "search.sampler: no such sampler: 'tpa'; did you mean 'tpe'? (known: tpe, nsga2, random)",
+        "search.trials: greater than or equal to 1 is needed, but got -1",
+        "compute.engine: no such engine: 'proces'; did you mean 'process'? (known: inline, process)",
+        "objectve: no such key; did you mean 'objective'? (known: name, objective, space, search, compute)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("space.lr={low=0.0, high=1.0, log=true}", "space.lr.low: a number with x > 0 is needed, but got 0.0"),
+        ("space.weight_decay={low=0, high=1, log=true}", "space.weight_decay: a logarithmic range needs low > 0"),
+        ("space.momentum={low=0.1}", "space.momentum.high: a range needs low and high, but this one is missing"),
+        ("space.lr={low=0.1, high=1.0, lg=true}", "space.lr.lg: no such key of a range; did you mean 'log'?"),
+        ("space.lr=[]", "space.lr: a choice needs at least one value"),
+        ("space.lr=[0.1, 0.1]", "the values of a choice must differ"),
+        ("space.lr=-1", "space.lr: a number with x > 0 is needed, but got -1"),
+        ("space.batch_size=ful", "a whole number with x >= 1, or 'full' is needed, but got 'ful'"),
+        ("space.batch_size=1.5", "space.batch_size: a whole number"),
+        ("space.optimizer={low=1, high=2}", "space.optimizer: a range needs numbers"),
+        ("space.lr.low=nan", "space.lr.low: a number with x > 0 is needed, but got nan"),
+        ("objective.minimize=[]", "objective.minimize: "),
+        ("objective.minimize=['device_second']", "did you mean 'device_seconds'?"),
+        ("objective.minimize=['samples', 'samples']", "the costs must differ"),
+        ("objective.maximize=['loss']", "'accuracy' is needed, but got 'loss'"),
+        ("objective.model=cnnn", "no such model: 'cnnn'; did you mean 'cnn'?"),
+        ("search.trials=0", "search.trials: greater than or equal to 1 is needed, but got 0"),
+        ("search.trials=1.5", "search.trials: "),
+        ("search.sampler_options.n_startup=3", "search.sampler_options.n_startup: the sampler has no such option"),
+        ("search.sampler_options.n_startup_trials=x", "search.sampler_options.n_startup_trials: int is needed"),
+        ("compute.slots=0", "compute.slots: greater than or equal to 1"),
+        ("compute.device=gpu", "compute.device: 'auto', 'cpu' or 'cuda' is needed, but got 'gpu'"),
+        ("name=../etc/passwd", "name: 1 to 100 of"),
+    ],
+)
+def test_one_fault_gives_a_line_with_where_and_the_law(setting: str, line: str) -> None:
+    found = faults_of(None, setting)
+    assert any(line in fault for fault in found), found
+
+
+def test_an_option_that_no_optimizer_of_the_space_has() -> None:
+    found = faults_of(None, "space.optimizer=['adam', 'gd']", "space.momentum=0.5")
+    assert found == ["space.momentum: none of the optimizers of this space (adam, gd) has this option"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (None, "there is no such file"),
+        (b"", "the file is empty"),
+        (b"\x00\x01\xff\xfe", "TOML text in UTF-8, but byte 2 is not"),
+        ("name = 'é'".encode("latin-1"), "UTF-8"),
+        (b"name = ", "it is not TOML"),
+    ],
+)
+def test_files_that_are_no_spec(tmp_path: Path, content: bytes | None, line: str) -> None:
+    path = tmp_path / "a.toml"
+    if content is not None:
+        path.write_bytes(content)
+    (fault,) = faults_of(path)
+    assert fault.startswith(f"{path}: ")
+    assert line in fault
+
+
+def test_a_folder_is_no_spec(tmp_path: Path) -> None:
+    assert "it cannot be read" in faults_of(tmp_path)[0]

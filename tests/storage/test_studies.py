@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from storage import leases, tables
+from storage.database import Database, StorageFault
+from storage.ledger import CostValue, Ledger, Page
+from storage.studies import create_study, delete_study, list_studies, load_study, request_stop
+
+COSTS = {"device_seconds": CostValue(1.5, "measured", None), "energy_joules": CostValue(None, "absent", "no meter")}
+
+
+@pytest.fixture
+def ledger(database: Database) -> Ledger:
+    return Ledger(database, leases.acquire(database, create_study(database, "a", {"x": 1}, 3)))
+
+
+def record(page: Page, epoch: int) -> None:
+    page.record_epoch(0, 1, epoch=epoch, train_loss=1.0, validation_loss=2.0, num_correct=9, num_images=10, costs=COSTS)
+
+
+def test_what_is_written_is_read_back(database: Database, ledger: Ledger) -> None:
+    with ledger.writing() as page:
+        page.add_trial(0, {"lr": 0.1}, 7, is_baseline=True)
+        assert page.start_attempt(0, slot=1) == 1
+        page.set_device(0, 1, {"kind": "cpu"})
+        record(page, 1)
+        page.charge(0, 1, {"training": 1.5, "setup": 0.5})
+        page.charge(0, 1, {"training": 1.0})
+        page.end_attempt(0, 1, "complete")
+        page.end_trial(0, "complete", None, COSTS)
+    study = load_study(database, "a")
+    assert (study.name, study.spec, study.num_trials) == ("a", {"x": 1}, 3)
+    (trial,) = study.trials
+    assert (trial.state, trial.params, trial.seed, trial.is_baseline) == ("complete", {"lr": 0.1}, 7, True)
+    assert trial.costs == COSTS
+    assert trial.epochs[0].costs == COSTS
+    assert trial.epochs[0].num_correct == 9
+    assert trial.attempts[0].bill == {"training": 2.5, "setup": 0.5}
+    assert trial.attempts[0].device == {"kind": "cpu"}
+    assert list_studies(database)[0].num_ended == 1
+
+
+def test_an_epoch_is_recorded_once(database: Database, ledger: Ledger) -> None:
+    with ledger.writing() as page:
+        page.add_trial(0, {}, 0, is_baseline=False)
+        page.start_attempt(0, slot=0)
+        record(page, 1)
+    with pytest.raises(IntegrityError), ledger.writing() as page:  # noqa: PT012  the charge must go with the epoch
+        page.charge(0, 1, {"training": 99.0})
+        record(page, 1)
+    trial = load_study(database, "a").trials[0]
+    assert len(trial.epochs) == 1
+    assert trial.attempts[0].bill == {}  # all of a page is kept, or nothing
+
+
+def test_a_name_is_taken_once(database: Database) -> None:
+    create_study(database, "a", {}, 1)
+    with pytest.raises(StorageFault, match="`paretune resume a` continues it"):
+        create_study(database, "a", {}, 1)
+
+
+def test_a_study_that_is_not_there(database: Database) -> None:
+    with pytest.raises(StorageFault, match="there is none yet"):
+        load_study(database, "mnist")
+    create_study(database, "mnist5k", {}, 1)
+    with pytest.raises(StorageFault, match="did you mean 'mnist5k'"):
+        load_study(database, "mnist5")
+
+
+def test_a_stop_is_asked_of_a_running_study_only(database: Database, ledger: Ledger) -> None:
+    assert request_stop(database, "a")
+    with ledger.writing() as page:
+        assert page.take_requests() == ["stop"]
+        assert page.take_requests() == []
+        page.set_state("complete")
+    assert not request_stop(database, "a")
+
+
+def test_deleting_leaves_no_row(database: Database, ledger: Ledger) -> None:
+    with pytest.raises(StorageFault, match="is running"):
+        delete_study(database, "a")
+    with ledger.writing() as page:
+        page.add_trial(0, {}, 0, is_baseline=False)
+        page.start_attempt(0, slot=0)
+        record(page, 1)
+        page.set_state("stopped")
+    delete_study(database, "a")
+    with database.read() as connection:
+        for table in tables.Table.metadata.sorted_tables:
+            assert connection.scalar(select(func.count()).select_from(table)) == 0

@@ -1,0 +1,61 @@
+"""The laws of the house: who may import whom, and what stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HOUSE = {"search", "objectives", "storage", "dashboards"}
+MAY_IMPORT = {
+    "objectives": {"numpy", "torch", "torchvision", "pynvml"},
+    "storage": {"alembic", "filelock", "optuna", "psutil", "sqlalchemy"},
+    "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly"},
+}
+TORCH_FREE = [
+    "objectives.costs", "objectives.data", "objectives.front", "objectives.intervals", "objectives.models",
+    "objectives.optimizers", "objectives.parameters", "objectives.slot", "objectives.trial", "storage.studies",
+    "dashboards.report", "dashboards.figures", "search.spec", "search.sweeps", "search.cli",
+]  # fmt: skip
+
+
+def imported_by(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_the_law_lets_it(package: str) -> None:
+    offline = {"make_embedded.py"}  # run by hand, in an environment of its own
+    for path in (ROOT / package).rglob("*.py"):
+        if path.name not in offline:
+            assert imported_by(path) <= MAY_IMPORT[package] | {package}, path
+
+
+def test_the_law_finds_an_import_inside_a_function(tmp_path: Path) -> None:
+    path = tmp_path / "room.py"
+    path.write_text("def f():\n    from storage.ledger import Ledger\n")
+    assert imported_by(path) == {"storage"}
+
+
+@pytest.mark.parametrize("module", TORCH_FREE)
+def test_a_light_room_does_not_load_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_no_file_reads_a_pickle() -> None:
+    for package in HOUSE:
+        for path in (ROOT / package).rglob("*.py"):
+            assert "pickle" not in imported_by(path), path
+            assert "weights_only=False" not in path.read_text(), path
+            assert "allow_pickle=True" not in path.read_text(), path
