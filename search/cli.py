@@ -255,7 +255,12 @@ def main() -> None:
     from storage.database import StorageFault
 
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:  # what typer finds wrong with the flags
+        _tell(error.format_message() if hasattr(error, "format_message") else str(error))
+        sys.exit(USAGE)
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
     except Faults as faults:
         _tell(*faults.lines)
         sys.exit(USAGE)

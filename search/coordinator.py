@@ -131,10 +131,14 @@ class Coordinator:
     def _loop(self, engine: Engine) -> Literal["complete", "stopped"]:
         while not self._stop_requested():
             self._fill(engine)
-            if not any(trial.state in ("running", "waiting") for trial in self._trials.values()):
+            if self._all_ended():
                 return "complete"
             self._record(list(engine.events(HEARTBEAT_SECONDS)))
         return "stopped"
+
+    def _all_ended(self) -> bool:
+        under_way = any(trial.state in ("running", "waiting") for trial in self._trials.values())
+        return not under_way and len(self._trials) >= self._target
 
     def _stop_requested(self) -> bool:
         if time.monotonic() < self._next_heartbeat:

@@ -65,7 +65,7 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
             if trial.state == "complete" and (self._best is None or trial.accuracies[-1] > self._best.accuracies[-1]):
                 self._best = trial
             self._bars.update(self._sweep, completed=self._num_ended, note=self._best_words())
-        reason = event.reason if isinstance(event, SlotLost) else trial.reason
+        reason = trial.reason or (event.reason if isinstance(event, SlotLost) else None)
         self._console.print(f"{self._count()} {_line(trial, self._cost, reason)}", highlight=False, soft_wrap=True)
 
     def _move_bars(self, trial: Trial, event: Event) -> None:

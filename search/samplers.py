@@ -77,7 +77,7 @@ class Proposals:
     """Optuna's view of a study: asks for settings and tells how they did.
 
     A proposal depends on the study's seed, the trial's number and what Optuna was told before, not on how long the
-    process lives: a fresh sampler is seeded for each.
+    process lives, nor on where a kill cut an earlier ask short.
     """
 
     def __init__(self, database: Database, spec: SweepSpec) -> None:
@@ -104,9 +104,7 @@ class Proposals:
         """
         import optuna
 
-        self._study.sampler = SAMPLERS[self._spec.search.sampler].build(
-            derive_seed(self._spec.search.seed, number, "proposal"), self._spec.search.sampler_options
-        )
+        self._seed_sampler(number, "proposal")
         is_baseline = self.is_baseline(number)
         begun = [trial for trial in self._trials() if trial.number == number]
         if begun:
@@ -157,14 +155,23 @@ class Proposals:
         params: dict[str, Value] = {}
         for name, entry in self._spec.entries.items():
             if name == "optimizer" or takes(self._spec.objective.model, str(params["optimizer"]), name):
-                params[name] = entry.value if isinstance(entry, Fixed) else _suggest_one(trial, name, entry)
+                params[name] = entry.value if isinstance(entry, Fixed) else self._suggest_one(trial, name, entry)
         return params
+
+    def _suggest_one(self, trial: Trial, name: str, entry: Entry) -> Value:
+        self._seed_sampler(trial.number, name)
+        return _suggest(trial, name, entry)
+
+    def _seed_sampler(self, number: int, purpose: str) -> None:
+        """Gives Optuna a fresh sampler, seeded for one trial and parameter: no draw depends on those before it."""
+        seed = derive_seed(self._spec.search.seed, number, f"proposal/{purpose}")
+        self._study.sampler = SAMPLERS[self._spec.search.sampler].build(seed, self._spec.search.sampler_options)
 
     def _baseline_params(self, trial: Trial) -> dict[str, Value]:
         """Returns the baseline; Optuna learns those of its parameters that lie within the space."""
         params = baseline(self._spec.objective.model)
         for name in self._within_space(params):
-            _suggest_one(trial, name, self._spec.entries[name])
+            self._suggest_one(trial, name, self._spec.entries[name])
         return params
 
     def _within_space(self, params: Mapping[str, Value]) -> dict[str, Value]:
@@ -178,7 +185,7 @@ def _contains(entry: Entry, value: Value) -> bool:
     return isinstance(entry, Choice) and value in entry.values
 
 
-def _suggest_one(trial: Trial, name: str, entry: Entry) -> Value:
+def _suggest(trial: Trial, name: str, entry: Entry) -> Value:
     if isinstance(entry, Range) and entry.whole:
         return trial.suggest_int(name, int(entry.low), int(entry.high), log=entry.log)
     if isinstance(entry, Range):

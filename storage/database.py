@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -170,8 +171,8 @@ class Database:
         except DBAPIError as error:
             cause = str(error.orig).strip().splitlines()[0]
             raise StorageFault(f"storage: {self} cannot be used: {cause}") from error
-        except OSError as error:
-            raise StorageFault(f"storage: {self} cannot be used: {error.strerror or error}") from error
+        except (OSError, sqlite3.Error) as error:
+            raise StorageFault(f"storage: {self} cannot be used: {error}") from error
 
     @contextmanager
     def _schema_lock(self) -> Iterator[None]:

@@ -162,7 +162,7 @@ def list_studies(database: Database) -> list[StudyLine]:
     trial = tables.Trial
     with database.read() as connection:
         counts = select(trial.study, func.count()).where(trial.ended_at.is_not(None)).group_by(trial.study)
-        ended = {study: count for study, count in connection.execute(counts)}
+        ended = {row[0]: row[1] for row in connection.execute(counts)}
         studies = connection.execute(select(tables.Study.__table__).order_by(tables.Study.created_at.desc())).all()
         return [
             StudyLine(row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at)

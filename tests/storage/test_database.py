@@ -40,7 +40,7 @@ def test_optuna_opens_the_database_and_we_open_one_that_it_made(tmp_path: Path, 
 def test_several_processes_may_create_it_at_once(tmp_path: Path) -> None:
     code = f"from storage.database import Database; Database('sqlite:///{tmp_path}/new.db').create()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
-    assert [(process.wait(), process.stderr.read()) for process in running if process.stderr] == [(0, b"")] * 4
+    assert [(process.communicate()[1], process.returncode) for process in running] == [(b"", 0)] * 4
     Database(f"sqlite:///{tmp_path}/new.db").check()
 
 

@@ -1,0 +1,242 @@
+"""The whole way through, as a person goes it: real commands, real processes, a real kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+
+from storage.database import Database, StorageFault
+from storage.studies import TrialRow, load_study
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+COMMAND = str(Path(sys.executable).with_name("paretune"))
+
+INLINE = ("--set", "compute.engine=inline")
+LONG = ("--set", "objective.epochs=12")
+
+
+def shown(paretune: Run, name: str = "quick") -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(paretune("show", name, "--json", check=True).stdout)
+    return answer
+
+
+def results(answer: dict[str, Any]) -> list[Any]:
+    keys = ("number", "state", "params", "accuracy", "epochs")
+    return [[trial[key] for key in keys] + [trial["costs"]["train_flops"]] for trial in answer["trials"]]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def trials_of(folder: Path) -> tuple[TrialRow, ...]:
+    try:
+        return load_study(Database(f"sqlite:///{folder}/paretune.db"), "quick").trials
+    except StorageFault:
+        return ()
+
+
+def num_epochs(folder: Path) -> int:
+    return sum(len(trial.epochs) for trial in trials_of(folder))
+
+
+def has_attempts(folder: Path, number: int) -> bool:
+    return [len(trial.attempts) for trial in trials_of(folder)] == [number]
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
+    launched = paretune("launch", str(quick_spec), check=True)
+    assert "quick  complete, 4/4 trials" in launched.stdout
+    assert "[4/4]" in launched.stderr
+    listed = json.loads(paretune("list", "--json").stdout)
+    assert (listed[0]["name"], listed[0]["state"], listed[0]["num_ended"]) == ("quick", "complete", 4)
+    answer = shown(paretune)
+    assert {trial["state"] for trial in answer["trials"]} == {"complete"}
+    assert answer["front"]
+
+    picked = json.loads(paretune("pick", "quick", "--min-accuracy", "0.1", "--json", check=True).stdout)
+    assert {"trial": picked["trial"], "epoch": picked["epoch"]} in answer["front"]
+    assert 0 <= picked["test_accuracy_interval"][0] <= picked["test_accuracy"] <= picked["test_accuracy_interval"][1]
+    paretune("report", "quick", "-o", "r.html", check=True)
+    assert (tmp_path / "r.html").stat().st_size > 1e6
+
+    study = optuna.load_study(study_name="quick", storage=f"sqlite:///{tmp_path}/paretune.db")
+    told = [[trial.values[0], trial.values[1]] for trial in study.trials]
+    assert told == [[trial["accuracy"], trial["costs"]["train_flops"]] for trial in answer["trials"]]
+
+    assert paretune("resume", "quick").returncode == 0
+    again = paretune("launch", str(quick_spec))
+    assert again.returncode == 2
+    assert "`paretune resume quick` continues it" in again.stderr
+    paretune("delete", "quick", "--yes", check=True)
+    assert json.loads(paretune("list", "--json").stdout) == []
+    assert not list((tmp_path / "paretune.db.artifacts").iterdir())
+
+
+@pytest.fixture
+def undisturbed(paretune: Run, quick_spec: Path) -> list[Any]:
+    paretune("launch", str(quick_spec), "--storage", "sqlite:///whole.db", *LONG, *INLINE, check=True)
+    shown = paretune("show", "quick", "--json", "--storage", "sqlite:///whole.db", check=True)
+    return results(json.loads(shown.stdout))
+
+
+@pytest.mark.parametrize("num_before", [1, 16])
+def test_a_sweep_killed_with_its_slots_ends_as_an_undisturbed_one(
+    paretune: Run, quick_spec: Path, tmp_path: Path, undisturbed: list[Any], num_before: int
+) -> None:
+    running = start(tmp_path, "launch", str(quick_spec), *LONG)
+    wait_for(lambda: num_epochs(tmp_path) >= num_before)
+    everyone = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+    os.kill(running.pid, signal.SIGKILL)
+    running.communicate()
+    psutil.wait_procs(everyone, timeout=10)
+    assert not any(process.is_running() for process in everyone)  # no orphan: slots end with their coordinator
+    before = shown(paretune)
+    assert before["state"] == "interrupted"
+    assert num_before <= sum(trial["epochs"] for trial in before["trials"]) < 48
+    paretune("resume", "quick", check=True)
+    answer = shown(paretune)
+    assert results(answer) == undisturbed
+    assert sum(trial["attempts"] for trial in answer["trials"]) >= 4
+    assert answer["billed"]["device_seconds"] == pytest.approx(sum(answer["billed"]["lines"].values()))
+
+
+def test_a_slot_that_is_killed_is_replaced_and_its_trial_continues(
+    paretune: Run, quick_spec: Path, tmp_path: Path, undisturbed: list[Any]
+) -> None:
+    running = start(tmp_path, "launch", str(quick_spec), *LONG)
+    wait_for(lambda: num_epochs(tmp_path) >= 15)
+    workers = workers_of(running)
+    assert len(workers) == 1
+    workers[0].kill()
+    assert running.wait(60) == 0
+    running.communicate()
+    answer = shown(paretune)
+    assert results(answer) == undisturbed
+    assert max(trial["attempts"] for trial in answer["trials"]) == 2
+    assert answer["billed"]["lost"]["device_seconds"] > 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_everything_and_says_how_to_go_on(
+    paretune: Run, quick_spec: Path, tmp_path: Path, undisturbed: list[Any], sent: signal.Signals
+) -> None:
+    running = start(tmp_path, "launch", str(quick_spec), *LONG)
+    wait_for(lambda: num_epochs(tmp_path) >= 2)
+    running.send_signal(sent)
+    errors = running.communicate(timeout=20)[1]
+    assert running.returncode == 130
+    assert "paretune resume quick" in errors
+    assert "Traceback" not in errors
+    assert shown(paretune)["state"] == "interrupted"
+    paretune("resume", "quick", check=True)
+    assert results(shown(paretune)) == undisturbed
+
+
+def test_stop_and_a_second_coordinator(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
+    running = start(tmp_path, "launch", str(quick_spec), "--trials", "500")
+    wait_for(lambda: num_epochs(tmp_path) >= 1)
+    second = paretune("resume", "quick")
+    assert second.returncode == 2
+    assert f"process {running.pid}" in second.stderr
+    assert paretune("delete", "quick", "--yes").returncode == 2
+    paretune("stop", "quick", check=True)
+    running.communicate(timeout=20)
+    assert running.returncode == 0
+    answer = shown(paretune)
+    assert answer["state"] == "stopped"
+    assert not any(trial["state"] == "running" for trial in answer["trials"])
+
+
+def test_a_trial_whose_slot_keeps_dying_has_failed_and_that_is_exit_3(
+    paretune: Run, quick_spec: Path, tmp_path: Path
+) -> None:
+    running = start(tmp_path, "launch", str(quick_spec), "--trials", "1", "--set", "objective.epochs=2000")
+    for attempt in (1, 2, 3):
+        wait_for(partial(has_attempts, tmp_path, attempt))
+        for worker in workers_of(running):
+            worker.kill()
+    errors = running.communicate(timeout=30)[1]
+    assert running.returncode == 3
+    assert "killed by SIGKILL, 3 times" in errors
+    (trial,) = shown(paretune)["trials"]
+    assert (trial["state"], trial["attempts"]) == ("failed", 3)
+    assert shown(paretune)["front"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["launch", "none.toml"], "there is no such file"),
+        (["launch", "--set", "space.lr.low=7", "--set", "search.sampler=tpee"], "did you mean 'tpe'?"),
+        (["launch", "--trials", "0"], "search.trials: greater than or equal to 1"),
+        (["launch", "--trials", "many"], "a valid integer"),
+        (["launch", "--engine", "proces"], "did you mean 'process'?"),
+        (["launch", "--slots", "9999"], "compute"),
+        (["launch", "--study", "a b"], "name: 1 to 100"),
+        (["launch", "--storage", "nonsense"], "storage: a URL"),
+        (["launch", "--storage", "sqlite:////nowhere/at/all.db"], "the folder /nowhere/at does not exist"),
+        (["resume", "mnist5k"], "there is no Paretune database"),
+        (["show", "x"], "there is no Paretune database"),
+        (["list"], "there is no Paretune database"),
+        (["pick", "x", "--max-cost", "device_second=3"], "did you mean 'device_seconds'?"),
+        (["pick", "x", "--max-cost", "device_seconds=much"], "a number is needed, but got 'much'"),
+        (["pick", "x", "--min-accuracy", "97"], "0 <= x <= 1 is needed, but got 97"),
+        (["resume", "x", "--trials", "-3"], "a number of trials to add is needed"),
+    ],
+)
+def test_bad_input_gives_clear_lines_and_nothing_is_made(
+    paretune: Run, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    done = paretune(*arguments)
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.glob("*.db*"))
+
+
+def test_pick_when_nothing_fits(paretune: Run, quick_spec: Path) -> None:
+    paretune("launch", str(quick_spec), "--trials", "1", *INLINE, check=True)
+    done = paretune("pick", "quick", "--min-accuracy", "1.0")
+    assert done.returncode == 2
+    assert "the closest is trial 0" in done.stderr
+
+
+def test_help_and_example(paretune: Run) -> None:
+    for command in ("launch", "resume", "list", "show", "pick", "report", "stop", "delete"):
+        assert "--storage" in paretune(command, "--help", check=True).stdout
+    assert "[objective]" in paretune("launch", "--example", check=True).stdout
+
+
+def test_a_folder_that_cannot_be_written_is_named(paretune: Run) -> None:
+    done = paretune("launch", "--storage", "sqlite:////proc/paretune.db")
+    assert done.returncode == 2
+    assert "cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr

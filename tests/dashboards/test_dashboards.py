@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from dashboards.answers import answer_all
+from dashboards.choice import NothingFits, pick
+from dashboards.figures import FIGURES
+from dashboards.figures.curves import trace_curves
+from dashboards.figures.tradeoff import trace_tradeoff
+from dashboards.report import render_report
+from dashboards.summary import Summary, as_json, bill_lines, summarize
+from objectives.costs import COSTS
+from storage.ledger import CostValue
+from storage.studies import AttemptRow, EpochRow, StudyRow, TrialRow
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SPEC = {
+    "objective": {"minimize": ["device_seconds"], "model": "cnn", "dataset": "mnist5k"},
+    "search": {"sampler": "tpe"},
+    "space": {"optimizer": ["adam", "sgd"], "lr": {"low": 0.001, "high": 1.0, "log": True}, "batch_size": 64},
+}
+DEVICE = {"kind": "cpu", "name": "A CPU", "identity": "host", "threads": 1, "torch": "2"}
+
+
+def trial(number: int, curve: list[tuple[int, float]], state: str = "complete", **params: object) -> TrialRow:
+    """A trial whose epochs get `num_correct` of 1,000 for so many more seconds each."""
+    epochs = [
+        EpochRow(
+            epoch,
+            1,
+            0.5,
+            0.5,
+            num_correct,
+            1000,
+            {
+                name: CostValue(None, "absent", "no meter")
+                if name == "energy_joules"
+                else CostValue(seconds, "measured", None)
+                for name in COSTS
+            },
+        )
+        for epoch, (num_correct, seconds) in enumerate(curve, start=1)
+    ]
+    attempt = AttemptRow(1, 0, DEVICE, NOW, NOW, NOW, state, {"training": sum(s for _, s in curve), "setup": 1.0})
+    setting = {"optimizer": "adam", "lr": 0.01, "batch_size": 64, "width": 1.0, **params}
+    return TrialRow(number, state, setting, 0, number == 0, None, {}, tuple(epochs), (attempt,))
+
+
+def summary_of(*trials: TrialRow) -> Summary:
+    reference = {"chance": 0.1, "worst": [100.0]}
+    return summarize(StudyRow("u", "study", "complete", SPEC, len(trials), NOW, reference, trials))
+
+
+@pytest.fixture
+def summary() -> Summary:
+    return summary_of(
+        trial(0, [(500, 2.0), (800, 2.0)]),
+        trial(1, [(900, 1.0), (960, 1.0)]),
+        trial(2, [(960, 3.0), (980, 6.0)], optimizer="sgd"),
+        trial(3, [(990, 0.5)], "infeasible"),
+        trial(4, [(970, 0.1)], "failed"),
+        trial(5, []),
+    )
+
+
+def test_every_checkpoint_is_a_candidate_at_its_cumulative_cost(summary: Summary) -> None:
+    found = [(point.trial, point.epoch, point.accuracy, point.value("device_seconds")) for point in summary.front]
+    assert found == [(1, 1, 0.9, 1.0), (1, 2, 0.96, 2.0), (2, 2, 0.98, 9.0)]
+    assert (summary.knee and (summary.knee.trial, summary.knee.epoch)) == (1, 2)
+    assert summary.best is summary.front[-1]
+    assert summary.baseline is not None
+    assert summary.baseline.value("device_seconds") == 4.0
+
+
+def test_the_hypervolume_is_in_the_fixed_scales() -> None:
+    alone = summary_of(trial(0, [(550, 10.0)]))
+    assert alone.hypervolume == pytest.approx(0.5 / 3)
+    assert replace(alone, study=alone.study).study.reference == {"chance": 0.1, "worst": [100.0]}
+    assert summarize(replace(alone.study, reference=None)).hypervolume is None
+
+
+def test_of_equal_trials_the_lowest_number_is_on_the_front() -> None:
+    equal = summary_of(trial(0, [(900, 1.0)]), trial(1, [(900, 1.0)]))
+    assert [point.trial for point in equal.front] == [0]
+    assert equal.knee is None
+
+
+def test_the_json_keeps_its_contract(summary: Summary) -> None:
+    answer = json.loads(json.dumps(as_json(summary)))
+    assert answer["objectives"][1] == {"name": "device_seconds", "direction": "minimize", "unit": "s"}
+    assert answer["front"] == [{"trial": 1, "epoch": 1}, {"trial": 1, "epoch": 2}, {"trial": 2, "epoch": 2}]
+    assert answer["knee"] == {"trial": 1, "epoch": 2}
+    one = answer["trials"][1]
+    assert (one["state"], one["accuracy"], one["epochs"], one["attempts"]) == ("complete", 0.96, 2, 1)
+    assert one["accuracy_interval"][0] < 0.96 < one["accuracy_interval"][1]
+    assert one["costs"]["device_seconds"] == 2.0
+    assert one["costs"]["energy_joules"] is None
+    assert one["absent"] == {"energy_joules": "no meter"}
+    assert answer["trials"][5]["accuracy"] is None
+    assert answer["billed"]["device_seconds"] == pytest.approx(sum(bill_lines(summary.study).values()))
+    assert answer["billed"]["lost"] == {"device_seconds": 0.0}
+
+
+def test_picks(summary: Summary) -> None:
+    assert pick(summary).point is summary.knee
+    cheapest = pick(summary, min_accuracy=0.95).point
+    assert (cheapest.trial, cheapest.epoch) == (1, 2)
+    assert pick(summary, max_costs={"device_seconds": 1.5}).point.accuracy == 0.9
+    assert pick(summary, 0.9, {"device_seconds": 5.0}).point.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("min_accuracy", "max_costs", "words"),
+    [
+        (0.99, {}, r"the closest is trial 2 after epoch 2 with 98.0 %"),
+        (None, {"device_seconds": 0.5}, r"the closest is trial 1 after epoch 1 with 1 s"),
+        (0.95, {"device_seconds": 1.5}, r"within the costs .* the closest is trial 1 after epoch 1"),
+        (None, {"energy_joules": 5.0}, r"energy_joules was not measured in this study: no meter"),
+    ],
+)
+def test_when_nothing_fits_the_closest_is_named(
+    summary: Summary, min_accuracy: float | None, max_costs: dict[str, float], words: str
+) -> None:
+    with pytest.raises(NothingFits, match=words):
+        pick(summary, min_accuracy, max_costs)
+
+
+def test_the_tradeoff_shows_each_recorded_cost(summary: Summary) -> None:
+    info = trace_tradeoff(summary)
+    assert info.tradeoffs[0].cost == "device_seconds"
+    assert "energy_joules" not in [tradeoff.cost for tradeoff in info.tradeoffs]
+    first = info.tradeoffs[0]
+    assert [(point.trial, point.epoch) for point in first.front] == [(1, 1), (1, 2), (2, 2)]
+    assert {point.trial for point in first.finals} == {0, 1, 2}
+    assert len(first.checkpoints) == 6
+
+
+def test_the_curves_tell_who_is_who(summary: Summary) -> None:
+    info = trace_curves(summary)
+    assert [(curve.trial, curve.role) for curve in info.curves] == [(0, "baseline"), (1, "front"), (2, "front")]
+    assert [point.value("device_seconds") for point in info.curves[2].points] == [3.0, 9.0]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_every_figure_is_drawn(name: str, is_empty: bool, summary: Summary) -> None:
+    drawn = FIGURES[name](summary_of() if is_empty else summary)
+    assert is_empty or len(drawn.data) > 0
+
+
+def answers_of(*trials: TrialRow) -> dict[str, str]:
+    return {answer.question: answer.sentence for answer in answer_all(summary_of(*trials))}
+
+
+def test_an_answer_names_the_leader_and_who_is_behind() -> None:
+    trials = [trial(n, [(980, 3.0)], optimizer="adam") for n in (1, 2, 3)]
+    trials += [trial(n, [(900, 1.0)], optimizer="sgd") for n in (4, 5, 6)]
+    sentence = answers_of(*trials)["Which optimizer?"]
+    assert sentence.startswith("adam reached 98.0 % (96.9-98.7) for 3 s, the best of 3 trials.")
+    assert "Behind by more than the uncertainty: sgd 90.0 % (best of 3)." in sentence
+
+
+def test_groups_within_the_uncertainty_are_compared_by_price() -> None:
+    trials = [trial(n, [(980, 3.0)], optimizer="adam") for n in (1, 2, 3)]
+    trials += [trial(n, [(978, 6.9)], optimizer="sgd") for n in (4, 5, 6)]
+    sentence = answers_of(*trials)["Which optimizer?"]
+    assert "adam paid least, 3 s; sgd 2.3 times as much" in sentence
+    assert "Behind" not in sentence
+
+
+def test_what_the_intervals_do_not_support_is_not_said() -> None:
+    trials = [trial(n, [(980, 3.0)], optimizer="adam") for n in (1, 2, 3)]
+    trials += [trial(n, [(975, 3.1)], optimizer="sgd") for n in (4, 5, 6)]
+    sentence = answers_of(*trials)["Which optimizer?"]
+    assert sentence.startswith("No evidence yet of a difference.")
+    assert "Behind" not in sentence
+    assert "times as much" not in sentence
+
+
+def test_too_few_trials_are_no_evidence() -> None:
+    trials = [trial(1, [(980, 3.0)], optimizer="adam"), trial(2, [(100, 3.0)], optimizer="sgd")]
+    answers = answers_of(*trials)
+    assert answers["Which optimizer?"].startswith("No evidence yet: at least two values of optimizer with 3 trials")
+    assert answers["Which compute resource?"].startswith("No evidence yet")
+    assert all(sentence.startswith("No evidence yet") for sentence in answers_of().values())
+
+
+def test_ranges_are_compared_by_thirds() -> None:
+    trials = [trial(n, [(980, 3.0)], lr=0.005) for n in (1, 2, 3)]
+    trials += [trial(n, [(300, 3.0)], lr=0.5) for n in (4, 5)] + [trial(6, [], "infeasible", lr=0.9)]
+    sentence = answers_of(*trials)["Which learning rate?"]
+    assert "lr 0.001 to 0.01 reached" in sentence
+    assert "lr 0.1 to 1 30.0 % (best of 3)" in sentence
+    assert "Could not be trained: 1 of 3 at lr 0.1 to 1." in sentence
+
+
+class Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [str(value) for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_report_needs_nothing_from_outside_and_escapes_what_it_shows(summary: Summary) -> None:
+    hostile = replace(summary.study, name="<script>alert(1)</script>")
+    html = render_report(summarize(hostile))
+    links = Links()
+    links.feed(html)
+    assert links.found == []
+    assert "<script>alert(1)" not in html
+    assert "96.0 % (94.6-97.0)" in html

@@ -1,0 +1,107 @@
+"""The contract of an engine, over every entry of `ENGINES`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from objectives.trial import (
+    EpochEnded,
+    Event,
+    Failed,
+    Finished,
+    Infeasible,
+    Placement,
+    SlotLost,
+    Started,
+    TrialConfig,
+)
+from search.engines import ENGINES, Engine
+
+ENDINGS = (Finished, Infeasible, Failed, SlotLost)
+
+
+def config(number: int, epochs: int = 1, **changed: object) -> TrialConfig:
+    options: dict[str, object] = {"model_options": {"width": 0.25}, "optimizer_options": {}, "lr": 0.01, **changed}
+    return TrialConfig(number, "cnn", "digits", epochs, 0, optimizer="gd", batch_size=64, **options)  # type: ignore[arg-type]
+
+
+def events_until_free(engine: Engine) -> list[Event]:
+    events: list[Event] = []
+    deadline = time.monotonic() + 60
+    while not engine.free_slots():
+        assert time.monotonic() < deadline
+        events += engine.events(0.2)
+    return events
+
+
+@pytest.fixture
+def placements() -> list[Placement]:
+    return [Placement(0, "cpu", 1, (min(os.sched_getaffinity(0)),))]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, placements: list[Placement]) -> Iterator[Engine]:
+    made = ENGINES[request.param](placements)
+    yield made
+    made.close()
+
+
+def test_a_bundle_of_three_of_which_one_dies(engine: Engine) -> None:
+    engine.submit(0, [config(4), config(5, optimizer_options={"nonsense": 1.0}), config(6)])
+    events = events_until_free(engine)
+    endings = {event.trial: type(event) for event in events if isinstance(event, ENDINGS)}
+    assert endings == {4: Finished, 5: Failed, 6: Finished}
+    for number in (4, 6):
+        assert [type(event) for event in events if event.trial == number] == [Started, EpochEnded, Finished]
+
+
+def test_a_trial_that_diverges_is_infeasible(engine: Engine) -> None:
+    engine.submit(0, [config(0, lr=1e9)])
+    assert isinstance(events_until_free(engine)[-1], Infeasible)
+
+
+def test_a_slot_takes_one_bundle_after_the_other(engine: Engine) -> None:
+    for number in (0, 1):
+        engine.submit(0, [config(number)])
+        assert engine.free_slots() == []
+        assert isinstance(events_until_free(engine)[-1], Finished)
+
+
+def test_closing_ends_what_runs(engine: Engine) -> None:
+    engine.submit(0, [config(0, epochs=10_000)])
+    next(iter(engine.events(30.0)))
+    engine.close()
+    assert not psutil.Process().children(recursive=True) or all(
+        "spawn_main" not in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)
+    )
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_bundle_told_lost(
+    placements: list[Placement], tmp_path: Path
+) -> None:
+    engine = ENGINES["process"](placements)
+    try:
+        long = config(0, epochs=10_000, folder=tmp_path)
+        engine.submit(0, [long, config(1)])
+        events: list[Event] = []
+        while sum(isinstance(event, EpochEnded) for event in events) < 2:
+            events += engine.events(5.0)
+        (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        assert worker.cpu_affinity() == list(placements[0].cores)
+        worker.send_signal(signal.SIGKILL)
+        lost = [event for event in events_until_free(engine) if isinstance(event, SlotLost)]
+        assert [event.trial for event in lost] == [0, 1]
+        assert "SIGKILL" in lost[0].reason
+        assert lost[0].bill["lost"] > 0
+        assert lost[1].bill == {}
+        engine.submit(0, [config(2)])
+        assert isinstance(events_until_free(engine)[-1], Finished)
+    finally:
+        engine.close()

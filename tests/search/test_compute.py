@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from search.compute import place_slots
+from search.faults import Faults
+from search.spec import Compute
+
+NUM_CORES = len(os.sched_getaffinity(0))
+
+
+def test_slots_have_cores_of_their_own() -> None:
+    placements = place_slots(Compute(device="cpu"), 100)
+    assert len(placements) == NUM_CORES
+    assert {core for placement in placements for core in placement.cores} == os.sched_getaffinity(0)
+    assert sum(len(placement.cores) for placement in placements) == NUM_CORES
+
+
+def test_one_trial_gets_all_cores() -> None:
+    (placement,) = place_slots(Compute(device="cpu"), 1)
+    assert placement.threads == NUM_CORES
+
+
+@pytest.mark.parametrize(
+    ("compute", "law"),
+    [
+        (Compute(device="cpu", slots=NUM_CORES + 1), "slots x threads <= cores must hold"),
+        (Compute(device="cpu", slots=1, threads=NUM_CORES + 1), "slots x threads <= cores must hold"),
+        (Compute(device="cpu", engine="inline", slots=2), "the inline engine has 1 slot"),
+    ],
+)
+def test_what_is_not_there_is_refused(compute: Compute, law: str) -> None:
+    with pytest.raises(Faults, match=law):
+        place_slots(compute, 10)
+
+
+def test_cuda_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(Faults, match="no GPU here"):
+        place_slots(Compute(device="cuda"), 1)
