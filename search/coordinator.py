@@ -84,6 +84,7 @@ class Coordinator:
         lease: The right to write.
         placements: The slots to use.
         watch: Told of each event.
+        is_interrupted: Asked between events; once it says so, KeyboardInterrupt is raised with everything saved.
     """
 
     def __init__(
@@ -94,8 +95,10 @@ class Coordinator:
         lease: Lease,
         placements: list[Placement],
         watch: Watch,
+        is_interrupted: Callable[[], bool],
     ) -> None:
         self._spec, self._watch, self._placements = spec, watch, placements
+        self._is_interrupted = is_interrupted
         self._target, self._reference = study.num_trials, study.reference
         self._folder = database.artifacts / study.uuid
         self._trials = {row.number: _remember(row) for row in study.trials}
@@ -130,6 +133,8 @@ class Coordinator:
 
     def _loop(self, engine: Engine) -> Literal["complete", "stopped"]:
         while not self._stop_requested():
+            if self._is_interrupted():
+                raise KeyboardInterrupt
             self._fill(engine)
             if self._all_ended():
                 return "complete"

@@ -102,19 +102,17 @@ class Proposals:
         Raises:
             RuntimeError: where Optuna counts otherwise than the ledger.
         """
-        import optuna
+        from optuna.trial import TrialState
 
-        self._seed_sampler(number, "proposal")
-        is_baseline = self.is_baseline(number)
-        begun = [trial for trial in self._trials() if trial.number == number]
-        if begun:
-            trial = optuna.trial.Trial(self._study, begun[0]._trial_id)
-        else:
-            if is_baseline:
-                self._study.enqueue_trial(self._within_space(baseline(self._spec.objective.model)))
-            trial = self._study.ask()
-        if trial.number != number:
-            raise RuntimeError(f"Optuna's next trial is {trial.number}, the ledger's is {number}")
+        is_baseline, trials = self.is_baseline(number), self._trials()
+        if not number <= len(trials) <= number + 1:
+            raise RuntimeError(f"Optuna has {len(trials)} trials where the ledger has {number}")
+        if len(trials) == number and is_baseline:
+            self._study.enqueue_trial(self._within_space(baseline(self._spec.objective.model)))
+        if len(trials) == number or trials[number].state == TrialState.WAITING:
+            self._study.ask()
+        self._open(number)  # NSGA-II orders the parents that it computes otherwise than those that it reads back later
+        trial = self._open(number)
         return self._baseline_params(trial) if is_baseline else self._suggest(trial)
 
     def tell(self, number: int, accuracy: float, costs: list[float], *, feasible: bool) -> None:
@@ -157,6 +155,15 @@ class Proposals:
             if name == "optimizer" or takes(self._spec.objective.model, str(params["optimizer"]), name):
                 params[name] = entry.value if isinstance(entry, Fixed) else self._suggest_one(trial, name, entry)
         return params
+
+    def _open(self, number: int) -> Trial:
+        """Returns Optuna's trial with its relative parameters drawn, which it would else draw when it likes."""
+        from optuna.trial import Trial
+
+        self._seed_sampler(number, "proposal")
+        trial = Trial(self._study, self._trials()[number]._trial_id)
+        _ = trial.relative_params
+        return trial
 
     def _suggest_one(self, trial: Trial, name: str, entry: Entry) -> Value:
         self._seed_sampler(trial.number, name)

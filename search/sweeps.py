@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -94,13 +94,13 @@ def _run(database: Database, name: str, compute: dict[str, object], watch: Watch
     study = load_study(database, name)
     spec = stored_spec(study, compute)
     placements = place_slots(spec.compute, study.num_trials)
-    with _interruptible():
+    with _interruption() as is_interrupted:
         lease = leases.acquire(database, study.uuid)
         if num_more:
             ledger = Ledger(database, lease)
             with ledger.writing() as page:
                 page.set_target(study.num_trials + num_more)
-        coordinator = Coordinator(database, load_study(database, name), spec, lease, placements, watch)
+        coordinator = Coordinator(database, load_study(database, name), spec, lease, placements, watch, is_interrupted)
         try:
             coordinator.run()
         finally:
@@ -109,14 +109,22 @@ def _run(database: Database, name: str, compute: dict[str, object], watch: Watch
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Lets SIGTERM end the sweep as Ctrl-C does."""
+def _interruption() -> Iterator[Callable[[], bool]]:
+    """Yields a question: has Ctrl-C or SIGTERM come? A second one does not wait for the question.
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    An exception out of the blue would cut a database transaction or a proposal in two; the coordinator asks between
+    events instead.
+    """
+    signals: list[int] = []
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def note(number: int, _frame: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield lambda: bool(signals)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

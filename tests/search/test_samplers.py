@@ -84,7 +84,7 @@ def test_an_ask_that_was_cut_short_is_taken_up_again(
     sweep(database, spec, range(11))
     with monkeypatch.context() as patch:
         left = iter([search.samplers._suggest] * num_suggested)
-        patch.setattr(search.samplers, "_suggest", lambda *arguments: next(left)(*arguments))
+        patch.setattr(search.samplers, "_suggest", lambda *arguments: next(left)(*arguments))  # noqa: PLW0108
         with pytest.raises(StopIteration):
             sweep(database, spec, range(11, 12))
     assert sweep(database, spec, range(11, 12)) == undisturbed[11:]
