@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from objectives.costs import COSTS, Measurement, accumulate
 from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import wilson_interval
@@ -93,8 +91,11 @@ def summarize(study: StudyRow) -> Summary:
         for trial in study.trials
         if trial.state in CANDIDATE_STATES and (curve := trace_curve(trial))
     }
-    points = [point for curve in curves.values() for point in curve if _losses(point, minimize) is not None]
-    losses = np.array([_losses(point, minimize) for point in points]).reshape(len(points), 1 + len(minimize))
+    points, losses = [], []
+    for point in (point for curve in curves.values() for point in curve):
+        if (own := _losses(point, minimize)) is not None:
+            points.append(point)
+            losses.append(own)
     on_front = sorted((points[index] for index in front(losses)), key=lambda point: point.value(minimize[0]) or 0.0)
     return Summary(
         study,
@@ -202,12 +203,8 @@ def _losses(point: Checkpoint, minimize: Sequence[str]) -> list[float] | None:
 
 
 def _knee(points: Sequence[Checkpoint], cost: str) -> Checkpoint | None:
-    if not points:
-        return None
-    losses = np.array([[-point.accuracy, point.value(cost) or 0.0] for point in points])
-    flat = [points[index] for index in front(losses)]
-    accuracies = np.array([point.accuracy for point in flat])
-    index = knee(accuracies, np.array([point.value(cost) or 0.0 for point in flat]))
+    flat = [points[index] for index in front([(-point.accuracy, point.value(cost) or 0.0) for point in points])]
+    index = knee([point.accuracy for point in flat], [point.value(cost) or 0.0 for point in flat])
     return None if index is None else flat[index]
 
 
@@ -218,4 +215,4 @@ def _hypervolume(study: StudyRow, points: Sequence[Checkpoint], minimize: Sequen
     scores = [
         reference.scores(point.accuracy, tuple(point.value(name) or 0.0 for name in minimize)) for point in points
     ]
-    return hypervolume(np.array(scores).reshape(len(scores), 1 + len(minimize)))
+    return hypervolume(scores)

@@ -1,51 +1,57 @@
-"""Dominance, front, knee and hypervolume. Torch-free.
+"""Dominance, front, knee and hypervolume. Plain Python, since a front is looked at before anything heavy is loaded.
 
-Points are rows of *losses*: every column is to be made small, so accuracy enters negated.
+Points are tuples of *losses*: every number is to be made small, so accuracy enters negated.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import le
 
-import numpy as np
-import numpy.typing as npt
-
-Losses = npt.NDArray[np.float64]
+Losses = Sequence[float]
 
 
-def front(losses_NM: Losses) -> list[int]:
-    """Returns the indices of the rows that no other row dominates, ascending.
+def front(points: Sequence[Losses]) -> list[int]:
+    """Returns the indices of the points that no other point dominates, ascending.
 
-    A row dominates another when it is nowhere larger and somewhere smaller. Of equal rows the first is kept.
+    A point dominates another when it is nowhere larger and somewhere smaller. Of equal points the first is kept. With
+    two losses it takes N log N steps.
 
     Args:
-        losses_NM: N points of M losses, all finite.
+        points: N points of M losses, all finite.
 
-    >>> front(np.array([[1.0, 4.0], [2.0, 2.0], [2.0, 2.0], [3.0, 3.0], [4.0, 1.0]]))
+    >>> front([(1.0, 4.0), (2.0, 2.0), (2.0, 2.0), (3.0, 3.0), (4.0, 1.0)])
     [0, 1, 4]
     """
-    order = np.lexsort((np.arange(len(losses_NM)), *losses_NM.T[::-1]))
     kept: list[int] = []
-    kept_losses = np.empty_like(losses_NM)
+    # Sorted lexicographically, so whatever dominates or equals a point comes before it.
+    order = sorted(range(len(points)), key=lambda index: tuple(points[index]))
+    flat = 2
+    if points and len(points[0]) <= flat:
+        least = math.inf
+        for index in order:
+            if points[index][-1] < least:
+                least = points[index][-1]
+                kept.append(index)
+        return sorted(kept)
     for index in order:
-        # Sorted lexicographically, so whatever dominates or equals this row came before it.
-        rows = kept_losses[: len(kept)]
-        if not np.any(np.all(rows <= losses_NM[index], axis=1)):
-            kept_losses[len(kept)] = losses_NM[index]
-            kept.append(int(index))
+        point = points[index]
+        if not any(all(map(le, other, point)) for other in (points[number] for number in kept)):
+            kept.append(index)
     return sorted(kept)
 
 
-def knee(accuracies: Losses, costs: Losses) -> int | None:
+def knee(accuracies: Sequence[float], costs: Sequence[float]) -> int | None:
     """Returns the index of the front's knee: after it accuracy gets expensive.
 
     It is the point farthest above the chord from the cheapest to the most accurate point, both axes scaled to
     [0, 1] over the front.
 
     Args:
-        accuracies: Shape (N,), of points that form a front.
-        costs: Shape (N,), in the cost's unit.
+        accuracies: Of points that form a front.
+        costs: Of the same points, in the cost's unit.
 
     Returns:
         None with fewer than three points, or when no point lies above the chord.
@@ -53,16 +59,16 @@ def knee(accuracies: Losses, costs: Losses) -> int | None:
     Source: V. Satopaa et al., "Finding a 'kneedle' in a haystack", ICDCS workshops (2011); I. Das, "On
     characterizing the knee of the Pareto curve", Structural Optimization 18 (1999).
 
-    >>> knee(np.array([0.80, 0.97, 0.98]), np.array([1.0, 2.0, 9.0]))
+    >>> knee([0.80, 0.97, 0.98], [1.0, 2.0, 9.0])
     1
     """
     enough_points = 3
-    if len(costs) < enough_points or np.ptp(costs) == 0 or np.ptp(accuracies) == 0:
+    if len(costs) < enough_points or max(costs) == min(costs) or max(accuracies) == min(accuracies):
         return None
-    gain = (accuracies - accuracies.min()) / np.ptp(accuracies)
-    price = (costs - costs.min()) / np.ptp(costs)
-    above = gain - price
-    best = int(np.argmax(above))
+    gains = [(value - min(accuracies)) / (max(accuracies) - min(accuracies)) for value in accuracies]
+    prices = [(value - min(costs)) / (max(costs) - min(costs)) for value in costs]
+    above = [gain - price for gain, price in zip(gains, prices, strict=True)]
+    best = above.index(max(above))
     return best if above[best] > 0 else None
 
 
@@ -97,29 +103,29 @@ class Reference:
         return tuple(min(1.0, max(0.0, gain)) for gain in gains)
 
 
-def hypervolume(scores_NM: Losses) -> float:
+def hypervolume(scores: Sequence[Losses]) -> float:
     """Returns the volume of the unit cube that the points dominate, 0 to 1; larger is better.
 
     Exact, by slicing along the last objective.
 
     Args:
-        scores_NM: N points of M scores in [0, 1], larger is better.
+        scores: N points of M scores in [0, 1], larger is better.
 
     Source: E. Zitzler and L. Thiele, "Multiobjective evolutionary algorithms", IEEE TEC 3 (1999).
 
-    >>> hypervolume(np.array([[0.5, 1.0], [1.0, 0.5]]))
+    >>> hypervolume([(0.5, 1.0), (1.0, 0.5)])
     0.75
     """
-    if len(scores_NM) == 0:
+    if not scores:
         return 0.0
-    if scores_NM.shape[1] == 1:
-        return float(scores_NM.max())
-    points = scores_NM[np.argsort(-scores_NM[:, -1], kind="stable")]
-    heights = points[:, -1]
+    if len(scores[0]) == 1:
+        return max(score[0] for score in scores)
+    points = sorted(scores, key=lambda score: -score[-1])
+    heads = [tuple(-value for value in point[:-1]) for point in points]
     volume = 0.0
-    for count in range(1, len(points) + 1):
-        below = heights[count] if count < len(points) else 0.0
-        if heights[count - 1] > below:
-            head = points[:count, :-1]
-            volume += (heights[count - 1] - below) * hypervolume(head[front(-head)])
-    return float(volume)
+    for count, point in enumerate(points, start=1):
+        below = points[count][-1] if count < len(points) else 0.0
+        if point[-1] > below:
+            kept = [tuple(-value for value in heads[index]) for index in front(heads[:count])]
+            volume += (point[-1] - below) * hypervolume(kept)
+    return volume

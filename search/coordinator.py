@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from objectives.costs import COSTS, Measurement, accumulate
 from objectives.data import DATASETS
 from objectives.front import Reference, front
@@ -301,7 +299,7 @@ class Coordinator:
         for epoch, accuracy in enumerate(trial.accuracies, start=1):
             self._front[trial.number, epoch] = [-accuracy, *self._minimized(trial, epoch)]
         ordered = sorted(self._front)
-        kept = front(np.array([self._front[checkpoint] for checkpoint in ordered]))
+        kept = front([self._front[checkpoint] for checkpoint in ordered])
         self._front = {ordered[index]: self._front[ordered[index]] for index in kept}
 
     def _tidy(self, trial: Trial) -> None:

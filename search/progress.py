@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from dashboards.words import cost_words, params_words
+from objectives.front import front
 from objectives.trial import EpochEnded, Event, SlotLost, Started
 from search.coordinator import Trial
 from search.spec import SweepSpec
@@ -31,6 +32,7 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
         self._num_trials, self._num_ended, self._quiet = num_trials, num_ended, quiet
         self._console = Console(stderr=True)
         self._best: Trial | None = None
+        self._front: list[list[float]] = []
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -62,8 +64,8 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
             return
         if trial.state in ENDED:
             self._num_ended += 1
-            if trial.state == "complete" and (self._best is None or trial.accuracies[-1] > self._best.accuracies[-1]):
-                self._best = trial
+            if trial.state == "complete":
+                self._compare(trial)
             self._bars.update(self._sweep, completed=self._num_ended, note=self._best_words())
         reason = trial.reason or (event.reason if isinstance(event, SlotLost) else None)
         self._console.print(f"{self._count()} {_line(trial, self._cost, reason)}", highlight=False, soft_wrap=True)
@@ -77,11 +79,19 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
             note = f"{100 * trial.accuracies[-1]:.1f} %  {note}"
         self._bars.update(self._slots[slot], completed=len(trial.accuracies), note=note)
 
+    def _compare(self, trial: Trial) -> None:
+        if self._best is None or trial.accuracies[-1] > self._best.accuracies[-1]:
+            self._best = trial
+        for epoch, accuracy in enumerate(trial.accuracies, start=1):
+            self._front.append([-accuracy, trial.cost(self._cost, epoch).value or 0.0])
+        self._front = [self._front[index] for index in front(self._front)]
+
     def _best_words(self) -> str:
         if self._best is None:
             return ""
         cost = cost_words(self._cost, self._best.cost(self._cost).value)
-        return f"best {100 * self._best.accuracies[-1]:.1f} % for {cost} (trial {self._best.number})"
+        best = f"best {100 * self._best.accuracies[-1]:.1f} % for {cost} (trial {self._best.number})"
+        return f"{best}, {len(self._front)} on the front"
 
     def _count(self) -> str:
         return f"[{self._num_ended}/{self._num_trials}]".replace("[", "\\[")

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
+from storage.faults import StorageFault
 from storage.tables import PREFIX
 
 VERSION_TABLE = f"{PREFIX}version"
@@ -27,10 +28,6 @@ OPTUNA_TABLES = frozenset({"studies", "trials", "version_info", "alembic_version
 DEFAULT_URL = "sqlite:///paretune.db"
 LOCK_SECONDS = 30
 READ_ONLY = {"paretune_read_only": True}
-
-
-class StorageFault(Exception):
-    """Something about the database or a study in it that the user can mend; the text is one clear line."""
 
 
 class Database:

@@ -11,7 +11,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, event, insert, select, update
 
 from storage import tables
-from storage.database import Database, StorageFault
+from storage.database import Database
+from storage.faults import StorageFault
 
 DURATION = timedelta(seconds=60)
 """A lease that was not renewed for so long has expired."""
@@ -72,7 +73,7 @@ class Lease:
 
         @event.listens_for(engine, "commit")
         def _(connection: Connection) -> None:
-            query = select(tables.Lease.token).where(tables.Lease.study == self.study)
+            query = select(tables.leases.c.token).where(tables.leases.c.study == self.study)
             if connection.scalar(query.with_for_update(read=True)) != self.token:
                 raise LeaseLost(f"another process took over study {self.study}; this one wrote nothing more")
 
@@ -80,16 +81,16 @@ class Lease:
         """Puts off the expiry."""
         now = datetime.now(UTC)
         connection.execute(
-            update(tables.Lease)
-            .where(tables.Lease.study == self.study, tables.Lease.token == self.token)
+            update(tables.leases)
+            .where(tables.leases.c.study == self.study, tables.leases.c.token == self.token)
             .values(renewed_at=now, expires_at=now + DURATION)
         )
 
     def release(self, connection: Connection) -> None:
         """Gives the lease back; the token stays, so that the next holder's is higher."""
         connection.execute(
-            update(tables.Lease)
-            .where(tables.Lease.study == self.study, tables.Lease.token == self.token)
+            update(tables.leases)
+            .where(tables.leases.c.study == self.study, tables.leases.c.token == self.token)
             .values(expires_at=None)
         )
 
@@ -103,10 +104,10 @@ def acquire(database: Database, study: str) -> Lease:
     here, now = Holder.here(), datetime.now(UTC)
     row = {**vars(here), "acquired_at": now, "renewed_at": now, "expires_at": now + DURATION}
     with database.engine.begin() as connection:
-        query = select(tables.Lease.__table__).where(tables.Lease.study == study).with_for_update()
+        query = select(tables.leases).where(tables.leases.c.study == study).with_for_update()
         held = connection.execute(query).one_or_none()
         if held is None:
-            connection.execute(insert(tables.Lease).values(study=study, token=1, **row))
+            connection.execute(insert(tables.leases).values(study=study, token=1, **row))
             return Lease(study, 1)
         holder = Holder(held.host, held.boot, held.pid, held.pid_started)
         if is_live(holder, held.expires_at):
@@ -115,7 +116,7 @@ def acquire(database: Database, study: str) -> Lease:
                 f"{held.acquired_at:%Y-%m-%d %H:%M:%S} UTC; `paretune stop` ends that"
             )
         token = held.token + 1
-        connection.execute(update(tables.Lease).where(tables.Lease.study == study).values(token=token, **row))
+        connection.execute(update(tables.leases).where(tables.leases.c.study == study).values(token=token, **row))
     return Lease(study, token, held.renewed_at)
 
 

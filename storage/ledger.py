@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Table, func, insert, select, update
 
 from storage import tables
 from storage.database import Database
@@ -63,11 +63,11 @@ class Page:
 
     def take_requests(self) -> list[str]:
         """Returns the kinds of the requests that nobody answered yet, and marks them answered."""
-        request = tables.Request
+        request = tables.requests.c
         open_ones = (request.study == self.study) & request.answered_at.is_(None)
         kinds = list(self.connection.scalars(select(request.kind).where(open_ones).order_by(request.id)))
         if kinds:
-            self.connection.execute(update(request).where(open_ones).values(answered_at=_now()))
+            self.connection.execute(update(tables.requests).where(open_ones).values(answered_at=_now()))
         return kinds
 
     def set_state(self, state: str) -> None:
@@ -85,7 +85,7 @@ class Page:
     def add_trial(self, number: int, params: Mapping[str, Any], seed: int, *, is_baseline: bool) -> None:
         """Writes a new trial, waiting for a slot."""
         self._insert(
-            tables.Trial,
+            tables.trials,
             number=number,
             state="waiting",
             params=dict(params),
@@ -96,11 +96,11 @@ class Page:
 
     def start_attempt(self, trial: int, slot: int) -> int:
         """Writes that a trial went to a slot and returns the attempt's number, from 1."""
-        attempt = tables.Attempt
+        attempt = tables.attempts.c
         query = select(func.count()).where(attempt.study == self.study, attempt.trial == trial)
         number = (self.connection.scalar(query) or 0) + 1
         now = _now()
-        self._insert(attempt, trial=trial, attempt=number, slot=slot, started_at=now, heard_at=now)
+        self._insert(tables.attempts, trial=trial, attempt=number, slot=slot, started_at=now, heard_at=now)
         self._update_trial(trial, state="running")
         return number
 
@@ -122,7 +122,7 @@ class Page:
     ) -> None:
         """Writes an epoch and its costs. An epoch is recorded once; the caller skips one that is there."""
         self._insert(
-            tables.Epoch,
+            tables.epochs,
             trial=trial,
             epoch=epoch,
             attempt=attempt,
@@ -133,12 +133,12 @@ class Page:
             recorded_at=_now(),
         )
         for name, cost in costs.items():
-            self._insert(tables.EpochCost, trial=trial, epoch=epoch, name=name, **cost._asdict())
+            self._insert(tables.epoch_costs, trial=trial, epoch=epoch, name=name, **cost._asdict())
         self._update_attempt(trial, attempt, heard_at=_now())
 
     def charge(self, trial: int, attempt: int, bill: Mapping[str, float]) -> None:
         """Adds seconds to the lines of an attempt's bill."""
-        where = tables.Bill
+        where = tables.bills.c
         for line, seconds in bill.items():
             key = (
                 where.study == self.study,
@@ -146,9 +146,9 @@ class Page:
                 where.attempt == attempt,
                 where.line == line,
             )
-            added = self.connection.execute(update(where).where(*key).values(seconds=where.seconds + seconds))
+            added = self.connection.execute(update(tables.bills).where(*key).values(seconds=where.seconds + seconds))
             if added.rowcount == 0:
-                self._insert(where, trial=trial, attempt=attempt, line=line, seconds=seconds)
+                self._insert(tables.bills, trial=trial, attempt=attempt, line=line, seconds=seconds)
 
     def end_attempt(self, trial: int, attempt: int, outcome: str) -> None:
         """Writes how an attempt ended."""
@@ -162,22 +162,22 @@ class Page:
         """Writes how a trial ended, and freezes its solo costs."""
         self._update_trial(trial, state=state, reason=reason, ended_at=_now())
         for name, cost in costs.items():
-            self._insert(tables.TrialCost, trial=trial, name=name, **cost._asdict())
+            self._insert(tables.trial_costs, trial=trial, name=name, **cost._asdict())
 
-    def _insert(self, table: type[tables.Table], **values: Any) -> None:
+    def _insert(self, table: Table, **values: Any) -> None:
         self.connection.execute(insert(table).values(study=self.study, **values))
 
     def _update_study(self, **values: Any) -> None:
-        self.connection.execute(update(tables.Study).where(tables.Study.uuid == self.study).values(**values))
+        self.connection.execute(update(tables.studies).where(tables.studies.c.uuid == self.study).values(**values))
 
     def _update_trial(self, trial: int, **values: Any) -> None:
-        where = tables.Trial.study == self.study, tables.Trial.number == trial
-        self.connection.execute(update(tables.Trial).where(*where).values(**values))
+        where = tables.trials.c.study == self.study, tables.trials.c.number == trial
+        self.connection.execute(update(tables.trials).where(*where).values(**values))
 
     def _update_attempt(self, trial: int, attempt: int, **values: Any) -> None:
-        table = tables.Attempt
-        where = table.study == self.study, table.trial == trial, table.attempt == attempt
-        self.connection.execute(update(table).where(*where).values(**values))
+        row = tables.attempts.c
+        where = row.study == self.study, row.trial == trial, row.attempt == attempt
+        self.connection.execute(update(tables.attempts).where(*where).values(**values))
 
 
 def _now() -> datetime:

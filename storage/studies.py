@@ -11,11 +11,12 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from storage import leases, tables
-from storage.database import Database, StorageFault
+from storage.database import Database
+from storage.faults import StorageFault
 from storage.ledger import CostValue
 
 
@@ -103,7 +104,7 @@ def create_study(database: Database, name: str, spec: Mapping[str, Any], num_tri
     row = {"uuid": uuid, "name": name, "spec": dict(spec), "num_trials": num_trials, "state": "running"}
     try:
         with database.engine.begin() as connection:
-            connection.execute(insert(tables.Study).values(**row, created_at=datetime.now(UTC)))
+            connection.execute(insert(tables.studies).values(**row, created_at=datetime.now(UTC)))
     except IntegrityError as error:
         raise StorageFault(
             f"study: {name!r} is there already; `paretune resume {name}` continues it, `--study` names another"
@@ -122,21 +123,21 @@ def load_study(database: Database, name: str) -> StudyRow:
         row = _find(connection, name)
         study = row.uuid
         costs: dict[tuple[int, int], dict[str, CostValue]] = defaultdict(dict)
-        for cost in _rows(connection, tables.EpochCost, study, tables.EpochCost.name):
+        for cost in _rows(connection, tables.epoch_costs, study, tables.epoch_costs.c.name):
             costs[cost.trial, cost.epoch][cost.name] = CostValue(cost.value, cost.method, cost.reason)
         epochs: dict[int, list[EpochRow]] = defaultdict(list)
-        for epoch in _rows(connection, tables.Epoch, study, tables.Epoch.epoch):
+        for epoch in _rows(connection, tables.epochs, study, tables.epochs.c.epoch):
             plain = {key: getattr(epoch, key) for key in EpochRow.__dataclass_fields__ if key != "costs"}
             epochs[epoch.trial].append(EpochRow(**plain, costs=costs[epoch.trial, epoch.epoch]))
         bills: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
-        for bill in _rows(connection, tables.Bill, study, tables.Bill.line):
+        for bill in _rows(connection, tables.bills, study, tables.bills.c.line):
             bills[bill.trial, bill.attempt][bill.line] = bill.seconds
         attempts: dict[int, list[AttemptRow]] = defaultdict(list)
-        for attempt in _rows(connection, tables.Attempt, study, tables.Attempt.attempt):
+        for attempt in _rows(connection, tables.attempts, study, tables.attempts.c.attempt):
             plain = {key: getattr(attempt, key) for key in AttemptRow.__dataclass_fields__ if key != "bill"}
             attempts[attempt.trial].append(AttemptRow(**plain, bill=bills[attempt.trial, attempt.attempt]))
         frozen: dict[int, dict[str, CostValue]] = defaultdict(dict)
-        for cost in _rows(connection, tables.TrialCost, study, tables.TrialCost.name):
+        for cost in _rows(connection, tables.trial_costs, study, tables.trial_costs.c.name):
             frozen[cost.trial][cost.name] = CostValue(cost.value, cost.method, cost.reason)
         trials = tuple(
             TrialRow(
@@ -150,7 +151,7 @@ def load_study(database: Database, name: str) -> StudyRow:
                 tuple(epochs[trial.number]),
                 tuple(attempts[trial.number]),
             )
-            for trial in _rows(connection, tables.Trial, study, tables.Trial.number)
+            for trial in _rows(connection, tables.trials, study, tables.trials.c.number)
         )
         state = _state(connection, row)
     return StudyRow(study, row.name, state, row.spec, row.num_trials, row.created_at, row.reference, trials)
@@ -159,11 +160,11 @@ def load_study(database: Database, name: str) -> StudyRow:
 def list_studies(database: Database) -> list[StudyLine]:
     """Returns all studies, the newest first."""
     database.check()
-    trial = tables.Trial
+    trial = tables.trials.c
     with database.read() as connection:
         counts = select(trial.study, func.count()).where(trial.ended_at.is_not(None)).group_by(trial.study)
         ended = {row[0]: row[1] for row in connection.execute(counts)}
-        studies = connection.execute(select(tables.Study.__table__).order_by(tables.Study.created_at.desc())).all()
+        studies = connection.execute(select(tables.studies).order_by(tables.studies.c.created_at.desc())).all()
         return [
             StudyLine(row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at)
             for row in studies
@@ -181,7 +182,7 @@ def request_stop(database: Database, name: str) -> bool:
         row = _find(connection, name)
         if _state(connection, row) != "running":
             return False
-        connection.execute(insert(tables.Request).values(study=row.uuid, kind="stop", made_at=datetime.now(UTC)))
+        connection.execute(insert(tables.requests).values(study=row.uuid, kind="stop", made_at=datetime.now(UTC)))
     return True
 
 
@@ -200,16 +201,16 @@ def delete_study(database: Database, name: str) -> str:
         row = _find(connection, name)
         if _state(connection, row) == "running":
             raise StorageFault(f"study: {name!r} is running; `paretune stop {name}` first")
-        connection.execute(delete(tables.Study).where(tables.Study.uuid == row.uuid))
+        connection.execute(delete(tables.studies).where(tables.studies.c.uuid == row.uuid))
     with suppress(KeyError):  # it was interrupted before Optuna's study was made
         optuna.delete_study(study_name=name, storage=optuna_storage(database))
     return str(row.uuid)
 
 
 def _find(connection: Connection, name: str) -> Row[Any]:
-    row = connection.execute(select(tables.Study.__table__).where(tables.Study.name == name)).one_or_none()
+    row = connection.execute(select(tables.studies).where(tables.studies.c.name == name)).one_or_none()
     if row is None:
-        names = list(connection.scalars(select(tables.Study.name).order_by(tables.Study.created_at.desc())))
+        names = list(connection.scalars(select(tables.studies.c.name).order_by(tables.studies.c.created_at.desc())))
         close = get_close_matches(name, names, n=1)
         there = f"there are {', '.join(names[:10])}" if names else "there is none yet"
         raise StorageFault(f"study: there is no {name!r}; {there}" + (f"; did you mean {close[0]!r}?" if close else ""))
@@ -219,13 +220,12 @@ def _find(connection: Connection, name: str) -> Row[Any]:
 def _state(connection: Connection, row: Row[Any]) -> str:
     if row.state != "running":
         return str(row.state)
-    held = connection.execute(select(tables.Lease.__table__).where(tables.Lease.study == row.uuid)).one_or_none()
+    held = connection.execute(select(tables.leases).where(tables.leases.c.study == row.uuid)).one_or_none()
     if held is None:
         return "interrupted"
     holder = leases.Holder(held.host, held.boot, held.pid, held.pid_started)
     return "running" if leases.is_live(holder, held.expires_at) else "interrupted"
 
 
-def _rows(connection: Connection, table: type[tables.Table], study: str, order: Any) -> list[Row[Any]]:
-    columns = table.__table__
-    return list(connection.execute(select(columns).where(columns.c.study == study).order_by(order)))
+def _rows(connection: Connection, table: Table, study: str, order: Any) -> list[Row[Any]]:
+    return list(connection.execute(select(table).where(table.c.study == study).order_by(order)))

@@ -1,4 +1,10 @@
-"""Our tables. Optuna's stand in the same database; ours are keyed by the study's UUID and the trial's number."""
+"""Our tables. Optuna's stand in the same database; ours are keyed by the study's UUID and the trial's number.
+
+`studies.reference` is set once, when the first trial completes; `studies.state` is what the last coordinator left. A
+lease's `token` grows by one with each holder, and its row stays when the holder leaves. `trials.params` holds all
+parameters, fixed ones too. A cost is a value in its unit, or NULL with the reason; `trial_costs` are the solo costs,
+frozen when the trial ended. `bills` are the seconds that an attempt held its slot, by what they went into.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +13,24 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
+    Column,
     DateTime,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
+    MetaData,
     String,
+    Table,
     Text,
     TypeDecorator,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 PREFIX = "paretune_"
+
+metadata = MetaData()
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -37,168 +48,142 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-class Table(DeclarativeBase):
-    """Base of all our tables."""
-
-    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: String, float: Float, int: Integer}  # noqa: RUF012
+def _key(name: str, kind: Any = Integer) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
 
 
-def _study() -> Mapped[str]:
-    return mapped_column(String(36), ForeignKey(f"{PREFIX}studies.uuid", ondelete="CASCADE"), primary_key=True)
+def _study() -> Column[Any]:
+    return _key("study", String(36))
 
 
-def _of_trial(*columns: str) -> tuple[ForeignKeyConstraint]:
-    target = f"{PREFIX}trials"
-    return (
-        ForeignKeyConstraint(
-            ["study", columns[0] if columns else "trial"],
-            [f"{target}.study", f"{target}.number"],
-            ondelete="CASCADE",
-        ),
-    )
+def _of(table: str, *columns: str) -> ForeignKeyConstraint:
+    """Returns the key of a row in another table that this row belongs to and goes with."""
+    target = {"studies": ["uuid"], "trials": ["study", "number"]}.get(table, list(columns))
+    return ForeignKeyConstraint(columns, [f"{PREFIX}{table}.{name}" for name in target], ondelete="CASCADE")
 
 
-class Study(Table):
-    """A study: `reference` is set once, when the first trial completes; `state` is what its last coordinator left."""
-
-    __tablename__ = f"{PREFIX}studies"
-
-    uuid: Mapped[str] = mapped_column(String(36), primary_key=True)
-    name: Mapped[str] = mapped_column(String(100), unique=True)
-    spec: Mapped[dict[str, Any]]
-    num_trials: Mapped[int]
-    state: Mapped[str] = mapped_column(String(16))
-    created_at: Mapped[datetime]
-    reference: Mapped[dict[str, Any] | None]
+def _must(name: str, kind: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False)
 
 
-class Lease(Table):
-    """Who coordinates a study. `token` grows by one with each holder; the row stays when the holder leaves."""
-
-    __tablename__ = f"{PREFIX}leases"
-
-    study: Mapped[str] = _study()
-    token: Mapped[int]
-    host: Mapped[str] = mapped_column(String(255))
-    boot: Mapped[str] = mapped_column(String(64))
-    pid: Mapped[int]
-    pid_started: Mapped[float]
-    acquired_at: Mapped[datetime]
-    renewed_at: Mapped[datetime]
-    expires_at: Mapped[datetime | None]
+def _may(name: str, kind: Any) -> Column[Any]:
+    return Column(name, kind, nullable=True)
 
 
-class Request(Table):
-    """Something that others ask of a study's coordinator."""
-
-    __tablename__ = f"{PREFIX}requests"
-
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
-    study: Mapped[str] = mapped_column(String(36), ForeignKey(f"{PREFIX}studies.uuid", ondelete="CASCADE"), index=True)
-    kind: Mapped[str] = mapped_column(String(16))
-    made_at: Mapped[datetime]
-    answered_at: Mapped[datetime | None]
+def _cost() -> list[Column[Any]]:
+    return [_may("value", Float), _must("method", String(16)), _may("reason", Text)]
 
 
-class Trial(Table):
-    """One setting. `params` holds all parameters, fixed ones too."""
+studies = Table(
+    f"{PREFIX}studies",
+    metadata,
+    _key("uuid", String(36)),
+    Column("name", String(100), nullable=False, unique=True),
+    _must("spec", JSON),
+    _must("num_trials", Integer),
+    _must("state", String(16)),
+    _must("created_at", UtcTime),
+    Column("reference", JSON(none_as_null=True), nullable=True),
+)
 
-    __tablename__ = f"{PREFIX}trials"
+leases = Table(
+    f"{PREFIX}leases",
+    metadata,
+    _study(),
+    _must("token", Integer),
+    _must("host", String(255)),
+    _must("boot", String(64)),
+    _must("pid", Integer),
+    _must("pid_started", Float),
+    _must("acquired_at", UtcTime),
+    _must("renewed_at", UtcTime),
+    _may("expires_at", UtcTime),
+    _of("studies", "study"),
+)
 
-    study: Mapped[str] = _study()
-    number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    state: Mapped[str] = mapped_column(String(16))
-    params: Mapped[dict[str, Any]]
-    seed: Mapped[int]
-    is_baseline: Mapped[bool]
-    reason: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
+requests = Table(
+    f"{PREFIX}requests",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("study", String(36), ForeignKey(f"{PREFIX}studies.uuid", ondelete="CASCADE"), nullable=False, index=True),
+    _must("kind", String(16)),
+    _must("made_at", UtcTime),
+    _may("answered_at", UtcTime),
+)
 
+trials = Table(
+    f"{PREFIX}trials",
+    metadata,
+    _study(),
+    _key("number"),
+    _must("state", String(16)),
+    _must("params", JSON),
+    _must("seed", Integer),
+    _must("is_baseline", Boolean),
+    _may("reason", Text),
+    _must("created_at", UtcTime),
+    _may("ended_at", UtcTime),
+    _of("studies", "study"),
+)
 
-class Attempt(Table):
-    """One sitting of a trial on a slot."""
+attempts = Table(
+    f"{PREFIX}attempts",
+    metadata,
+    _study(),
+    _key("trial"),
+    _key("attempt"),
+    _must("slot", Integer),
+    Column("device", JSON(none_as_null=True), nullable=True),
+    _must("started_at", UtcTime),
+    _must("heard_at", UtcTime),
+    _may("ended_at", UtcTime),
+    _may("outcome", Text),
+    _of("trials", "study", "trial"),
+)
 
-    __tablename__ = f"{PREFIX}attempts"
-    __table_args__ = _of_trial()
+epochs = Table(
+    f"{PREFIX}epochs",
+    metadata,
+    _study(),
+    _key("trial"),
+    _key("epoch"),
+    _must("attempt", Integer),
+    _must("train_loss", Float),
+    _must("validation_loss", Float),
+    _must("num_correct", Integer),
+    _must("num_images", Integer),
+    _must("recorded_at", UtcTime),
+    _of("trials", "study", "trial"),
+)
 
-    study: Mapped[str] = mapped_column(String(36), primary_key=True)
-    trial: Mapped[int] = mapped_column(Integer, primary_key=True)
-    attempt: Mapped[int] = mapped_column(Integer, primary_key=True)
-    slot: Mapped[int]
-    device: Mapped[dict[str, Any] | None]
-    started_at: Mapped[datetime]
-    heard_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
-    outcome: Mapped[str | None] = mapped_column(Text)
+epoch_costs = Table(
+    f"{PREFIX}epoch_costs",
+    metadata,
+    _study(),
+    _key("name", String(64)),
+    _key("trial"),
+    _key("epoch"),
+    *_cost(),
+    _of("epochs", "study", "trial", "epoch"),
+)
 
+trial_costs = Table(
+    f"{PREFIX}trial_costs",
+    metadata,
+    _study(),
+    _key("name", String(64)),
+    _key("trial"),
+    *_cost(),
+    _of("trials", "study", "trial"),
+)
 
-class Epoch(Table):
-    """What an epoch gave."""
-
-    __tablename__ = f"{PREFIX}epochs"
-    __table_args__ = _of_trial()
-
-    study: Mapped[str] = mapped_column(String(36), primary_key=True)
-    trial: Mapped[int] = mapped_column(Integer, primary_key=True)
-    epoch: Mapped[int] = mapped_column(Integer, primary_key=True)
-    attempt: Mapped[int]
-    train_loss: Mapped[float]
-    validation_loss: Mapped[float]
-    num_correct: Mapped[int]
-    num_images: Mapped[int]
-    recorded_at: Mapped[datetime]
-
-
-class EpochCost(Table):
-    """What an epoch cost: a value in the cost's unit, or NULL with the reason."""
-
-    __tablename__ = f"{PREFIX}epoch_costs"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["study", "trial", "epoch"],
-            [f"{PREFIX}epochs.study", f"{PREFIX}epochs.trial", f"{PREFIX}epochs.epoch"],
-            ondelete="CASCADE",
-        ),
-    )
-
-    study: Mapped[str] = mapped_column(String(36), primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    trial: Mapped[int] = mapped_column(Integer, primary_key=True)
-    epoch: Mapped[int] = mapped_column(Integer, primary_key=True)
-    value: Mapped[float | None]
-    method: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(Text)
-
-
-class TrialCost(Table):
-    """The solo cost of a trial, frozen when it ended."""
-
-    __tablename__ = f"{PREFIX}trial_costs"
-    __table_args__ = _of_trial()
-
-    study: Mapped[str] = mapped_column(String(36), primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    trial: Mapped[int] = mapped_column(Integer, primary_key=True)
-    value: Mapped[float | None]
-    method: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(Text)
-
-
-class Bill(Table):
-    """Seconds that an attempt held its slot, by what they went into."""
-
-    __tablename__ = f"{PREFIX}bills"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["study", "trial", "attempt"],
-            [f"{PREFIX}attempts.study", f"{PREFIX}attempts.trial", f"{PREFIX}attempts.attempt"],
-            ondelete="CASCADE",
-        ),
-    )
-
-    study: Mapped[str] = mapped_column(String(36), primary_key=True)
-    trial: Mapped[int] = mapped_column(Integer, primary_key=True)
-    attempt: Mapped[int] = mapped_column(Integer, primary_key=True)
-    line: Mapped[str] = mapped_column(String(16), primary_key=True)
-    seconds: Mapped[float]
+bills = Table(
+    f"{PREFIX}bills",
+    metadata,
+    _study(),
+    _key("trial"),
+    _key("attempt"),
+    _key("line", String(16)),
+    _must("seconds", Float),
+    _of("attempts", "study", "trial", "attempt"),
+)

@@ -1,34 +1,15 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
+from commands import Run, run_paretune, write_quick_spec
 
 from storage.database import Database
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMAND = str(Path(sys.executable).with_name("paretune"))
-
-QUICK = """
-name = "quick"
-[objective]
-dataset = "digits"
-epochs = 2
-minimize = ["train_flops"]
-[space]
-lr = { low = 1e-3, high = 0.1, log = true }
-optimizer = ["sgd", "adam"]
-batch_size = { low = 32, high = 128, log = true }
-width = { low = 0.25, high = 0.5 }
-[search]
-trials = 4
-[compute]
-slots = 1
-threads = 1
-"""
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers share two cores
 
 
 @pytest.fixture
@@ -42,22 +23,12 @@ def database(tmp_path: Path) -> Database:
 def paretune(tmp_path: Path) -> Run:
     """Runs the command in a folder of its own; gives exit code, standard output and standard error."""
 
-    def run(*arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
-        )
-        if check and done.returncode:
-            raise AssertionError(f"exit {done.returncode}: {done.stderr}")
-        return done
-
-    return run
+    return partial(run_paretune, tmp_path)
 
 
 @pytest.fixture
 def quick_spec(tmp_path: Path) -> Path:
-    path = tmp_path / "quick.toml"
-    path.write_text(QUICK)
-    return path
+    return write_quick_spec(tmp_path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

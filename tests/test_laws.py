@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.database import Database
+from storage.studies import create_study
+
 ROOT = Path(__file__).parent.parent
 HOUSE = {"search", "objectives", "storage", "dashboards"}
 MAY_IMPORT = {
@@ -51,6 +54,27 @@ def test_the_law_finds_an_import_inside_a_function(tmp_path: Path) -> None:
 def test_a_light_room_does_not_load_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["--help"], {"torch", "optuna", "numpy", "sqlalchemy", "pydantic"}),
+        (["list"], {"torch", "optuna", "numpy", "sqlalchemy.orm"}),
+        (["show", "a", "--json"], {"torch", "optuna", "numpy", "sqlalchemy.orm"}),
+    ],
+)
+def test_a_light_command_loads_nothing_heavy(arguments: list[str], heavy: set[str], database: Database) -> None:
+    create_study(database, "a", {"objective": {"minimize": ["device_seconds"]}}, 1)
+    url = [] if "--help" in arguments else ["--storage", str(database.url)]
+    code = (
+        "import sys; from search.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"sys.exit(', '.join(sorted({heavy} & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments, *url], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_file_reads_a_pickle() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from dashboards.palette import BLACK, BLUE, GREY, LAYOUT, ORANGE, RED
 from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words
@@ -97,10 +95,9 @@ def axis_title(cost: str) -> str:
 
 def _trace_cost(summary: Summary, cost: str) -> Tradeoff:
     points = [point for curve in summary.curves.values() for point in curve if _known(point, cost)]
-    losses = np.array([[-point.accuracy, point.value(cost) or 0.0] for point in points]).reshape(len(points), 2)
+    losses = [(-point.accuracy, point.value(cost) or 0.0) for point in points]
     on_front = sorted((points[index] for index in front(losses)), key=lambda point: point.value(cost) or 0.0)
-    accuracies = np.array([point.accuracy for point in on_front])
-    at = knee(accuracies, np.array([point.value(cost) or 0.0 for point in on_front])) if on_front else None
+    at = knee([point.accuracy for point in on_front], [point.value(cost) or 0.0 for point in on_front])
     baseline = summary.baseline if summary.baseline and _known(summary.baseline, cost) else None
     finals = [point for point in points if point.is_last]
     return Tradeoff(cost, points, finals, on_front, None if at is None else on_front[at], baseline)

@@ -7,7 +7,7 @@ from typing import Any
 from alembic import context
 
 from storage.database import VERSION_TABLE
-from storage.tables import PREFIX, Table
+from storage.tables import PREFIX, metadata
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
@@ -17,7 +17,7 @@ def include_name(name: str | None, kind: str, _parents: Any) -> bool:
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Table.metadata,
+    target_metadata=metadata,
     version_table=VERSION_TABLE,
     include_name=include_name,
     render_as_batch=True,

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,15 +15,14 @@ from typing import Any
 import optuna
 import psutil
 import pytest
+from commands import COMMAND, Run, run_paretune, write_quick_spec
 
-from storage.database import Database, StorageFault
+from storage.database import Database
+from storage.faults import StorageFault
 from storage.studies import TrialRow, load_study
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMAND = str(Path(sys.executable).with_name("paretune"))
-
 INLINE = ("--set", "compute.engine=inline")
-LONG = ("--set", "objective.epochs=12")
+LONG = ("--set", "objective.epochs=12", "--set", "search.baseline=false")
 
 
 def shown(paretune: Run, name: str = "quick") -> dict[str, Any]:
@@ -99,11 +97,12 @@ def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, tmp_pat
     assert not list((tmp_path / "paretune.db.artifacts").iterdir())
 
 
-@pytest.fixture
-def undisturbed(paretune: Run, quick_spec: Path) -> list[Any]:
-    paretune("launch", str(quick_spec), "--storage", "sqlite:///whole.db", *LONG, *INLINE, check=True)
-    shown = paretune("show", "quick", "--json", "--storage", "sqlite:///whole.db", check=True)
-    return results(json.loads(shown.stdout))
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    spec = write_quick_spec(folder)
+    run_paretune(folder, "launch", str(spec), *LONG, *INLINE, check=True)
+    return results(json.loads(run_paretune(folder, "show", "quick", "--json", check=True).stdout))
 
 
 @pytest.mark.parametrize("num_before", [1, 16])

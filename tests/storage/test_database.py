@@ -11,9 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from storage.database import HEAD, VERSION_TABLE, Database, StorageFault
+from storage.database import HEAD, VERSION_TABLE, Database
+from storage.faults import StorageFault
 from storage.projection import optuna_storage
-from storage.tables import PREFIX, Table
+from storage.tables import PREFIX, metadata
 
 
 def test_the_migrated_schema_is_that_of_the_tables(database: Database) -> None:
@@ -25,7 +26,7 @@ def test_the_migrated_schema_is_that_of_the_tables(database: Database) -> None:
                 "include_name": lambda name, kind, _: kind != "table" or str(name).startswith(PREFIX),
             },
         )
-        assert compare_metadata(context, Table.metadata) == []
+        assert compare_metadata(context, metadata) == []
 
 
 def test_optuna_opens_the_database_and_we_open_one_that_it_made(tmp_path: Path, database: Database) -> None:

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from storage import leases, tables
-from storage.database import Database, StorageFault
+from storage.database import Database
+from storage.faults import StorageFault
 from storage.ledger import Ledger
 from storage.projection import optuna_storage
 from storage.studies import create_study, load_study
@@ -59,17 +60,17 @@ def test_a_dead_process_is_taken_over_at_once(database: Database, study: str) ->
 def test_another_host_is_taken_over_only_after_the_expiry(database: Database, study: str) -> None:
     leases.acquire(database, study)
     with database.engine.begin() as connection:
-        connection.execute(update(tables.Lease).values(host="elsewhere", pid=1))
+        connection.execute(update(tables.leases).values(host="elsewhere", pid=1))
     with pytest.raises(StorageFault, match="on elsewhere"):
         leases.acquire(database, study)
     with database.engine.begin() as connection:
-        connection.execute(update(tables.Lease).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+        connection.execute(update(tables.leases).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
     assert leases.acquire(database, study).token == 2
 
 
 def take_away(database: Database) -> None:
     with database.engine.begin() as connection:
-        connection.execute(update(tables.Lease).values(token=tables.Lease.token + 1))
+        connection.execute(update(tables.leases).values(token=tables.leases.c.token + 1))
 
 
 def test_a_ledger_whose_lease_is_gone_writes_nothing(database: Database, study: str) -> None:
@@ -97,5 +98,5 @@ def test_nor_does_optuna_under_a_lease_that_is_gone(database: Database, study: s
 def test_a_lease_given_back_is_free(database: Database, study: str) -> None:
     Ledger(database, leases.acquire(database, study)).close()
     with database.read() as connection:
-        assert connection.scalar(select(tables.Lease.expires_at)) is None
+        assert connection.scalar(select(tables.leases.c.expires_at)) is None
     assert leases.acquire(database, study).token == 2

@@ -5,7 +5,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from storage import leases, tables
-from storage.database import Database, StorageFault
+from storage.database import Database
+from storage.faults import StorageFault
 from storage.ledger import CostValue, Ledger, Page
 from storage.studies import create_study, delete_study, list_studies, load_study, request_stop
 
@@ -89,5 +90,5 @@ def test_deleting_leaves_no_row(database: Database, ledger: Ledger) -> None:
         page.set_state("stopped")
     delete_study(database, "a")
     with database.read() as connection:
-        for table in tables.Table.metadata.sorted_tables:
+        for table in tables.metadata.sorted_tables:
             assert connection.scalar(select(func.count()).select_from(table)) == 0

@@ -1,0 +1,7 @@
+"""What can be wrong with a database, as its user can mend it."""
+
+from __future__ import annotations
+
+
+class StorageFault(Exception):
+    """Something about the database or a study in it that the user can mend; the text is one clear line."""

@@ -1,0 +1,45 @@
+"""The report as a person sees it: a real browser, offline."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run"
+)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+def test_the_report_opens_offline_and_fits_the_window(
+    paretune: Callable[..., subprocess.CompletedProcess[str]], quick_spec: Path, tmp_path: Path
+) -> None:
+    paretune("launch", str(quick_spec), "--set", "compute.engine=inline", check=True)
+    paretune("report", "quick", check=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        errors: list[str] = []
+        asked: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"file://{tmp_path}/report.html")
+        page.wait_for_selector(".plotly-graph-div .main-svg")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert "training FLOPs (FLOP), solo" in page.inner_text(".plotly-graph-div >> nth=0")
+        page.locator(".updatemenu-header").first.click()
+        page.locator(".updatemenu-dropdown-button", has_text="device time").click()
+        page.wait_for_function(
+            "document.querySelector('.plotly-graph-div').innerText.includes('device time (s), solo')"
+        )
+        browser.close()
+    assert errors == []
+    assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
