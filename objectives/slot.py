@@ -48,29 +48,33 @@ def run_bundle(bundle: Bundle, device: torch.device, described: Device) -> Itera
 
 
 def open_device(placement: Placement) -> tuple[torch.device, Device]:
-    """Sets torch up for a placement and returns its device, with a description for the records.
+    """Loads what every trial needs, sets torch up, and returns the device, with a description for the records.
 
     Raises:
         RuntimeError: where the device is not there.
     """
     import torch
 
+    import objectives.train  # noqa: F401  so that it is no trial's set-up
+
+    torch.optim.SGD([torch.zeros(1)])  # the first optimizer of a process loads a second's worth of torch
     torch.set_num_threads(placement.threads)
     if placement.device == "cpu":
-        described = Device("cpu", _cpu_name(), platform.node(), placement.threads, torch.__version__)
+        described = Device("cpu", _cpu_name(), platform.node(), placement.threads, str(torch.__version__))
         return torch.device("cpu"), described
     if not torch.cuda.is_available():
         raise RuntimeError(f"{placement.device} is not there: this torch sees no CUDA device")
     properties = torch.cuda.get_device_properties(0)
     name, uuid = str(properties.name), str(properties.uuid)
-    return torch.device("cuda:0"), Device("cuda", name, uuid, placement.threads, torch.__version__)
+    return torch.device("cuda:0"), Device("cuda", name, uuid, placement.threads, str(torch.__version__))
 
 
 def serve(connection: Connection, placement: Placement) -> None:
     """Runs a worker: takes bundles from the connection and sends events back, until the other end closes.
 
-    Pinned to the placement's cores. `None` is sent after the last event of a bundle. When the coordinator dies the
-    connection closes and the worker ends at once, also in mid-training.
+    Pinned to the placement's cores. `None` is sent whenever it is ready for a bundle: once torch is loaded, and after
+    the last event of each. When the coordinator dies the connection closes and the worker ends at once, also in
+    mid-training.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
@@ -90,9 +94,9 @@ def serve(connection: Connection, placement: Placement) -> None:
     threading.Thread(target=listen, daemon=True).start()
     device, described = open_device(placement)
     while True:
+        connection.send(None)
         for event in run_bundle(bundles.get(), device, described):
             connection.send(event)
-        connection.send(None)
 
 
 def _cpu_name() -> str:

@@ -77,6 +77,20 @@ def test_a_light_command_loads_nothing_heavy(arguments: list[str], heavy: set[st
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_coordinator_of_worker_processes_never_loads_torch(quick_spec: Path, tmp_path: Path) -> None:
+    script = tmp_path / "launch.py"
+    script.write_text(
+        "import sys\n"
+        "if __name__ == '__main__':\n"
+        "    from search.cli import main\n"
+        "    try: main()\n"
+        "    except SystemExit as end: assert not end.code, end.code\n"
+        "    sys.exit('torch' in sys.modules)"
+    )
+    command = [sys.executable, script, "launch", quick_spec, "--trials", "1"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
 def test_no_file_reads_a_pickle() -> None:
     for package in HOUSE:
         for path in (ROOT / package).rglob("*.py"):

@@ -18,7 +18,7 @@ class Engine(Protocol):
     """
 
     def free_slots(self) -> Sequence[Placement]:
-        """Returns the slots that have nothing to do."""
+        """Returns the slots that are ready and have nothing to do."""
 
     def submit(self, slot: int, bundle: Bundle) -> None:
         """Gives a free slot one or more trials."""

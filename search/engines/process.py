@@ -13,8 +13,12 @@ from multiprocessing.context import SpawnProcess
 
 from objectives.slot import Bundle, serve
 from objectives.trial import Ended, Event, Placement, SlotLost
+from search.faults import Faults
 
 PATIENCE_SECONDS = 5
+
+MOST_STARTS = 3
+"""Times in a row that a worker may die before it was ever ready."""
 
 
 @dataclass
@@ -22,16 +26,21 @@ class _Slot:
     placement: Placement
     process: SpawnProcess
     connection: Connection
+    num_starts: int = 1
     pending: list[int] = field(default_factory=list)
-    busy: bool = False
+    busy: bool = True
     heard_at: float = 0.0
 
 
 class ProcessEngine:
     """Spawned workers: torch is imported once in each, the data stay there, only configurations and events travel.
 
-    A worker that dies is replaced. The trial that it ran is reported lost, with the time since it was last heard of as
-    the bill; trials of the bundle that had not begun are reported lost without a bill.
+    A slot is free once its worker is ready, so that loading torch is no trial's time. A worker that dies is replaced.
+    The trial that it ran is reported lost, with the time since it was last heard of as the bill; trials of the bundle
+    that had not begun are reported lost without a bill.
+
+    Raises:
+        Faults: by `events`, where a slot cannot be started at all.
     """
 
     def __init__(self, placements: Sequence[Placement]) -> None:
@@ -61,7 +70,7 @@ class ProcessEngine:
                     event: Event | None = ready.recv()
                     slot.heard_at = time.perf_counter()
                     if event is None:
-                        slot.busy = False
+                        slot.busy, slot.num_starts = False, 0
                         continue
                     if isinstance(event, Ended):
                         slot.pending.remove(event.trial)
@@ -87,18 +96,20 @@ class ProcessEngine:
         reason = f"slot {slot.placement.slot} died: {_words(slot.process.exitcode)}"
         lost_seconds = time.perf_counter() - slot.heard_at
         pending = slot.pending
-        self._slots[slot.placement.slot] = _start(slot.placement)
+        if slot.num_starts >= MOST_STARTS:
+            raise Faults(f"compute: {reason} before it was ready, {slot.num_starts} times")
+        self._slots[slot.placement.slot] = _start(slot.placement, slot.num_starts + 1)
         for index, number in enumerate(pending):
             yield SlotLost(number, reason, {"lost": lost_seconds} if index == 0 else {})
 
 
-def _start(placement: Placement) -> _Slot:
+def _start(placement: Placement, num_starts: int = 1) -> _Slot:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, placement), daemon=True)
     process.start()
     theirs.close()
-    return _Slot(placement, process, ours)
+    return _Slot(placement, process, ours, num_starts)
 
 
 def _words(exitcode: int | None) -> str:

@@ -63,6 +63,14 @@ def has_attempts(folder: Path, number: int) -> bool:
     return [len(trial.attempts) for trial in trials_of(folder)] == [number]
 
 
+def assert_bills_balance(folder: Path) -> None:
+    for trial in trials_of(folder):
+        for attempt in trial.attempts:
+            assert attempt.ended_at is not None
+            held_seconds = (attempt.ended_at - attempt.started_at).total_seconds()
+            assert sum(attempt.bill.values()) == pytest.approx(held_seconds, rel=0.05, abs=0.3)
+
+
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     children = psutil.Process(process.pid).children()
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
@@ -140,6 +148,7 @@ def test_a_slot_that_is_killed_is_replaced_and_its_trial_continues(
     assert results(answer) == undisturbed
     assert max(trial["attempts"] for trial in answer["trials"]) == 2
     assert answer["billed"]["lost"]["device_seconds"] > 0
+    assert_bills_balance(tmp_path)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -155,7 +164,9 @@ def test_an_interrupt_saves_everything_and_says_how_to_go_on(
     assert "Traceback" not in errors
     assert shown(paretune)["state"] == "interrupted"
     paretune("resume", "quick", check=True)
-    assert results(shown(paretune)) == undisturbed
+    answer = shown(paretune)
+    assert results(answer) == undisturbed
+    assert_bills_balance(tmp_path)
 
 
 def test_stop_and_a_second_coordinator(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -59,14 +60,15 @@ def test_weights_are_kept_for_the_front_and_the_last_epochs(quick_spec: Path, da
 
 
 class Interruption:
-    """Raises KeyboardInterrupt after a number of epochs, as Ctrl-C does."""
+    """Raises KeyboardInterrupt after a number of epochs, as Ctrl-C does, and some time after the last event."""
 
-    def __init__(self, num_epochs: int) -> None:
-        self.left = num_epochs
+    def __init__(self, num_epochs: int, seconds: float = 0.0) -> None:
+        self.left, self.seconds = num_epochs, seconds
 
     def __call__(self, _trial: Trial, event: Event) -> None:
         self.left -= isinstance(event, EpochEnded)
         if self.left == 0:
+            time.sleep(self.seconds)
             raise KeyboardInterrupt
 
 
@@ -83,6 +85,13 @@ def test_an_interrupted_sweep_ends_as_an_undisturbed_one(
     resumed = sweeps.resume("quick", database, silent)
     assert outcome(resumed) == outcome(undisturbed)
     assert sum(len(trial.attempts) for trial in resumed.trials) == 5
+
+
+def test_what_an_interrupt_destroys_is_billed_as_lost(quick_spec: Path, database: Database) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.launch(spec_of(quick_spec), database, Interruption(1, seconds=0.3))
+    (attempt,) = load_study(database, "quick").trials[0].attempts
+    assert attempt.bill["lost"] >= 0.3
 
 
 def test_resuming_adds_trials_and_a_complete_study_is_left_alone(quick_spec: Path, database: Database) -> None:

@@ -23,6 +23,7 @@ from objectives.trial import (
     TrialConfig,
 )
 from search.engines import ENGINES, Engine
+from search.faults import Faults
 
 ENDINGS = (Finished, Infeasible, Failed, SlotLost)
 
@@ -49,6 +50,7 @@ def placements() -> list[Placement]:
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest, placements: list[Placement]) -> Iterator[Engine]:
     made = ENGINES[request.param](placements)
+    assert events_until_free(made) == []
     yield made
     made.close()
 
@@ -88,6 +90,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_bundle_told_lost(
 ) -> None:
     engine = ENGINES["process"](placements)
     try:
+        assert events_until_free(engine) == []
         long = config(0, epochs=10_000, folder=tmp_path)
         engine.submit(0, [long, config(1)])
         events: list[Event] = []
@@ -103,5 +106,14 @@ def test_a_worker_that_is_killed_is_replaced_and_its_bundle_told_lost(
         assert lost[1].bill == {}
         engine.submit(0, [config(2)])
         assert isinstance(events_until_free(engine)[-1], Finished)
+    finally:
+        engine.close()
+
+
+def test_a_slot_that_cannot_start_is_given_up_with_its_reason() -> None:
+    engine = ENGINES["process"]([Placement(0, "cpu", 1, (10_000,))])  # there is no such core
+    try:
+        with pytest.raises(Faults, match="slot 0 died: exit code 1 before it was ready, 3 times"):
+            events_until_free(engine)
     finally:
         engine.close()
