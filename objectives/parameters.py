@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from objectives.schedules import SCHEDULES
+
 Value = bool | int | float | str
 
 
@@ -77,3 +79,15 @@ FLAG = Parameter("bool")
 
 LR = POSITIVE
 BATCH_SIZE = Parameter("int", 1, words=("full",))
+
+AUGMENTATIONS = ("none", "shift", "flip", "crop", "shift+flip", "crop+flip")
+
+TRAINING: dict[str, Parameter] = {
+    "lr": LR,
+    "batch_size": BATCH_SIZE,
+    "schedule": Parameter("str", words=tuple(SCHEDULES)),
+    "warmup_epochs": NON_NEGATIVE,
+    "label_smoothing": FRACTION,
+    "augmentation": Parameter("str", words=AUGMENTATIONS),
+}
+"""What every trial of the built-in training takes, whatever its model and optimizer."""

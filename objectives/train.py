@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives import checkpoint
+from objectives.augmentations import augment
 from objectives.costs import Measurement, counted, measured
 from objectives.data import DATASETS, Part
 from objectives.meters.energy import GpuEnergy
@@ -25,6 +26,8 @@ from objectives.meters.memory import PeakMemory
 from objectives.meters.time import Stopwatch
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
+from objectives.schedules import lr_factors
+from objectives.seeds import derive_seed
 from objectives.trial import (
     Device,
     EpochEnded,
@@ -32,6 +35,7 @@ from objectives.trial import (
     Event,
     Finished,
     Infeasible,
+    Recipe,
     Started,
     TrialConfig,
 )
@@ -83,6 +87,7 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
     images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
     num_images, image_CHW = len(labels_N), (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
     batch_size = num_images if config.batch_size == "full" else config.batch_size
+    num_steps = math.ceil(num_images / batch_size)
 
     torch.manual_seed(config.seed)
     model = build_model(config.model, image_CHW[0], data.num_classes, config.model_options).to(device)
@@ -106,7 +111,21 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
         memory.start()
         energy.start()
         cpu_start = time.process_time()
-        train_loss_sum = train_epoch(model, optimizer, images_NCHW[order_N], labels_N[order_N], batch_size)
+        train_loss_sum = train_epoch(
+            model,
+            optimizer,
+            images_NCHW[order_N],
+            labels_N[order_N],
+            batch_size,
+            config.recipe,
+            lrs=[
+                config.lr * factor
+                for factor in lr_factors(
+                    config.recipe.schedule, config.recipe.warmup_epochs, epoch, config.epochs, num_steps
+                )
+            ],
+            generator=torch.Generator(device).manual_seed(derive_seed(config.seed, epoch, "augmentation")),
+        )
         device_seconds = watch.lap("training")
         costs: dict[str, Measurement] = {
             "device_seconds": measured(device_seconds),
@@ -144,22 +163,43 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
 
 
 def train_epoch(
-    model: nn.Module, optimizer: torch.optim.Optimizer, images_NCHW: Tensor, labels_N: Tensor, batch_size: int
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images_NCHW: Tensor,
+    labels_N: Tensor,
+    batch_size: int,
+    recipe: Recipe,
+    *,
+    lrs: Sequence[float],
+    generator: torch.Generator,
 ) -> Tensor:
     """Takes one pass over the images in their order and returns the sum of their losses, on the device.
 
     A batch that is too large to go through at once goes in micro-batches, whose gradients add up to exactly that of the
     batch's mean loss. Nothing here waits for the device.
+
+    Args:
+        model: What is trained.
+        optimizer: Over the model's weights.
+        images_NCHW: On the device.
+        labels_N: On the device.
+        batch_size: Images per step.
+        recipe: Its smoothing and augmentation.
+        lrs: The learning rate of each step.
+        generator: Of the augmentation, on the device.
     """
     model.train()
     at_once = num_images_at_once(images_NCHW)
     loss_sum = torch.zeros((), device=labels_N.device)
-    for images_BCHW, labels_B in zip(
-        torch.split(images_NCHW, batch_size), torch.split(labels_N, batch_size), strict=True
+    for lr, images_BCHW, labels_B in zip(
+        lrs, torch.split(images_NCHW, batch_size), torch.split(labels_N, batch_size), strict=True
     ):
         optimizer.zero_grad()
+        for group in optimizer.param_groups:
+            group["lr"] = lr
         for images, labels in zip(torch.split(images_BCHW, at_once), torch.split(labels_B, at_once), strict=True):
-            loss = F.cross_entropy(model(images), labels, reduction="sum")
+            logits_BK = model(augment(images, recipe.augmentation, generator))
+            loss = F.cross_entropy(logits_BK, labels, reduction="sum", label_smoothing=recipe.label_smoothing)
             torch.autograd.backward(loss / len(labels_B))
             loss_sum += loss.detach()
         optimizer.step()
@@ -182,7 +222,7 @@ def evaluate(model: nn.Module, part: ResidentPart) -> tuple[float, int]:
 
 def draw_order(seed: int, epoch: int, num_images: int) -> Tensor:
     """Returns the order of the images in an epoch: a function of seed and epoch alone, so that it can be redone."""
-    generator = torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * epoch) % 2**63)
+    generator = torch.Generator().manual_seed(derive_seed(seed, epoch, "order"))
     return torch.randperm(num_images, generator=generator)
 
 

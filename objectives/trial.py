@@ -27,6 +27,23 @@ def weights_path(folder: Path, epoch: int) -> Path:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """Parts of the training that may be left as they are.
+
+    Attributes:
+        schedule: A key of `SCHEDULES`.
+        warmup_epochs: Epochs, at least 0, over which the learning rate rises.
+        label_smoothing: Share of the target, 0 to 1, that is spread over all classes.
+        augmentation: One of `AUGMENTATIONS`.
+    """
+
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    augmentation: str = "none"
+
+
+@dataclass(frozen=True)
 class TrialConfig:
     """All that a slot needs to run one trial; the same configuration gives the same trial.
 
@@ -41,6 +58,7 @@ class TrialConfig:
         batch_size: Images per step, or `full` for all of them.
         model_options: Parameters of the model family.
         optimizer_options: Options of the optimizer.
+        recipe: How the training is done besides.
         folder: Where its checkpoints are; the trial continues from what lies there. None keeps nothing.
     """
 
@@ -54,6 +72,7 @@ class TrialConfig:
     batch_size: int | Literal["full"]
     model_options: Mapping[str, Value]
     optimizer_options: Mapping[str, Value]
+    recipe: Recipe = Recipe()
     folder: Path | None = None
 
 

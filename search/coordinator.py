@@ -25,6 +25,7 @@ from objectives.trial import (
     Finished,
     Infeasible,
     Placement,
+    Recipe,
     SlotLost,
     Started,
     TrialConfig,
@@ -189,6 +190,7 @@ class Coordinator:
             batch_size="full" if batch_size == "full" else int(batch_size),
             model_options={name: params[name] for name in MODELS[objective.model].parameters if name in params},
             optimizer_options={name: params[name] for name in options if name in params},
+            recipe=Recipe(**{name: params[name] for name in Recipe.__dataclass_fields__ if name in params}),  # type: ignore[arg-type]  # the spec has checked them
             folder=self._trial_folder(trial.number),
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from objectives.models import MODELS
 from objectives.optimizers import OPTIMIZERS
-from objectives.parameters import BATCH_SIZE, LR, Parameter, Value
+from objectives.parameters import TRAINING, Parameter, Value
 from search.faults import suggest
 
 BASELINE: dict[str, Value] = {"optimizer": "sgd", "lr": 0.001, "batch_size": 64, "momentum": 0.9}
@@ -45,9 +45,8 @@ Entry = Fixed | Choice | Range
 def known_parameters(model: str) -> dict[str, Parameter]:
     """Returns every parameter that a sweep over `model` may name, with its law."""
     known = {
-        "lr": LR,
         "optimizer": Parameter("str", words=tuple(OPTIMIZERS)),
-        "batch_size": BATCH_SIZE,
+        **TRAINING,
         **MODELS[model].parameters,
     }
     for optimizer in OPTIMIZERS.values():
@@ -92,8 +91,12 @@ def parse_space(model: str, raw: Mapping[str, Any]) -> tuple[dict[str, Entry], l
 
 def takes(model: str, optimizer: str, name: str) -> bool:
     """Says whether a trial of this model and optimizer has the parameter."""
-    common = name in ("lr", "optimizer", "batch_size")
-    return common or name in MODELS[model].parameters or name in OPTIMIZERS[optimizer].options
+    return (
+        name == "optimizer"
+        or name in TRAINING
+        or name in MODELS[model].parameters
+        or name in OPTIMIZERS[optimizer].options
+    )
 
 
 def _unused_options(model: str, entries: Mapping[str, Entry]) -> list[tuple[str, str]]:

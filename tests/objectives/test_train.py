@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 import objectives.train
 from objectives import checkpoint
@@ -24,6 +26,7 @@ from objectives.trial import (
     Finished,
     Infeasible,
     Placement,
+    Recipe,
     Started,
     TrialConfig,
 )
@@ -41,6 +44,14 @@ def records_of(events: list[Event]) -> list[EpochRecord]:
 
 def outcome(records: list[EpochRecord]) -> list[tuple[float, float, int]]:
     return [(record.train_loss, record.validation_loss, record.num_correct) for record in records]
+
+
+def one_pass(
+    model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, batch_size: int, lr: float = 0.1
+) -> None:
+    lrs = [lr] * math.ceil(len(labels) / batch_size)
+    generator = torch.Generator(labels.device)
+    train_epoch(model, optimizer, images, labels, batch_size, Recipe(), lrs=lrs, generator=generator)
 
 
 def test_a_trial_tells_its_life_and_learns() -> None:
@@ -82,6 +93,40 @@ def test_a_trial_cut_off_continues_and_ends_bit_equal(tmp_path: Path) -> None:
     assert all(torch.equal(ended[0][name], ended[1][name]) for name in ended[0])
 
 
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(schedule="cosine", warmup_epochs=0.5),
+        Recipe(schedule="one_cycle", label_smoothing=0.1),
+        Recipe(augmentation="shift+flip"),
+        Recipe(augmentation="crop"),
+    ],
+)
+def test_every_recipe_trains_otherwise_and_continues_bit_equal(recipe: Recipe, tmp_path: Path) -> None:
+    config = replace(CONFIG, recipe=recipe)
+    undisturbed = outcome(records_of(events_of(config)))
+    assert undisturbed != outcome(records_of(events_of(CONFIG)))
+    running = run_trial(replace(config, folder=tmp_path), *open_device(Placement(0, "cpu", 1)))
+    for _ in range(3):
+        next(running)
+    running.close()
+    assert outcome(records_of(events_of(replace(config, folder=tmp_path)))) == undisturbed
+
+
+def test_a_schedule_decides_the_learning_rate_of_each_step() -> None:
+    train = load_resident("digits", torch.device("cpu")).train
+    model = build_model("cnn", 1, 10, {"width": 0.25})
+    optimizer = build_optimizer("gd", model.parameters(), 0.1, {})
+    used: list[float] = []
+    optimizer.register_step_pre_hook(lambda *_: used.append(optimizer.param_groups[0]["lr"]))
+    lrs = [0.1, 0.2, 0.3]
+    train_epoch(
+        model, optimizer, train.images_NCHW[:90], train.labels_N[:90], 30, Recipe(), lrs=lrs,
+        generator=torch.Generator(),
+    )  # fmt: skip
+    assert used == lrs
+
+
 def test_a_checkpoint_holds_no_code(tmp_path: Path) -> None:
     events_of(replace(CONFIG, epochs=1, folder=tmp_path))
     torch.load(tmp_path / CHECKPOINT, weights_only=True)
@@ -98,7 +143,7 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(batch_size: int, mo
     for at_once in (1078, 100):
         monkeypatch.setitem(objectives.train.VALUES_AT_ONCE, "cpu", at_once * 32 * 32)
         model = copy.deepcopy(once)
-        train_epoch(model, build_optimizer("gd", model.parameters(), 0.1, {}), images_NCHW, train.labels_N, batch_size)
+        one_pass(model, build_optimizer("gd", model.parameters(), 0.1, {}), images_NCHW, train.labels_N, batch_size)
         ended.append(torch.cat([weights.flatten() for weights in model.parameters()]))
     assert torch.allclose(ended[0], ended[1], rtol=0, atol=1e-12)
     start = torch.cat([weights.flatten() for weights in once.parameters()])
@@ -112,7 +157,7 @@ def test_a_full_batch_takes_one_step_and_bounded_memory(monkeypatch: pytest.Monk
     sizes, steps = [], []
     model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     optimizer.register_step_post_hook(lambda *_: steps.append(1))
-    train_epoch(model, optimizer, train.images_NCHW, train.labels_N, len(train.labels_N))
+    one_pass(model, optimizer, train.images_NCHW, train.labels_N, len(train.labels_N))
     assert len(steps) == 1
     assert max(sizes) <= 256
     assert sum(sizes) == 1078
@@ -174,10 +219,10 @@ def test_an_epoch_never_waits_for_the_gpu() -> None:
     train = load_resident("mnist5k", device).train
     model = build_model("cnn", 1, 10, {}).to(device)
     optimizer = build_optimizer("adam", model.parameters(), 1e-3, {})
-    train_epoch(model, optimizer, train.images_NCHW, train.labels_N, 64)
+    one_pass(model, optimizer, train.images_NCHW, train.labels_N, 64)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        train_epoch(model, optimizer, train.images_NCHW, train.labels_N, 64)
+        one_pass(model, optimizer, train.images_NCHW, train.labels_N, 64)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -67,8 +67,8 @@ def test_every_fault_is_listed_at_once() -> None:
         "space.lr: low <= high must hold, but got low=2, high=1.0",
         "space.optimizer.0: 'adm' is not known; did you mean 'adam'? "
         "(known: gd, sgd, nesterov, adagrad, rmsprop, adam, adamw)",
-        "space.wdth: no such parameter; did you mean 'width'? (known: lr, optimizer, batch_size, width, weight_decay, "
-        "momentum, lr_decay, eps, alpha, beta1, beta2, amsgrad)",
+        "space.wdth: no such parameter; did you mean 'width'? (known: optimizer, lr, batch_size, schedule, "
+        "warmup_epochs, label_smoothing, augmentation, width, weight_decay, momentum, lr_decay, eps, ...)",
         "search.sampler: no such sampler: 'tpa'; did you mean 'tpe'? (known: tpe, nsga2, random)",
         "search.trials: greater than or equal to 1 is needed, but got -1",
         "compute.engine: no such engine: 'proces'; did you mean 'process'? (known: inline, process)",
