@@ -33,7 +33,7 @@ class TrialConfig:
     Attributes:
         number: The trial's number within its study.
         model: A key of `MODELS`.
-        dataset: A key of `DATASETS`.
+        dataset: A name that `open_dataset` takes.
         epochs: Passes over the training images, at least 1.
         seed: Decides the initial weights and the order of the images.
         lr: Learning rate.
@@ -42,6 +42,7 @@ class TrialConfig:
         model_options: Parameters of the model family.
         optimizer_options: Options of the optimizer.
         folder: Where its checkpoints are; the trial continues from what lies there. None keeps nothing.
+        data_root: Folder of the official data sets' files; None for the default one.
     """
 
     number: int
@@ -55,6 +56,7 @@ class TrialConfig:
     model_options: Mapping[str, Value]
     optimizer_options: Mapping[str, Value]
     folder: Path | None = None
+    data_root: Path | None = None
 
 
 @dataclass(frozen=True)
