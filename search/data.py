@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -65,4 +67,12 @@ def _ask_process(name: str, root: Path) -> Description | str:
 
 def _reply(connection: Connection, name: str, root: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the process that asked decides
+    threading.Thread(target=_end_with_asker, daemon=True).start()
     connection.send(_answer(name, root))
+
+
+def _end_with_asker() -> None:
+    asker = multiprocessing.parent_process()
+    assert asker is not None
+    asker.join()
+    os._exit(1)

@@ -77,8 +77,9 @@ def _own(part: Part) -> Part:
 
 
 def _words(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {text}"
+    """Returns the kind, the text and the place of an error, on one line."""
+    words = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
+    if isinstance(error, SyntaxError):  # its text says where
+        return words
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
+    return f"{words} ({Path(place.filename).name}:{place.lineno})"
