@@ -12,10 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from objectives.data.faults import DataFault
-from objectives.data.parts import DataSet, Part, check
+from objectives.data.parts import DataSet, check, in_order
 
 
 def open_imported(path: str) -> DataSet:
@@ -42,7 +40,7 @@ def open_imported(path: str) -> DataSet:
         check(data)
     except DataFault as fault:
         raise DataFault(f"{path}: {fault}") from fault
-    return replace(data, train=_own(data.train), validation=_own(data.validation), test=_own(data.test))
+    return replace(data, train=in_order(data.train), validation=in_order(data.validation), test=in_order(data.test))
 
 
 def _find(path: str) -> Callable[[], Any]:
@@ -68,12 +66,6 @@ def _find(path: str) -> Callable[[], Any]:
         raise DataFault(f"{path}: a callable that returns a DataSet is needed, but got {type(build).__name__}")
     found: Callable[[], Any] = build
     return found
-
-
-def _own(part: Part) -> Part:
-    """Returns arrays that torch takes as they are: contiguous and writable, copied only where they are not."""
-    images_NCHW = np.require(part.images_NCHW, requirements=["C", "W"])
-    return Part(images_NCHW, np.require(part.labels_N, requirements=["C", "W"]))
 
 
 def _words(error: Exception) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from objectives.data.faults import DataFault
-from objectives.data.parts import DataSet, Part, check, deal
+from objectives.data.parts import DataSet, Part, check, deal, in_order
 
 TRAIN_SHARE = 0.9
 SEED = 0
@@ -80,7 +80,7 @@ def _open(official: Official, root: Path, *, download: bool) -> tuple[tuple[str,
     kind = getattr(datasets, official.kind)
     train, test = (kind(root, download=download, **choice) for choice in official.choice)
     classes = getattr(train, "classes", range(10))  # SVHN's are digits, which torchvision leaves unsaid
-    return tuple(map(str, classes)), official.read(train), official.read(test)
+    return tuple(map(str, classes)), in_order(official.read(train)), in_order(official.read(test))
 
 
 @contextmanager

@@ -101,6 +101,12 @@ def deal(whole: Part, shares: Sequence[float], seed: int) -> list[Part]:
     return [Part(whole.images_NCHW[part_N == n], whole.labels_N[part_N == n]) for n in range(len(shares) + 1)]
 
 
+def in_order(part: Part) -> Part:
+    """Returns a part that torch takes as it is: contiguous and writable, copied only where it is not."""
+    images_NCHW = np.require(part.images_NCHW, requirements=["C", "W"])
+    return Part(images_NCHW, np.require(part.labels_N, requirements=["C", "W"]))
+
+
 def check(data: DataSet) -> None:
     """Holds a data set to the law of `Part` and `DataSet`.
 

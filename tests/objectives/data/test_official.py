@@ -63,6 +63,7 @@ def images_of(images: npt.NDArray[np.uint8]) -> set[bytes]:
 def assert_parts(data: DataSet, num_classes: int, shape: tuple[int, int, int]) -> None:
     assert len(data.classes) == num_classes
     assert all(part.images_NCHW.shape[1:] == shape for part in data.parts.values())
+    assert all(part.images_NCHW.flags.c_contiguous for part in data.parts.values())
     assert len(data.train.labels_N) + len(data.validation.labels_N) == NUM_TRAIN
     assert len(data.test.labels_N) == NUM_TEST
     assert not images_of(data.train.images_NCHW) & images_of(data.validation.images_NCHW)
@@ -152,6 +153,7 @@ def test_cifar_batches(name: str, num_classes: int, tmp_path: Path, monkeypatch:
     assert data.test.labels_N.tolist() == [number % num_classes for number in range(NUM_TRAIN, NUM_TRAIN + NUM_TEST)]
 
 
+@pytest.mark.filterwarnings("ignore:Python 3.14 will:DeprecationWarning")  # torchvision's, on Python 3.12 and 3.13
 def test_cifar_is_unpacked_from_its_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cifar(tmp_path, "cifar10", monkeypatch)
     folder = tmp_path / datasets.CIFAR10.base_folder
