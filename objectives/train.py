@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from objectives import checkpoint
 from objectives.augmentations import augment
 from objectives.costs import Measurement, counted, measured
-from objectives.data import DATASETS, Part
+from objectives.data import Part, open_dataset
 from objectives.meters.energy import GpuEnergy
 from objectives.meters.flops import train_flops_per_image
 from objectives.meters.memory import PeakMemory
@@ -83,7 +84,7 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
         torch.OutOfMemoryError: when the setting does not fit into the device's memory.
     """
     watch = Stopwatch(device)
-    data = load_resident(config.dataset, device)
+    data = load_resident(config.dataset, device, config.data_root)
     images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
     num_images, image_CHW = len(labels_N), (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
     batch_size = num_images if config.batch_size == "full" else config.batch_size
@@ -240,15 +241,33 @@ def num_images_at_once(images_NCHW: Tensor) -> int:
 
 
 @lru_cache(maxsize=2)
-def load_resident(dataset: str, device: torch.device) -> ResidentData:
-    """Returns a data set on the device, loaded once per process."""
-    data = DATASETS[dataset]()
-    train = torch.from_numpy(data.train.images_NCHW).double() / 255
-    mean_C, deviation_C = train.mean(dim=(0, 2, 3)), train.std(dim=(0, 2, 3)).clamp_min(1e-8)
+def load_resident(dataset: str, device: torch.device, data_root: Path | None = None) -> ResidentData:
+    """Returns a data set on the device, loaded once per process.
+
+    Args:
+        dataset: A name that `open_dataset` takes.
+        device: Where to put it.
+        data_root: Folder of the official data sets' files; None for the default one.
+
+    Raises:
+        DataFault: where it cannot be used as it is.
+    """
+    data = open_dataset(dataset, data_root)
+    mean_C, deviation_C = (values.float().view(1, -1, 1, 1) for values in channel_levels(data.train))
 
     def resident(part: Part) -> ResidentPart:
-        images = torch.from_numpy(part.images_NCHW).float() / 255
-        images = (images - mean_C.float().view(1, -1, 1, 1)) / deviation_C.float().view(1, -1, 1, 1)
+        images = torch.from_numpy(part.images_NCHW).float().div_(255)
+        images.sub_(mean_C).div_(deviation_C)
         return ResidentPart(images.to(device), torch.from_numpy(part.labels_N).to(device))
 
     return ResidentData(resident(data.train), resident(data.validation), resident(data.test), len(data.classes))
+
+
+def channel_levels(part: Part) -> tuple[Tensor, Tensor]:
+    """Returns each channel's mean and standard deviation (0-1, float64), counted level by level: no copy is made."""
+    channels = torch.from_numpy(part.images_NCHW).unbind(dim=1)
+    counts_CL = torch.stack([torch.bincount(pixels.flatten(), minlength=256) for pixels in channels]).double()
+    levels_L, num_pixels = torch.arange(256, dtype=torch.float64) / 255, counts_CL[0].sum()
+    mean_C = counts_CL @ levels_L / num_pixels
+    variance_C = (counts_CL * (levels_L - mean_C[:, None]) ** 2).sum(dim=1) / (num_pixels - 1)
+    return mean_C, variance_C.sqrt().clamp_min(1e-8)

@@ -50,7 +50,7 @@ class TrialConfig:
     Attributes:
         number: The trial's number within its study.
         model: A key of `MODELS`.
-        dataset: A key of `DATASETS`.
+        dataset: A name that `open_dataset` takes.
         epochs: Passes over the training images, at least 1.
         seed: Decides the initial weights and the order of the images.
         lr: Learning rate.
@@ -60,6 +60,7 @@ class TrialConfig:
         optimizer_options: Options of the optimizer.
         recipe: How the training is done besides.
         folder: Where its checkpoints are; the trial continues from what lies there. None keeps nothing.
+        data_root: Folder of the official data sets' files; None for the default one.
     """
 
     number: int
@@ -74,6 +75,7 @@ class TrialConfig:
     optimizer_options: Mapping[str, Value]
     recipe: Recipe = Recipe()
     folder: Path | None = None
+    data_root: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from search.faults import Faults, suggest
+from search.faults import Abandoned, Faults, suggest
 from storage.faults import StorageFault
 
 DEFAULT_URL = "sqlite:///paretune.db"
@@ -82,7 +82,12 @@ def launch(
     from storage.database import Database
 
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
-        _sit(chosen.name, storage, lambda: sweeps.launch(chosen, Database(storage), progress), as_json=as_json)
+        _sit(
+            chosen.name,
+            storage,
+            lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell),
+            as_json=as_json,
+        )
 
 
 @app.command(epilog="Examples: [cyan]paretune resume mnist5k-cnn[/]   [cyan]paretune resume mnist5k-cnn --trials 20[/]")
@@ -274,6 +279,9 @@ def _sit(name: str, storage: str, run: Any, *, as_json: bool) -> None:
     """Runs a sitting of a study and ends the process as its outcome says."""
     try:
         run()
+    except Abandoned:
+        _tell("interrupted before it began; nothing was changed")
+        sys.exit(INTERRUPTED)
     except KeyboardInterrupt:
         where = "" if storage == DEFAULT_URL else f" --storage {storage}"
         _tell(f"interrupted; everything is saved. Continue with: paretune resume {name}{where}")
@@ -342,6 +350,6 @@ def _print_json(answer: Any) -> None:
 
 
 def _tell(*lines: str) -> None:
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     for line in lines:
         console.print(escape(line))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from objectives.costs import COSTS, Measurement, accumulate
-from objectives.data import DATASETS
 from objectives.front import Reference, front
 from objectives.models import MODELS
 from objectives.optimizers import OPTIMIZERS
@@ -99,6 +98,7 @@ class Coordinator:
         self._spec, self._watch, self._placements = spec, watch, placements
         self._is_interrupted = is_interrupted
         self._target, self._reference = study.num_trials, study.reference
+        self._num_classes = study.data["num_classes"]
         self._folder = database.artifacts / study.uuid
         self._trials = {row.number: _remember(row) for row in study.trials}
         self._ledger = Ledger(database, lease)
@@ -192,6 +192,7 @@ class Coordinator:
             optimizer_options={name: params[name] for name in options if name in params},
             recipe=Recipe(**{name: params[name] for name in Recipe.__dataclass_fields__ if name in params}),  # type: ignore[arg-type]  # the spec has checked them
             folder=self._trial_folder(trial.number),
+            data_root=Path(objective.data_root),
         )
 
     def _record(self, events: list[Event]) -> None:
@@ -270,9 +271,8 @@ class Coordinator:
         """Fixes the hypervolume's scales by the first trial that completes, once for the whole study."""
         if self._reference is not None:
             return
-        num_classes = len(DATASETS[self._spec.objective.dataset]().classes)
         worst = [Reference.WORST_OVER_FIRST * value for value in self._minimized(trial)]
-        self._reference = {"chance": 1 / num_classes, "worst": worst}
+        self._reference = {"chance": 1 / self._num_classes, "worst": worst}
         page.set_reference(self._reference)
 
     def _tell(self, trial: Trial) -> None:

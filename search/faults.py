@@ -16,6 +16,10 @@ class Faults(Exception):
         self.lines = lines
 
 
+class Abandoned(KeyboardInterrupt):
+    """Interrupted before anything was written."""
+
+
 def suggest(got: str, known: Iterable[str]) -> str:
     """Returns the end of a line about an unknown name: what was perhaps meant, and what there is.
 

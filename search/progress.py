@@ -70,6 +70,11 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
         reason = trial.reason or (event.reason if isinstance(event, SlotLost) else None)
         self._console.print(f"{self._count()} {_line(trial, self._cost, reason)}", highlight=False, soft_wrap=True)
 
+    def tell(self, line: str) -> None:
+        """Shows a line above the bars."""
+        if not self._quiet:
+            self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
     def _move_bars(self, trial: Trial, event: Event) -> None:
         slot = trial.slot or 0
         if slot not in self._slots:

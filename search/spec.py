@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from objectives.costs import COSTS
-from objectives.data import DATASETS
+from objectives.data import DATASETS, FOLDER, default_root
 from objectives.models import MODELS
 from search.engines import ENGINES
 from search.faults import Faults, suggest
@@ -30,6 +31,7 @@ from search.samplers import SAMPLERS
 from search.space import Entry, parse_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 BUILT_IN_SPACE: dict[str, Any] = {
     "lr": {"low": 1e-4, "high": 1.0, "log": True},
@@ -39,13 +41,30 @@ BUILT_IN_SPACE: dict[str, Any] = {
 }
 
 
-def _known(kind: str, names: Mapping[str, Any]) -> AfterValidator:
+def _known(kind: str, names: Iterable[str]) -> AfterValidator:
     def check(name: str) -> str:
         if name not in names:
             raise PydanticCustomError("unknown", "{text}", {"text": f"no such {kind}: {name!r}{suggest(name, names)}"})
         return name
 
     return AfterValidator(check)
+
+
+def _absolute(path: str) -> str:
+    """Returns the path as it holds from everywhere: a study may be resumed in another folder."""
+    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111  Path.expanduser raises without a home
+
+
+def _read_dataset(name: str) -> str:
+    """Returns the name of a data set; whether a folder or a module is there is found out when it is opened."""
+    if name.startswith(FOLDER) and name != FOLDER:
+        return FOLDER + _absolute(name.removeprefix(FOLDER))
+    if name in DATASETS or IMPORT_PATH.fullmatch(name):
+        return name
+    if ":" in name:
+        law = f"a name, folder:PATH or package.module:name is needed, but got {name!r}"
+        raise PydanticCustomError("unknown", "{text}", {"text": law})
+    raise PydanticCustomError("unknown", "{text}", {"text": f"no such data set: {name!r}{suggest(name, DATASETS)}"})
 
 
 class Section(BaseModel):
@@ -58,7 +77,8 @@ class Objective(Section):
     """What is trained, and what is wanted of it."""
 
     model: Annotated[str, _known("model", MODELS)] = "cnn"
-    dataset: Annotated[str, _known("data set", DATASETS)] = "mnist5k"
+    dataset: Annotated[str, AfterValidator(_read_dataset)] = "mnist5k"
+    data_root: Annotated[str, AfterValidator(_absolute)] = Field(default_factory=lambda: str(default_root()))
     epochs: int = Field(10, ge=1, le=100_000)
     maximize: list[Literal["accuracy"]] = Field(["accuracy"], min_length=1, max_length=1)
     minimize: list[Annotated[str, _known("cost", COSTS)]] = Field(["device_seconds"], min_length=1)
@@ -105,7 +125,7 @@ class SweepSpec(Section):
     """All that defines a sweep: the TOML file, the stored text and the flags' result."""
 
     name: str = "mnist5k-cnn"
-    objective: Objective = Objective()
+    objective: Objective = Field(default_factory=Objective)
     space: dict[str, Any] = BUILT_IN_SPACE
     search: Search = Search()
     compute: Compute = Compute()

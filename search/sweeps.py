@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from search.compute import place_slots
 from search.coordinator import Coordinator, Watch
+from search.data import describe
 from search.faults import Faults
 from search.spec import SweepSpec, validate
 from storage import leases
@@ -20,12 +24,22 @@ from storage.studies import StudyRow, create_study, delete_study, load_study, re
 
 STOP_PATIENCE_SECONDS = 120
 
+Tell = Callable[[str], None]
+"""Takes a line for a person to read."""
 
-def launch(spec: SweepSpec, database: Database, watch: Watch) -> StudyRow:
+
+def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambda _line: None) -> StudyRow:
     """Runs a new sweep to its end and returns the study.
 
+    Args:
+        spec: The sweep.
+        database: Where to keep it.
+        watch: Told of each event.
+        tell: Told what a person should know about the data set.
+
     Raises:
-        Faults: where the spec asks for what this machine lacks.
+        Faults: where the spec asks for what this machine lacks, or the data set cannot be used.
+        Abandoned: on an interrupt before the study was made.
         StorageFault: where the database cannot be used or the name is taken.
         KeyboardInterrupt: after everything is saved.
     """
@@ -35,9 +49,12 @@ def launch(spec: SweepSpec, database: Database, watch: Watch) -> StudyRow:
         raise Faults("objective.minimize: energy_joules cannot be measured here: only a GPU's counter is read")
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
+    data = describe(spec.objective.dataset, Path(spec.objective.data_root))
+    for note in data.notes:
+        tell(note)
     database.create()
     database.artifacts.mkdir(parents=True, exist_ok=True)
-    create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials)
+    create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, asdict(data))
     return _run(database, spec.name, {}, watch)
 
 
@@ -54,13 +71,15 @@ def resume(
         compute: What of the stored `compute` table to change for this sitting.
 
     Raises:
-        Faults: where what is asked for is not there.
+        Faults: where what is asked for is not there, or the data set is not the one that the study began with.
+        Abandoned: on an interrupt before it began.
         StorageFault: where there is no such study, or another process runs it.
         KeyboardInterrupt: after everything is saved.
     """
     study = load_study(database, name)
     if study.state == "complete" and num_more == 0:
         return study
+    _check_data(study)
     return _run(database, name, compute or {}, watch, num_more)
 
 
@@ -88,6 +107,22 @@ def delete(name: str, database: Database) -> None:
     """Removes a study and its weights."""
     uuid = delete_study(database, name)
     shutil.rmtree(database.artifacts / uuid, ignore_errors=True)
+
+
+def _check_data(study: StudyRow) -> None:
+    """Holds a study to its data: accuracies on different images cannot be compared."""
+    objective = stored_spec(study, {}).objective
+    now = asdict(describe(objective.dataset, Path(objective.data_root)))
+    if now["fingerprint"] != study.data["fingerprint"]:
+        raise Faults(
+            f"objective.dataset: {objective.dataset} has changed since study {study.name!r} began "
+            f"({_data_words(study.data)} then, {_data_words(now)} now); put it back as it was, or launch a new study"
+        )
+
+
+def _data_words(data: Mapping[str, Any]) -> str:
+    sizes = "/".join(str(data[f"num_{part}"]) for part in ("train", "validation", "test"))
+    return f"{sizes} images, {data['num_classes']} classes, fingerprint {data['fingerprint'][:8]}"
 
 
 def _run(database: Database, name: str, compute: dict[str, object], watch: Watch, num_more: int = 0) -> StudyRow:

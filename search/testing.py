@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dashboards.summary import Checkpoint
+from objectives.data import DataFault
 from objectives.intervals import wilson_interval
 from objectives.models import MODELS
 from storage.database import Database
@@ -44,7 +46,10 @@ def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> Tes
         reason = f"the weights of trial {point.trial} after epoch {point.epoch} were not kept: it was not on the front"
         return TestAccuracy(None, None, reason)
     objective = study.spec["objective"]
-    data = load_resident(objective["dataset"], torch.device("cpu"))
+    try:
+        data = load_resident(objective["dataset"], torch.device("cpu"), Path(objective["data_root"]))
+    except DataFault as fault:
+        return TestAccuracy(None, None, f"the test images cannot be opened: {fault}")
     names = MODELS[objective["model"]].parameters
     options = {name: point.params[name] for name in names if name in point.params}
     model = build_model(objective["model"], data.test.images_NCHW.shape[1], data.num_classes, options)

@@ -69,6 +69,7 @@ class StudyRow:
     Attributes:
         state: running, complete, stopped, or interrupted: its coordinator is gone and did not say why.
         num_trials: How many trials it is to have.
+        data: The data set that it began with: sizes, fingerprint, notes.
         reference: Scales of the hypervolume; None until a trial completed.
     """
 
@@ -79,6 +80,7 @@ class StudyRow:
     num_trials: int
     created_at: datetime
     reference: Mapping[str, Any] | None
+    data: Mapping[str, Any]
     trials: tuple[TrialRow, ...]
 
 
@@ -93,18 +95,27 @@ class StudyLine:
     created_at: datetime
 
 
-def create_study(database: Database, name: str, spec: Mapping[str, Any], num_trials: int) -> str:
+def create_study(
+    database: Database, name: str, spec: Mapping[str, Any], num_trials: int, data: Mapping[str, Any]
+) -> str:
     """Writes a new study and returns its UUID.
+
+    Args:
+        database: Where to.
+        name: Not taken yet.
+        spec: What defines the sweep, as plain values.
+        num_trials: How many trials it is to have.
+        data: What describes its data set, as plain values.
 
     Raises:
         StorageFault: where the name is taken.
     """
     database.create()
     uuid = str(uuid4())
-    row = {"uuid": uuid, "name": name, "spec": dict(spec), "num_trials": num_trials, "state": "running"}
+    row = {"uuid": uuid, "name": name, "spec": dict(spec), "data": dict(data), "num_trials": num_trials}
     try:
         with database.engine.begin() as connection:
-            connection.execute(insert(tables.studies).values(**row, created_at=datetime.now(UTC)))
+            connection.execute(insert(tables.studies).values(**row, state="running", created_at=datetime.now(UTC)))
     except IntegrityError as error:
         raise StorageFault(
             f"study: {name!r} is there already; `paretune resume {name}` continues it, `--study` names another"
@@ -154,7 +165,7 @@ def load_study(database: Database, name: str) -> StudyRow:
             for trial in _rows(connection, tables.trials, study, tables.trials.c.number)
         )
         state = _state(connection, row)
-    return StudyRow(study, row.name, state, row.spec, row.num_trials, row.created_at, row.reference, trials)
+    return StudyRow(study, row.name, state, row.spec, row.num_trials, row.created_at, row.reference, row.data, trials)
 
 
 def list_studies(database: Database) -> list[StudyLine]:

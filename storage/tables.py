@@ -1,9 +1,10 @@
 """Our tables. Optuna's stand in the same database; ours are keyed by the study's UUID and the trial's number.
 
-`studies.reference` is set once, when the first trial completes; `studies.state` is what the last coordinator left. A
-lease's `token` grows by one with each holder, and its row stays when the holder leaves. `trials.params` holds all
-parameters, fixed ones too. A cost is a value in its unit, or NULL with the reason; `trial_costs` are the solo costs,
-frozen when the trial ended. `bills` are the seconds that an attempt held its slot, by what they went into.
+`studies.data` describes the data set that the study began with, by sizes and a fingerprint; `studies.reference` is set
+once, when the first trial completes; `studies.state` is what the last coordinator left. A lease's `token` grows by one
+with each holder, and its row stays when the holder leaves. `trials.params` holds all parameters, fixed ones too. A cost
+is a value in its unit, or NULL with the reason; `trial_costs` are the solo costs, frozen when the trial ended. `bills`
+are the seconds that an attempt held its slot, by what they went into.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ studies = Table(
     _key("uuid", String(36)),
     Column("name", String(100), nullable=False, unique=True),
     _must("spec", JSON),
+    _must("data", JSON),
     _must("num_trials", Integer),
     _must("state", String(16)),
     _must("created_at", UtcTime),

@@ -1,62 +1,65 @@
-"""The data sets: real images as numpy arrays, in three fixed parts. Torch-free."""
+"""The data sets: real images as numpy arrays, in three fixed parts. Torch-free until an official one is opened."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+from objectives.data.description import Description
+from objectives.data.embedded import load_digits, load_mnist5k
+from objectives.data.faults import DataFault
+from objectives.data.official import OFFICIAL, open_official
+from objectives.data.parts import DataSet, Part, split
 
+__all__ = [
+    "DATASETS", "EMBEDDED", "FOLDER", "DataFault", "DataSet", "Description", "Part", "default_root", "is_embedded",
+    "open_dataset", "split",
+]  # fmt: skip
 
-@dataclass(frozen=True)
-class Part:
-    """Images and their labels.
-
-    Attributes:
-        images_NCHW: uint8, 0 to 255.
-        labels_N: int64, 0 to K - 1.
-    """
-
-    images_NCHW: npt.NDArray[np.uint8]
-    labels_N: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A classification set in three parts that never change.
-
-    The search sees `train` and `validation`; `test` is for what a person picks in the end.
-    """
-
-    classes: tuple[str, ...]
-    train: Part
-    validation: Part
-    test: Part
-
-
-def load_mnist5k() -> DataSet:
-    """Returns 5,000 real MNIST images, padded to 32x32: 3,000 to train on, 1,000 each to validate and test."""
-    return _load_embedded("mnist5k", lambda images: np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2))))
-
-
-def load_digits() -> DataSet:
-    """Returns scikit-learn's 1,797 digits, each of the 8x8 pixels repeated to 32x32: 1,078, 360 and 359 images."""
-    return _load_embedded("digits", lambda images: images.repeat(4, axis=2).repeat(4, axis=3))
-
-
-DATASETS: dict[str, Callable[[], DataSet]] = {
+EMBEDDED: dict[str, Callable[[], DataSet]] = {
     "mnist5k": load_mnist5k,
     "digits": load_digits,
 }
 
+DATASETS = (*EMBEDDED, *OFFICIAL)
+"""Names of the data sets; besides, there are `folder:PATH` and `package.module:name`."""
 
-def _load_embedded(name: str, resize: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]) -> DataSet:
-    with (
-        files(__package__).joinpath(f"{name}.npz").open("rb") as file,
-        np.load(file, allow_pickle=False) as stored,
-    ):
-        images, labels, part = resize(stored["images"]), stored["labels"].astype(np.int64), stored["part"]
-    parts = [Part(images[part == number], labels[part == number]) for number in range(3)]
-    return DataSet(tuple(str(label) for label in np.unique(labels)), *parts)
+FOLDER = "folder:"
+
+
+def open_dataset(name: str, root: Path | None = None) -> DataSet:
+    """Returns a data set.
+
+    Args:
+        name: One of `DATASETS`; `folder:PATH` for images in class folders; or `package.module:name` for a callable
+            without arguments that returns a `DataSet`.
+        root: Folder of the files of the official data sets; None for `default_root()`.
+
+    Raises:
+        DataFault: where it cannot be used as it is.
+    """
+    if name in EMBEDDED:
+        return EMBEDDED[name]()
+    if name in OFFICIAL:
+        return open_official(name, root or default_root())
+    if name.startswith(FOLDER):
+        from objectives.data.folder import open_folder
+
+        return open_folder(Path(name.removeprefix(FOLDER)))
+    if ":" in name:
+        from objectives.data.imported import open_imported
+
+        return open_imported(name)
+    raise DataFault(f"no such data set: {name!r} (known: {', '.join(DATASETS)})")
+
+
+def is_embedded(name: str) -> bool:
+    """Returns whether a data set comes with the package: opening it is quick and runs nobody else's code."""
+    return name in EMBEDDED
+
+
+def default_root() -> Path:
+    """Returns where the files of the official data sets are: `PARETUNE_DATA`, or a folder of the user's cache."""
+    folder = os.environ.get("PARETUNE_DATA") or "~/.cache/paretune"
+    return Path(os.path.expanduser(folder)).absolute()  # noqa: PTH111  Path.expanduser raises without a home

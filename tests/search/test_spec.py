@@ -44,12 +44,28 @@ def test_kinds_of_entries() -> None:
     assert read_spec(None).entries["batch_size"] == Range(16, 512, log=True, whole=True)
 
 
+def test_data_sets_of_ones_own_are_taken_by_their_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_spec(None, ["objective.dataset=folder:birds"]).objective.dataset == f"folder:{tmp_path}/birds"
+    assert read_spec(None, ["objective.dataset=folder:~/birds"]).objective.dataset == f"folder:{Path.home()}/birds"
+    assert read_spec(None, ["objective.dataset=no.such_module:birds"]).objective.dataset == "no.such_module:birds"
+
+
+def test_the_data_root_is_stored_as_it_holds_from_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_spec(None, ["objective.data_root=there"]).objective.data_root == str(tmp_path / "there")
+    monkeypatch.setenv("PARETUNE_DATA", "~/sets")
+    assert read_spec(None).objective.data_root == str(Path.home() / "sets")
+    monkeypatch.delenv("PARETUNE_DATA")
+    assert read_spec(None).objective.data_root == str(Path.home() / ".cache" / "paretune")
+
+
 def test_every_fault_is_listed_at_once() -> None:
     found = faults_of(
         None,
         "objectve.epochs=3",
         "objective.epochs=ten",
-        "objective.dataset=mnist",
+        "objective.dataset=mnist5",
         "space.lr.low=2",
         "space.optimizer=['adm', 'sgd']",
         "space.wdth=3",
@@ -62,7 +78,8 @@ def test_every_fault_is_listed_at_once() -> None:
     assert found == [
         "--set: key=value is needed, such as space.lr.high=0.5, but got 'nonsense'",
         "name: 1 to 100 of A-Z a-z 0-9 . _ - are needed, a letter or digit first, but got 'a b'",
-        "objective.dataset: no such data set: 'mnist'; did you mean 'mnist5k'? (known: mnist5k, digits)",
+        "objective.dataset: no such data set: 'mnist5'; did you mean 'mnist5k'? "
+        "(known: mnist5k, digits, mnist, fashion-mnist, kmnist, emnist, cifar10, cifar100, svhn)",
         "objective.epochs: integer is needed, but got 'ten'",
         "space.lr: low <= high must hold, but got low=2, high=1.0",
         "space.optimizer.0: 'adm' is not known; did you mean 'adam'? "
@@ -95,6 +112,9 @@ def test_every_fault_is_listed_at_once() -> None:
         ("objective.minimize=['samples', 'samples']", "the costs must differ"),
         ("objective.maximize=['loss']", "'accuracy' is needed, but got 'loss'"),
         ("objective.model=cnnn", "no such model: 'cnnn'; did you mean 'cnn'?"),
+        ("objective.dataset=folder:", "a name, folder:PATH or package.module:name is needed, but got 'folder:'"),
+        ("objective.dataset='my sets:birds'", "a name, folder:PATH or package.module:name is needed"),
+        ("objective.dataset=birds", "no such data set: 'birds'; (known: mnist5k, "),
         ("search.trials=0", "search.trials: greater than or equal to 1 is needed, but got 0"),
         ("search.trials=1.5", "search.trials: "),
         ("search.sampler_options.n_startup=3", "search.sampler_options.n_startup: the sampler has no such option"),

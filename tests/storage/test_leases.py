@@ -29,7 +29,7 @@ os._exit(0)
 
 @pytest.fixture
 def study(database: Database) -> str:
-    return create_study(database, "a", {}, 3)
+    return create_study(database, "a", {}, 3, {})
 
 
 def hold_elsewhere(database: Database, study: str, how: str) -> subprocess.Popen[str]:

@@ -15,7 +15,7 @@ COSTS = {"device_seconds": CostValue(1.5, "measured", None), "energy_joules": Co
 
 @pytest.fixture
 def ledger(database: Database) -> Ledger:
-    return Ledger(database, leases.acquire(database, create_study(database, "a", {"x": 1}, 3)))
+    return Ledger(database, leases.acquire(database, create_study(database, "a", {"x": 1}, 3, {"y": 2})))
 
 
 def record(page: Page, epoch: int) -> None:
@@ -33,7 +33,7 @@ def test_what_is_written_is_read_back(database: Database, ledger: Ledger) -> Non
         page.end_attempt(0, 1, "complete")
         page.end_trial(0, "complete", None, COSTS)
     study = load_study(database, "a")
-    assert (study.name, study.spec, study.num_trials) == ("a", {"x": 1}, 3)
+    assert (study.name, study.spec, study.num_trials, study.data) == ("a", {"x": 1}, 3, {"y": 2})
     (trial,) = study.trials
     assert (trial.state, trial.params, trial.seed, trial.is_baseline) == ("complete", {"lr": 0.1}, 7, True)
     assert trial.costs == COSTS
@@ -58,15 +58,15 @@ def test_an_epoch_is_recorded_once(database: Database, ledger: Ledger) -> None:
 
 
 def test_a_name_is_taken_once(database: Database) -> None:
-    create_study(database, "a", {}, 1)
+    create_study(database, "a", {}, 1, {})
     with pytest.raises(StorageFault, match="`paretune resume a` continues it"):
-        create_study(database, "a", {}, 1)
+        create_study(database, "a", {}, 1, {})
 
 
 def test_a_study_that_is_not_there(database: Database) -> None:
     with pytest.raises(StorageFault, match="there is none yet"):
         load_study(database, "mnist")
-    create_study(database, "mnist5k", {}, 1)
+    create_study(database, "mnist5k", {}, 1, {})
     with pytest.raises(StorageFault, match="did you mean 'mnist5k'"):
         load_study(database, "mnist5")
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectives.data import DATASETS
+from objectives.data import EMBEDDED
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_every_data_set_has_three_separate_parts_of_real_images(name: str) -> None:
-    data = DATASETS[name]()
+    data = EMBEDDED[name]()
     parts = (data.train, data.validation, data.test)
     for part in parts:
         assert part.images_NCHW.dtype == np.uint8
@@ -21,7 +21,7 @@ def test_every_data_set_has_three_separate_parts_of_real_images(name: str) -> No
 
 
 def test_mnist5k() -> None:
-    data = DATASETS["mnist5k"]()
+    data = EMBEDDED["mnist5k"]()
     assert [len(part.labels_N) for part in (data.train, data.validation, data.test)] == [3000, 1000, 1000]
     assert data.train.images_NCHW.shape[1:] == (1, 32, 32)
     assert (np.bincount(data.validation.labels_N) == 100).all()
@@ -29,6 +29,6 @@ def test_mnist5k() -> None:
 
 
 def test_digits_repeat_each_pixel() -> None:
-    images = DATASETS["digits"]().train.images_NCHW
+    images = EMBEDDED["digits"]().train.images_NCHW
     assert images.shape[1:] == (1, 32, 32)
     assert (images[:, :, ::4, ::4] == images[:, :, 3::4, 3::4]).all()
