@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -26,7 +27,7 @@ from objectives.data import DATASETS
 from objectives.models import MODELS
 from search.engines import ENGINES
 from search.faults import Faults, suggest
-from search.samplers import SAMPLERS
+from search.samplers import SAMPLERS, Sweep
 from search.space import Entry, parse_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -61,7 +62,7 @@ class Objective(Section):
     dataset: Annotated[str, _known("data set", DATASETS)] = "mnist5k"
     epochs: int = Field(10, ge=1, le=100_000)
     maximize: list[Literal["accuracy"]] = Field(["accuracy"], min_length=1, max_length=1)
-    minimize: list[Annotated[str, _known("cost", COSTS)]] = Field(["device_seconds"], min_length=1)
+    minimize: list[Annotated[str, _known("cost", COSTS)]] = ["device_seconds"]
 
     @field_validator("minimize")
     @classmethod
@@ -127,6 +128,15 @@ class SweepSpec(Section):
         if faults:
             raise PydanticCustomError("faults", "{faults}", {"faults": faults})
         return space
+
+    @model_validator(mode="after")
+    def _possible(self) -> SweepSpec:
+        search = self.search
+        sweep = Sweep(self.objective, self.entries, max(0, search.trials - search.baseline))
+        faults = SAMPLERS[search.sampler].misfits(sweep)
+        if faults:
+            raise PydanticCustomError("faults", "{faults}", {"faults": faults})
+        return self
 
     @property
     def entries(self) -> dict[str, Entry]:
