@@ -110,24 +110,27 @@ def plan_cmaes(
     import numpy as np
     from cmaes import CMA
 
-    names = [name for name, entry in entries.items() if isinstance(entry, Range) and entry.low < entry.high]
+    ranges = {name: entry for name, entry in entries.items() if isinstance(entry, Range) and entry.low < entry.high}
     optimizer = CMA(
-        mean=np.full(len(names), 0.5),
+        mean=np.full(len(ranges), 0.5),
         sigma=options.get("sigma", 1 / 6),
-        bounds=np.tile([0.0, 1.0], (len(names), 1)),
+        bounds=np.tile([0.0, 1.0], (len(ranges), 1)),
         population_size=options.get("population_size"),
         seed=seeds[0],
         lr_adapt=options.get("lr_adapt", False),
     )
     center = {name: from_unit(entry, 0.5) for name, entry in entries.items()}
     solutions = [
-        (np.array([to_unit(entries[name], {**center, **trial.params}[name]) for name in names]), -trial.accuracy)
+        (
+            np.array([to_unit(entry, trial.params.get(name, center[name])) for name, entry in ranges.items()]),
+            -trial.accuracy,
+        )
         for trial in told
     ]
     for start in range(0, len(solutions) - optimizer.population_size + 1, optimizer.population_size):
         optimizer.tell(solutions[start : start + optimizer.population_size])
     optimizer.reseed_rng(seeds[1])
-    drawn = dict(zip(names, optimizer.ask(), strict=True))
+    drawn = dict(zip(ranges, optimizer.ask(), strict=True))
     return {name: from_unit(entry, float(drawn.get(name, 0.5))) for name, entry in entries.items()}
 
 

@@ -23,6 +23,10 @@ INFEASIBLE = "infeasible"
 """Name of the constraint that Optuna is told: 0 for a setting that could be trained, 1 for one that could not."""
 
 
+WHOLE = "proposal"
+"""The draw of all parameters together, which comes before those of single ones."""
+
+
 class Proposals:
     """Asks for settings and tells how they did.
 
@@ -64,7 +68,7 @@ class Proposals:
         preset = self._preset(number)
         if preset is not None:
             self._study.enqueue_trial(preset)
-        self._seed_sampler(number, "proposal")
+        self._seed_sampler(number, WHOLE)
         trial = self._study.ask()
         _ = trial.relative_params  # drawn here, under their own seed
         params = self._suggest_baseline(trial) if self.is_baseline(number) else self._suggest_all(trial)
@@ -164,8 +168,12 @@ class Proposals:
         return _suggest(trial, name, entry)
 
     def _seed_sampler(self, number: int, purpose: str) -> None:
-        """Gives Optuna a fresh sampler, seeded for one trial and parameter: no draw depends on those before it."""
+        """Makes Optuna's sampler a fresh one, seeded for one trial and parameter: no draw depends on those before."""
         seed = derive_seed(self._spec.search.seed, number, f"proposal/{purpose}")
+        restart = getattr(self._study.sampler, "restart", None)
+        if restart is not None and purpose != WHOLE:
+            restart(seed)
+            return
         self._study.sampler = self._sampler.build(seed, self._spec.search.sampler_options)
 
 

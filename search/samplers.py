@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib import import_module
 from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -49,14 +50,14 @@ class Sampler:
 
     Attributes:
         options: The law of each option that a spec may pass on.
-        optuna_name: The class in `optuna.samplers`.
+        optuna_class: Module and name of the class.
         settings: What that class is always given.
         plan: Gives the settings itself; Optuna learns them.
         misfits: Says what of a sweep the sampler cannot do.
     """
 
     options: Mapping[str, Parameter]
-    optuna_name: str = "RandomSampler"
+    optuna_class: tuple[str, str] = ("optuna.samplers", "RandomSampler")
     settings: Mapping[str, Any] = field(default_factory=dict)
     plan: Plan | None = None
     misfits: Callable[[Sweep], Faults] = _none
@@ -74,19 +75,21 @@ class Sampler:
 
     def build(self, seed: int, options: Mapping[str, Any]) -> BaseSampler:
         """Returns a fresh sampler of Optuna's."""
-        from optuna import samplers
-
-        passed = {} if self.plan else {name: self.options[name].convert(value) for name, value in options.items()}
+        module, name = self.optuna_class
+        passed = {} if self.plan else {key: self.options[key].convert(value) for key, value in options.items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # experimental options are the user's choice
-            sampler: BaseSampler = getattr(samplers, self.optuna_name)(seed=seed, **self.settings, **passed)
+            sampler: BaseSampler = getattr(import_module(module), name)(seed=seed, **self.settings, **passed)
         return sampler
 
 
 def _grid_misfits(sweep: Sweep) -> Faults:
     """A grid needs values to count, and no more trials than it has settings."""
     endless = [
-        (f"space.{name}", "a grid needs a fixed value, a choice or a range with a step, but this is a range without one")
+        (
+            f"space.{name}",
+            "a grid needs a fixed value, a choice or a range with a step, but this is a range without one",
+        )
         for name, entry in sweep.entries.items()
         if isinstance(entry, Range) and entry.step is None and (entry.log or not entry.whole) and entry.low < entry.high
     ]
@@ -108,7 +111,9 @@ def _cmaes_misfits(sweep: Sweep) -> Faults:
     found: Faults = []
     if sweep.objective.minimize:
         got = ", ".join(sweep.objective.minimize)
-        law = f"cmaes has one objective: minimize = [] leaves accuracy alone, but got {got}; tpe, gp, nsga2 take several"
+        law = (
+            f"cmaes has one objective: minimize = [] leaves accuracy alone, but got {got}; tpe, gp, nsga2 take several"
+        )
         found.append(("objective.minimize", law))
     choices = [name for name, entry in sweep.entries.items() if isinstance(entry, Choice)]
     law = "cmaes moves in numbers: a fixed value or a range is needed, but got a choice; tpe and gp take it"
@@ -135,16 +140,17 @@ SAMPLERS: dict[str, Sampler] = {
             "n_ei_candidates": _COUNT,
             "multivariate": FLAG,
             "constant_liar": FLAG,
+            "window": Parameter("int", 10),
         },
-        "TPESampler",
+        ("search.tpe", "QuickTPESampler"),
     ),
     "gp": Sampler(
         {"n_startup_trials": _COUNT, "deterministic_objective": FLAG},
-        "GPSampler",
+        ("optuna.samplers", "GPSampler"),
         {"warn_independent_sampling": False},
     ),
-    "nsga2": Sampler(_GENETIC, "NSGAIISampler"),
-    "nsga3": Sampler({**_GENETIC, "dividing_parameter": _COUNT}, "NSGAIIISampler"),
+    "nsga2": Sampler(_GENETIC, ("optuna.samplers", "NSGAIISampler")),
+    "nsga3": Sampler({**_GENETIC, "dividing_parameter": _COUNT}, ("optuna.samplers", "NSGAIIISampler")),
     "cmaes": Sampler(
         {
             "population_size": Parameter("int", 4),

@@ -98,7 +98,7 @@ def parse_space(model: str, raw: Mapping[str, Any]) -> tuple[dict[str, Entry], l
         faults += [(f"{name}.{where}" if where else name, text) for where, text in found]
         if entry is not None:
             entries[name] = entry
-    faults += _unused_options(model, entries) + _when_faults(entries, known, needed)
+    faults += _unused_options(model, entries) + _when_faults(entries, needed)
     return _parents_first(entries), faults
 
 
@@ -150,8 +150,8 @@ def list_values(entry: Entry, most: int) -> list[Value]:
 def from_unit(entry: Entry, unit: float) -> Value:
     """Returns the value at a place from 0 to 1 of an entry.
 
-    >>> from_unit(Choice(("sgd", "adam")), 0.7), from_unit(Range(1.0, 100.0, log=True, whole=False), 0.5)
-    ('adam', 10.0)
+    >>> from_unit(Choice(("sgd", "adam")), 0.7), from_unit(Range(0.0, 3.0, log=False, whole=False), 0.5)
+    ('adam', 1.5)
     """
     if isinstance(entry, Fixed):
         return entry.value
@@ -204,9 +204,7 @@ def _parents_first(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     return ordered
 
 
-def _when_faults(
-    entries: Mapping[str, Entry], known: Mapping[str, Parameter], needed: Mapping[str, Value]
-) -> list[tuple[str, str]]:
+def _when_faults(entries: Mapping[str, Entry], needed: Mapping[str, Value]) -> list[tuple[str, str]]:
     faults: list[tuple[str, str]] = []
     for name, entry in entries.items():
         if entry.when and name in needed:
@@ -285,6 +283,7 @@ def _parse_table(law: Parameter, raw: Mapping[str, Any]) -> tuple[Entry | None, 
     kind = next((key for key in ("choices", "value") if key in raw), None)
     known = (kind, "when") if kind else ("low", "high", "step", "log", "when")
     faults = [(key, f"no such key of a {kind or 'range'}{suggest(key, known)}") for key in raw if key not in known]
+    entry: Entry | None
     when, found = _parse_when(raw.get("when", {}))
     faults += found
     if kind is None:

@@ -231,11 +231,18 @@ def _merge(raw: dict[str, Any], path: list[str], value: Any, faults: list[str]) 
             inner = table[key] = {}
         table = inner
     old = table.get(path[-1])
-    if isinstance(old, dict) and isinstance(value, dict):
+    if isinstance(old, dict) and isinstance(value, dict) and not _is_another_kind(old, value):
         for key, inner_value in value.items():
             _merge(old, [key], inner_value, faults)
     else:
         table[path[-1]] = value
+
+
+def _is_another_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Says whether a choice or a value takes the place of a range, or the other way: their keys do not go together."""
+    kinds = {"low": "range", "high": "range", "choices": "choice", "value": "value"}
+    before, after = ({kinds[key] for key in table if key in kinds} for table in (old, new))
+    return bool(before and after and before != after)
 
 
 def _lines(error: ValidationError) -> list[str]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy.pool import NullPool
 
 from storage.database import LOCK_SECONDS, Database, set_pragmas
 
@@ -110,7 +111,8 @@ class Projection:
             "state": trial.state,
             "datetime_start": _to_utc(trial.datetime_start),
         }
-        (trial_id,) = connection.execute(insert(trials).values(row)).inserted_primary_key or ()
+        key: Any = connection.execute(insert(trials).values(row)).inserted_primary_key
+        trial_id: int = key[0]
         self._ids[trial.number] = trial_id
         params = [
             {
@@ -205,9 +207,9 @@ def _open(database: Database, *, skip_table_creation: bool) -> RDBStorage:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = {"poolclass": NullPool}
     if database.is_sqlite:
-        arguments["connect_args"] = {"timeout": LOCK_SECONDS}
+        arguments = {"connect_args": {"timeout": LOCK_SECONDS}}
     url = database.url.render_as_string(hide_password=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
