@@ -86,7 +86,7 @@ def answer_all(summary: Summary) -> list[Answer]:
 
 def answer(summary: Summary, question: str, groups: Sequence[Group], name: str) -> Answer:
     """Returns what a comparison of groups tells."""
-    cost = summary.minimize[0]
+    cost = summary.cost
     usable = [group for group in groups if group.points and group.num_trials >= LEAST_TRIALS]
     usable.sort(key=lambda group: (-group.best(cost).accuracy, group.best(cost).value(cost) or 0.0))
     if len(usable) < 2:  # noqa: PLR2004
@@ -182,7 +182,7 @@ def _group(summary: Summary, labels: Mapping[int, tuple[float, str]]) -> list[Gr
     for trial in _ended(summary):
         if trial.number in labels:
             members[labels[trial.number]].append(trial)
-    cost = summary.minimize[0]
+    cost = summary.cost
     return [
         Group(
             label,

@@ -42,7 +42,7 @@ def pick(
     Raises:
         NothingFits: where no checkpoint will do.
     """
-    cost = summary.minimize[0]
+    cost = summary.cost
     points = [point for curve in summary.curves.values() for point in curve if point.value(cost) is not None]
     if not points:
         raise NothingFits(f"pick: study {summary.study.name!r} has no epoch yet to pick from")

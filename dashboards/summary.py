@@ -52,7 +52,7 @@ class Summary:
 
     Attributes:
         study: The study's rows.
-        minimize: Names of the costs to minimise; the first is the one that knees and answers are about.
+        minimize: Names of the costs to minimise; none where only accuracy is wanted.
         curves: All candidates, by trial, in the order of their epochs.
         front: Those that nothing beats in accuracy and all minimised costs.
         knee: The point of the front (in accuracy and the first cost) after which accuracy gets expensive.
@@ -65,6 +65,11 @@ class Summary:
     front: tuple[Checkpoint, ...]
     knee: Checkpoint | None
     hypervolume: float | None
+
+    @property
+    def cost(self) -> str:
+        """The cost that knees, answers and curves are about."""
+        return first_cost(self.minimize)
 
     @property
     def finals(self) -> list[Checkpoint]:
@@ -83,6 +88,11 @@ class Summary:
         return self.curves[numbers[0]][-1] if numbers and numbers[0] in self.curves else None
 
 
+def first_cost(minimize: Sequence[str]) -> str:
+    """Returns the cost that is told of first: the first to minimise, or device seconds where only accuracy counts."""
+    return minimize[0] if minimize else "device_seconds"
+
+
 def summarize(study: StudyRow) -> Summary:
     """Returns what a study has come to."""
     minimize = tuple(study.spec["objective"]["minimize"])
@@ -96,13 +106,14 @@ def summarize(study: StudyRow) -> Summary:
         if (own := _losses(point, minimize)) is not None:
             points.append(point)
             losses.append(own)
-    on_front = sorted((points[index] for index in front(losses)), key=lambda point: point.value(minimize[0]) or 0.0)
+    cost = first_cost(minimize)
+    on_front = sorted((points[index] for index in front(losses)), key=lambda point: point.value(cost) or 0.0)
     return Summary(
         study,
         minimize,
         curves,
         tuple(on_front),
-        _knee(on_front, minimize[0]),
+        _knee(on_front, cost),
         _hypervolume(study, on_front, minimize),
     )
 

@@ -15,6 +15,7 @@ from objectives.front import Reference, front
 from objectives.models import MODELS
 from objectives.optimizers import OPTIMIZERS
 from objectives.parameters import Value
+from objectives.seeds import derive_seed
 from objectives.trial import (
     CHECKPOINT,
     EpochEnded,
@@ -31,7 +32,7 @@ from objectives.trial import (
     weights_path,
 )
 from search.engines import ENGINES, Engine
-from search.samplers import Proposals, derive_seed
+from search.proposals import Proposals
 from search.spec import SweepSpec
 from storage.database import Database
 from storage.leases import Lease
@@ -43,6 +44,9 @@ MOST_ATTEMPTS = 3
 
 HEARTBEAT_SECONDS = 1.0
 """How often requests are looked for and the lease is renewed."""
+
+ENDED = ("complete", "infeasible", "failed")
+"""States in which a trial is told to the sampler."""
 
 Checkpoint = tuple[int, int]
 """A trial's number and an epoch of it: a candidate for the front."""
@@ -103,7 +107,6 @@ class Coordinator:
         self._trials = {row.number: _remember(row) for row in study.trials}
         self._ledger = Ledger(database, lease)
         self._proposals = Proposals(database, spec)
-        lease.fence(self._proposals.storage.engine)
         self._front: dict[Checkpoint, list[float]] = {}
         for trial in self._trials.values():
             if trial.state == "complete":
@@ -171,6 +174,7 @@ class Coordinator:
         trial = Trial(number, params, derive_seed(self._spec.search.seed, number, "training"), "waiting")
         with self._ledger.writing() as page:
             page.add_trial(number, params, trial.seed, is_baseline=self._proposals.is_baseline(number))
+            self._proposals.write(page.connection)
         self._trials[number] = trial
         return trial
 
@@ -196,16 +200,16 @@ class Coordinator:
         )
 
     def _record(self, events: list[Event]) -> None:
-        """Writes events in one transaction, then tells the sampler, the watcher and the disk."""
+        """Writes events in one transaction, Optuna's tables too, then tells the watcher and the disk."""
         if not events:
             return
         with self._ledger.writing() as page:
             for event in events:
                 self._write(page, self._trials[event.trial], event)
+            self._proposals.write(page.connection)
         for event in events:
             trial = self._trials[event.trial]
-            if trial.state in ("complete", "infeasible", "failed"):
-                self._tell(trial)
+            if trial.state in ENDED:
                 self._tidy(trial)
             self._watch(trial, event)
 
@@ -266,6 +270,7 @@ class Coordinator:
         costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
         page.end_trial(trial.number, state, reason, costs)
         trial.state, trial.reason = state, reason
+        self._tell(trial)
 
     def _fix_reference(self, page: Page, trial: Trial) -> None:
         """Fixes the hypervolume's scales by the first trial that completes, once for the whole study."""
@@ -330,7 +335,7 @@ class Coordinator:
                 trial.state = "waiting"
 
     def _repair(self, study: StudyRow, lease: Lease) -> None:
-        """Mends what a coordinator that was killed left behind, in the ledger and then in Optuna's tables."""
+        """Mends what a coordinator that was killed left behind, and Optuna's tables where somebody changed them."""
         with self._ledger.writing() as page:
             page.set_state("running")
             for row in study.trials:
@@ -341,9 +346,12 @@ class Coordinator:
                 if row.state == "running":
                     page.return_trial(row.number)
                     self._trials[row.number].state = "waiting"
-        for trial in self._trials.values():
-            if trial.state in ("complete", "infeasible", "failed"):
-                self._tell(trial)
+            for trial in self._trials.values():
+                if trial.number >= len(self._proposals):
+                    self._proposals.adopt(trial.number, trial.params)
+                if trial.state in ENDED:
+                    self._tell(trial)
+            self._proposals.write(page.connection)
 
     def _trial_folder(self, number: int) -> Path:
         return self._folder / f"trial-{number:05}"

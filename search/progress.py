@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from dashboards.summary import first_cost
 from dashboards.words import cost_words, params_words
 from objectives.front import front
 from objectives.trial import EpochEnded, Event, SlotLost, Started
@@ -28,7 +29,7 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
     """
 
     def __init__(self, spec: SweepSpec, num_trials: int, num_ended: int, *, quiet: bool) -> None:
-        self._epochs, self._cost = spec.objective.epochs, spec.objective.minimize[0]
+        self._epochs, self._cost = spec.objective.epochs, first_cost(spec.objective.minimize)
         self._num_trials, self._num_ended, self._quiet = num_trials, num_ended, quiet
         self._console = Console(stderr=True)
         self._best: Trial | None = None

@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -27,7 +28,7 @@ from objectives.data import DATASETS, FOLDER, default_root
 from objectives.models import MODELS
 from search.engines import ENGINES
 from search.faults import Faults, suggest
-from search.samplers import SAMPLERS
+from search.samplers import SAMPLERS, Sweep
 from search.space import Entry, parse_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -81,7 +82,7 @@ class Objective(Section):
     data_root: Annotated[str, AfterValidator(_absolute)] = Field(default_factory=lambda: str(default_root()))
     epochs: int = Field(10, ge=1, le=100_000)
     maximize: list[Literal["accuracy"]] = Field(["accuracy"], min_length=1, max_length=1)
-    minimize: list[Annotated[str, _known("cost", COSTS)]] = Field(["device_seconds"], min_length=1)
+    minimize: list[Annotated[str, _known("cost", COSTS)]] = ["device_seconds"]
 
     @field_validator("minimize")
     @classmethod
@@ -147,6 +148,15 @@ class SweepSpec(Section):
         if faults:
             raise PydanticCustomError("faults", "{faults}", {"faults": faults})
         return space
+
+    @model_validator(mode="after")
+    def _possible(self) -> SweepSpec:
+        search = self.search
+        sweep = Sweep(self.objective, self.entries, max(0, search.trials - search.baseline))
+        faults = SAMPLERS[search.sampler].misfits(sweep)
+        if faults:
+            raise PydanticCustomError("faults", "{faults}", {"faults": faults})
+        return self
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -241,11 +251,18 @@ def _merge(raw: dict[str, Any], path: list[str], value: Any, faults: list[str]) 
             inner = table[key] = {}
         table = inner
     old = table.get(path[-1])
-    if isinstance(old, dict) and isinstance(value, dict):
+    if isinstance(old, dict) and isinstance(value, dict) and not _is_another_kind(old, value):
         for key, inner_value in value.items():
             _merge(old, [key], inner_value, faults)
     else:
         table[path[-1]] = value
+
+
+def _is_another_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Says whether a choice or a value takes the place of a range, or the other way: their keys do not go together."""
+    kinds = {"low": "range", "high": "range", "choices": "choice", "value": "value"}
+    before, after = ({kinds[key] for key in table if key in kinds} for table in (old, new))
+    return bool(before and after and before != after)
 
 
 def _lines(error: ValidationError) -> list[str]:

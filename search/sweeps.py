@@ -83,9 +83,10 @@ def resume(
     return _run(database, name, compute or {}, watch, num_more)
 
 
-def stored_spec(study: StudyRow, compute: dict[str, object]) -> SweepSpec:
-    """Returns the spec of a study, with parts of its `compute` table changed."""
-    changed = {**study.spec, "compute": {**study.spec["compute"], **compute}}
+def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) -> SweepSpec:
+    """Returns the spec of a study, with parts of its `compute` table changed and trials added to its target."""
+    search = {**study.spec["search"], "trials": study.num_trials + num_more}
+    changed = {**study.spec, "search": search, "compute": {**study.spec["compute"], **compute}}
     if "slots" in compute and "threads" not in compute:
         changed["compute"]["threads"] = "auto"
     return validate(changed)
@@ -127,7 +128,7 @@ def _data_words(data: Mapping[str, Any]) -> str:
 
 def _run(database: Database, name: str, compute: dict[str, object], watch: Watch, num_more: int = 0) -> StudyRow:
     study = load_study(database, name)
-    spec = stored_spec(study, compute)
+    spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials)
     with _interruption() as is_interrupted:
         lease = leases.acquire(database, study.uuid)

@@ -31,7 +31,7 @@ class CurvesInfo(NamedTuple):
 
 def trace_curves(summary: Summary) -> CurvesInfo:
     """Returns what the learning-curve figure shows, over the first cost to minimise."""
-    cost = summary.minimize[0]
+    cost = summary.cost
     on_front = {point.trial for point in summary.front}
     baseline = summary.baseline.trial if summary.baseline else None
     curves = []

@@ -86,7 +86,8 @@ def test_every_fault_is_listed_at_once() -> None:
         "(known: gd, sgd, nesterov, adagrad, rmsprop, adam, adamw)",
         "space.wdth: no such parameter; did you mean 'width'? (known: optimizer, lr, batch_size, schedule, "
         "warmup_epochs, label_smoothing, augmentation, width, weight_decay, momentum, lr_decay, eps, ...)",
-        "search.sampler: no such sampler: 'tpa'; did you mean 'tpe'? (known: tpe, nsga2, random)",
+        "search.sampler: no such sampler: 'tpa'; did you mean 'tpe'? (known: tpe, gp, nsga2, nsga3, cmaes, "
+        "random, grid, qmc)",
         "search.trials: greater than or equal to 1 is needed, but got -1",
         "compute.engine: no such engine: 'proces'; did you mean 'process'? (known: inline, process)",
         "objectve: no such key; did you mean 'objective'? (known: name, objective, space, search, compute)",
@@ -107,7 +108,6 @@ def test_every_fault_is_listed_at_once() -> None:
         ("space.batch_size=1.5", "space.batch_size: a whole number"),
         ("space.optimizer={low=1, high=2}", "space.optimizer: a range needs numbers"),
         ("space.lr.low=nan", "space.lr.low: a number with x > 0 is needed, but got nan"),
-        ("objective.minimize=[]", "objective.minimize: "),
         ("objective.minimize=['device_second']", "did you mean 'device_seconds'?"),
         ("objective.minimize=['samples', 'samples']", "the costs must differ"),
         ("objective.maximize=['loss']", "'accuracy' is needed, but got 'loss'"),
@@ -118,7 +118,47 @@ def test_every_fault_is_listed_at_once() -> None:
         ("search.trials=0", "search.trials: greater than or equal to 1 is needed, but got 0"),
         ("search.trials=1.5", "search.trials: "),
         ("search.sampler_options.n_startup=3", "search.sampler_options.n_startup: the sampler has no such option"),
-        ("search.sampler_options.n_startup_trials=x", "search.sampler_options.n_startup_trials: int is needed"),
+        (
+            "search.sampler_options.n_startup_trials=x",
+            "search.sampler_options.n_startup_trials: a whole number with x >= 1 is needed",
+        ),
+        ("search.sampler_options.multivariate=1", "search.sampler_options.multivariate: true or false is needed"),
+        ("space.lr.step=0.1", "space.lr.step: a logarithmic range has no steps: leave step or log out"),
+        ("space.momentum={low=0.1, high=0.9, step=0}", "space.momentum.step: a number with x > 0 is needed, but got 0"),
+        (
+            "space.momentum={low=0.1, high=0.9, step=0.3}",
+            "high - low must be a multiple of step, but got 0.9 - 0.1 and 0.3; high = 0.7 would do",
+        ),
+        ("space.batch_size={low=16, high=32, step=1.5, log=false}", "space.batch_size.step: a whole number with x > 0"),
+        ("space.momentum={value=[0.5]}", "space.momentum.value: one value is needed, but got [0.5]"),
+        ("space.momentum={choices=0.5}", "space.momentum.choices: a list is needed, but got 0.5"),
+        ("space.momentum={choices=[0.5], low=0.1}", "space.momentum.low: no such key of a choices"),
+        ("space.momentum={value=0.5, wen={}}", "space.momentum.wen: no such key of a value; did you mean 'when'?"),
+        ("space.momentum={value=0.5, when='sgd'}", "space.momentum.when: a table such as { optimizer = 'sgd' }"),
+        (
+            "space.momentum={value=0.5, when={optimizer=[]}}",
+            "space.momentum.when.optimizer: a value or a list of values",
+        ),
+        (
+            "space.momentum={value=0.5, when={optimizer=['sgd', 'nesterof']}}",
+            "space.momentum.when.optimizer: 'nesterof' is not among its values; did you mean 'nesterov'?",
+        ),
+        (
+            "space.momentum={value=0.5, when={optimiser='sgd'}}",
+            "space.momentum.when.optimiser: another parameter of this space is needed; did you mean 'optimizer'?",
+        ),
+        (
+            "space.momentum={value=0.5, when={lr=0.1}}",
+            "space.momentum.when.lr: a parameter with a fixed value or a choice is needed, but this one is a range",
+        ),
+        (
+            "space.batch_size={choices=[1, 2], when={optimizer='sgd'}}",
+            "space.batch_size.when: every trial needs this parameter, so it cannot have conditions",
+        ),
+        ("space.momentum={value=0.5, when={momentum=0.5}}", "conditions must not lead back to where they start"),
+        ("search.sampler=grid", "space.lr: a grid needs a fixed value, a choice or a range with a step"),
+        ("search.sampler=cmaes", "objective.minimize: cmaes has one objective: minimize = [] leaves accuracy alone"),
+        ("search.sampler=cmaes", "space.optimizer: cmaes moves in numbers"),
         ("compute.slots=0", "compute.slots: greater than or equal to 1"),
         ("compute.device=gpu", "compute.device: 'auto', 'cpu' or 'cuda' is needed, but got 'gpu'"),
         ("name=../etc/passwd", "name: 1 to 100 of"),
@@ -127,6 +167,51 @@ def test_every_fault_is_listed_at_once() -> None:
 def test_one_fault_gives_a_line_with_where_and_the_law(setting: str, line: str) -> None:
     found = faults_of(None, setting)
     assert any(line in fault for fault in found), found
+
+
+def test_steps_and_conditions() -> None:
+    spec = read_spec(
+        None,
+        [
+            "space.beta1={choices=[0.8, 0.9], when={amsgrad=true}}",
+            "space.amsgrad={choices=[true, false], when={optimizer=['adam', 'adamw']}}",
+            "space.momentum={low=0.5, high=0.9, step=0.1, when={optimizer='sgd'}}",
+        ],
+    )
+    sgd, amsgrad = (("optimizer", ("sgd",)),), (("amsgrad", (True,)),)
+    assert spec.entries["momentum"] == Range(0.5, 0.9, log=False, whole=False, step=0.1, when=sgd)
+    assert spec.entries["beta1"] == Choice((0.8, 0.9), when=amsgrad)
+    assert list(spec.entries).index("amsgrad") < list(spec.entries).index("beta1")
+    assert validate(spec.model_dump(mode="json")).entries == spec.entries
+
+
+def test_conditions_that_go_round() -> None:
+    found = faults_of(
+        None,
+        "space.amsgrad={choices=[true, false], when={eps=1e-8}}",
+        "space.eps={choices=[1e-8, 1e-7], when={amsgrad=true}}",
+    )
+    assert found == [
+        "space.amsgrad.when: conditions must not lead back to where they start",
+        "space.eps.when: conditions must not lead back to where they start",
+    ]
+
+
+def test_a_grid_has_so_many_trials_and_no_more() -> None:
+    grid = [
+        "search.sampler=grid",
+        "space.lr=[0.01, 0.1]",
+        "space.optimizer=['adam', 'sgd']",
+        "space.momentum=[0.5, 0.9]",
+        "space.batch_size={low=16, high=18, log=false}",
+        "space.width=1.0",
+    ]
+    assert read_spec(None, [*grid, "search.trials=19"]).search.trials == 19
+    assert faults_of(None, *grid, "search.trials=20") == [
+        "search.trials: the grid has 18 settings besides the baseline, but 19 trials are asked for"
+    ]
+    assert read_spec(None, [*grid, "search.trials=18", "search.baseline=false"])
+    assert "settings is needed" in faults_of(None, *grid, "space.eps={low=0.1, high=0.9, step=0.00001}")[0]
 
 
 def test_an_option_that_no_optimizer_of_the_space_has() -> None:

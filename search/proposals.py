@@ -1,0 +1,204 @@
+"""Proposals: Optuna's live view of a study. What it is asked, told and seeded with is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from objectives.parameters import Value
+from objectives.seeds import derive_seed
+from search.plans import Told
+from search.samplers import SAMPLERS
+from search.space import Choice, Entry, Fixed, Range, baseline, contains, is_asked, leave_out
+from search.spec import SweepSpec
+from storage.database import Database
+from storage.projection import Projection
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+INFEASIBLE = "infeasible"
+"""Name of the constraint that Optuna is told: 0 for a setting that could be trained, 1 for one that could not."""
+
+
+WHOLE = "proposal"
+"""The draw of all parameters together, which comes before those of single ones."""
+
+
+class Proposals:
+    """Asks for settings and tells how they did.
+
+    The samplers look at trials in memory. `write` puts what was asked and told since the last `write` into Optuna's
+    tables, as a part of the ledger's own transaction: a kill leaves both or neither, and no half trial.
+
+    A proposal depends on the study's seed, the trial's number and what was told before, not on how long the process
+    lives.
+    """
+
+    def __init__(self, database: Database, spec: SweepSpec) -> None:
+        import optuna
+
+        self._spec, self._sampler = spec, SAMPLERS[spec.search.sampler]
+        minimize = optuna.study.StudyDirection.MINIMIZE
+        directions = [optuna.study.StudyDirection.MAXIMIZE, *(minimize for _ in spec.objective.minimize)]
+        self._projection = Projection(database, spec.name, directions)
+        self._storage = optuna.storages.InMemoryStorage()
+        self._study = optuna.create_study(storage=self._storage, directions=directions)
+        with database.read() as connection:
+            trials, memory = self._projection.read(connection)
+        for trial in trials:
+            self._storage.create_new_trial(self._study._study_id, trial)
+        for key, value in memory.items():
+            self._storage.set_study_system_attr(self._study._study_id, key, value)
+        self._unwritten: list[Callable[[Connection], None]] = []
+
+    def __len__(self) -> int:
+        return len(self._trials())
+
+    def ask(self, number: int) -> dict[str, Value]:
+        """Returns the parameters of trial `number`, the next that the ledger lacks.
+
+        Raises:
+            RuntimeError: where Optuna counts otherwise than the ledger.
+        """
+        if number != len(self):
+            raise RuntimeError(f"Optuna has {len(self)} trials where the ledger has {number}")
+        preset = self._preset(number)
+        if preset is not None:
+            self._study.enqueue_trial(preset)
+        self._seed_sampler(number, WHOLE)
+        trial = self._study.ask()
+        _ = trial.relative_params  # drawn here, under their own seed
+        params = self._suggest_baseline(trial) if self.is_baseline(number) else self._suggest_all(trial)
+        self._unwritten.append(partial(self._projection.add, trial=self._trials()[number]))
+        return params
+
+    def tell(self, number: int, accuracy: float, costs: list[float], *, feasible: bool) -> None:
+        """Tells Optuna how a trial did. A trial that is told already is left alone.
+
+        Args:
+            number: The trial.
+            accuracy: 0 to 1; of an infeasible trial any finite number, by convention 0.
+            costs: One finite number for each minimised cost.
+            feasible: Whether the setting could be trained.
+        """
+        from optuna.trial import TrialState
+
+        constraint = {f"constraints:{INFEASIBLE}": 0.0 if feasible else 1.0}
+        self._finish(number, TrialState.COMPLETE, [accuracy, *costs], constraint)
+
+    def give_up(self, number: int) -> None:
+        """Tells Optuna that a trial failed for a reason that has nothing to do with its setting."""
+        from optuna.trial import TrialState
+
+        self._finish(number, TrialState.FAIL, None, {})
+
+    def write(self, connection: Connection) -> None:
+        """Writes what was asked and told since the last write, in a transaction of the ledger's."""
+        for write in self._unwritten:
+            write(connection)
+        self._projection.remember(connection, self._storage.get_study_system_attrs(self._study._study_id))
+        self._unwritten.clear()
+
+    def adopt(self, number: int, params: Mapping[str, Value]) -> None:
+        """Gives Optuna a trial that the ledger has and its tables lack, because somebody removed it there."""
+        from optuna.trial import TrialState, create_trial
+
+        entries = self._spec.entries
+        known = {name: value for name, value in params.items() if name in entries and contains(entries[name], value)}
+        distributions = {name: _distribution(entries[name]) for name in known}
+        trial = create_trial(state=TrialState.RUNNING, params=dict(known), distributions=distributions)
+        self._storage.create_new_trial(self._study._study_id, trial)
+        self._unwritten.append(partial(self._projection.add, trial=self._trials()[number]))
+
+    def is_baseline(self, number: int) -> bool:
+        """Says whether trial `number` is the one that the others must beat."""
+        return number == 0 and self._spec.search.baseline
+
+    def _finish(self, number: int, state: Any, values: list[float] | None, constraints: dict[str, float]) -> None:
+        """Ends a trial; samplers' own hooks after a trial are passed by: they stop a study or warn, no more."""
+        trial = self._trials()[number]
+        if trial.state.is_finished():
+            return
+        for key, value in constraints.items():
+            self._storage.set_trial_system_attr(trial._trial_id, key, value)
+        self._storage.set_trial_state_values(trial._trial_id, state, values)
+        ended = self._trials()[number]
+        self._unwritten.append(partial(self._projection.finish, trial=ended, constraints=constraints))
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._storage.get_all_trials(self._study._study_id, deepcopy=False)
+
+    def _preset(self, number: int) -> dict[str, Value] | None:
+        """Returns what Optuna is not to propose itself: the baseline where the space has it, or a plan's setting."""
+        model, entries, search = self._spec.objective.model, self._spec.entries, self._spec.search
+        if self.is_baseline(number):
+            return {name: value for name, value in baseline(model).items() if _is_proposed(entries, name, value)}
+        if self._sampler.plan is None:
+            return None
+        seeds = derive_seed(search.seed, 0, "plan"), derive_seed(search.seed, number, "plan")
+        place = number - search.baseline
+        return leave_out(
+            model, entries, self._sampler.plan(model, entries, search.sampler_options, seeds, place, self._told())
+        )
+
+    def _told(self) -> list[Told]:
+        first = int(self._spec.search.baseline)
+        return [Told(trial.params, trial.values[0]) for trial in self._trials()[first:] if trial.values]
+
+    def _suggest_all(self, trial: Trial) -> dict[str, Value]:
+        params: dict[str, Value] = {}
+        for name, entry in self._spec.entries.items():
+            if is_asked(self._spec.objective.model, self._spec.entries, name, params):
+                params[name] = entry.value if isinstance(entry, Fixed) else self._suggest_one(trial, name, entry)
+        return params
+
+    def _suggest_baseline(self, trial: Trial) -> dict[str, Value]:
+        """Returns the baseline; Optuna learns those of its parameters that lie within the space."""
+        params = baseline(self._spec.objective.model)
+        for name, value in params.items():
+            if _is_proposed(self._spec.entries, name, value):
+                self._suggest_one(trial, name, self._spec.entries[name])
+        return params
+
+    def _suggest_one(self, trial: Trial, name: str, entry: Entry) -> Value:
+        self._seed_sampler(trial.number, name)
+        return _suggest(trial, name, entry)
+
+    def _seed_sampler(self, number: int, purpose: str) -> None:
+        """Makes Optuna's sampler a fresh one, seeded for one trial and parameter: no draw depends on those before."""
+        seed = derive_seed(self._spec.search.seed, number, f"proposal/{purpose}")
+        restart = getattr(self._study.sampler, "restart", None)
+        if restart is not None and purpose != WHOLE:
+            restart(seed)
+            return
+        self._study.sampler = self._sampler.build(seed, self._spec.search.sampler_options)
+
+
+def _is_proposed(entries: Mapping[str, Entry], name: str, value: Value) -> bool:
+    return name in entries and contains(entries[name], value)
+
+
+def _distribution(entry: Entry) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(entry, Range) and entry.whole:
+        return IntDistribution(int(entry.low), int(entry.high), log=entry.log, step=int(entry.step or 1))
+    if isinstance(entry, Range):
+        return FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
+    assert isinstance(entry, Choice)
+    return CategoricalDistribution(entry.values)
+
+
+def _suggest(trial: Trial, name: str, entry: Entry) -> Value:
+    if isinstance(entry, Range) and entry.whole:
+        return trial.suggest_int(name, int(entry.low), int(entry.high), log=entry.log, step=int(entry.step or 1))
+    if isinstance(entry, Range):
+        return trial.suggest_float(name, entry.low, entry.high, log=entry.log, step=entry.step)
+    assert isinstance(entry, Choice)
+    chosen = trial.suggest_categorical(name, entry.values)
+    assert chosen is not None
+    return chosen

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import optuna
+import pytest
+from postgresql import new_database, running_postgresql
+
+from search.proposals import Proposals
+from search.spec import read_spec
+from storage import leases
+from storage.database import Database
+from storage.leases import LeaseLost
+from storage.ledger import Ledger
+from storage.projection import optuna_storage
+from storage.studies import create_study, load_study
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with running_postgresql() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql(server: str) -> Database:
+    made = Database(new_database(server))
+    made.create()
+    return made
+
+
+def test_the_schema_is_created_once(postgresql: Database) -> None:
+    postgresql.create()
+    Database(str(postgresql.url.render_as_string(hide_password=False))).check()
+
+
+def test_a_sweep_is_the_same_in_the_ledger_and_in_optuna(postgresql: Database) -> None:
+    spec = read_spec(None, ["search.sampler_options.n_startup_trials=4", "search.trials=8"])
+    study = create_study(postgresql, spec.name, spec.model_dump(mode="json"), 8)
+    ledger = Ledger(postgresql, leases.acquire(postgresql, study))
+    asked = []
+    for sitting in (range(5), range(5, 8)):
+        proposals = Proposals(postgresql, spec)
+        for number in sitting:
+            asked.append(proposals.ask(number))
+            with ledger.writing() as page:
+                page.add_trial(number, asked[-1], 0, is_baseline=number == 0)
+                proposals.write(page.connection)
+            with ledger.writing() as page:
+                page.end_trial(number, "complete", None, {})
+                proposals.tell(number, float(asked[-1]["lr"]), [float(asked[-1]["width"])], feasible=True)
+                proposals.write(page.connection)
+    trials = optuna.load_study(study_name=spec.name, storage=optuna_storage(postgresql)).trials
+    assert [trial.params for trial in trials[1:]] == asked[1:]
+    assert [trial.values for trial in trials] == [[params["lr"], params["width"]] for params in asked]
+    assert [dict(trial.params) for trial in load_study(postgresql, spec.name).trials] == asked
+
+
+def test_who_lost_the_lease_writes_neither_ledger_nor_optuna(postgresql: Database) -> None:
+    spec = read_spec(None)
+    study = create_study(postgresql, spec.name, spec.model_dump(mode="json"), 8)
+    lease = leases.acquire(postgresql, study)
+    ledger, proposals = Ledger(postgresql, lease), Proposals(postgresql, spec)
+    with postgresql.engine.begin() as connection:
+        lease.release(connection)
+    leases.acquire(postgresql, study)
+    asked = proposals.ask(0)
+    with pytest.raises(LeaseLost), ledger.writing() as page:  # noqa: PT012
+        page.add_trial(0, asked, 0, is_baseline=True)
+        proposals.write(page.connection)
+    assert load_study(postgresql, spec.name).trials == ()
+    assert optuna.load_study(study_name=spec.name, storage=optuna_storage(postgresql)).trials == []
