@@ -83,16 +83,17 @@ def draw_compare(info: CompareInfo) -> go.Figure:
 
     if not info.studies:
         return empty_figure(f"no study recorded {COSTS[info.cost].title}")
-    figure = go.Figure(layout={**LAYOUT, "margin": {**LAYOUT["margin"], "t": 110 + 20 * len(info.warnings)}})
+    notes = [f"Careful: {warning}" for warning in info.warnings]
+    notes += [f"left out, without this cost: {', '.join(info.left_out)}"] if info.left_out else []
+    figure = go.Figure(layout={**LAYOUT, "margin": {**LAYOUT["margin"], "t": 80 + 20 * len(notes)}})
     for index, study in enumerate(info.studies):
         figure.add_trace(_trace(study, info.cost, CYCLE[index % len(CYCLE)], SYMBOLS[index % len(SYMBOLS)]))
     best = max(study.front[-1].accuracy for study in info.studies)
     figure.update_xaxes(title=axis_title(info.cost), type="log", exponentformat="SI", minor_showgrid=True)
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
-    notes = [f"Careful: {warning}" for warning in info.warnings]
-    notes += [f"left out, without this cost: {', '.join(info.left_out)}"] if info.left_out else []
     return figure.update_layout(
         title={"text": "<br>".join(notes), "font": {"size": 14}, "y": 0.97, "yanchor": "top", "x": 0.01},
+        legend_y=-0.24,
         updatemenus=[
             menu(0, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
             menu(0.24, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),

@@ -9,6 +9,7 @@ from dashboards.figures.parts import choose_scale, empty_figure, menu, short
 from dashboards.palette import BLUE, LAYOUT
 from dashboards.summary import CANDIDATE_STATES, Summary
 from dashboards.words import cost_words
+from objectives.costs import COSTS
 from objectives.front import Reference, front, hypervolume_gain
 from storage.studies import TrialRow
 
@@ -90,7 +91,8 @@ def draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
         for label, places in zip(titles, (spent, trials), strict=True)
     ]
     figure.update_xaxes(title=titles["seconds billed"])
-    figure.update_yaxes(title="hypervolume (0 to 1)")
+    names = [COSTS[name].title if name in COSTS else name for name in info.objectives]
+    figure.update_yaxes(title=f"hypervolume of<br>{' and '.join(names)}")
     return figure.update_layout(
         updatemenus=[
             menu(0, buttons),

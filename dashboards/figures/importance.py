@@ -25,6 +25,7 @@ from dashboards.palette import BLACK, BLUE, GREEN, GREY, LAYOUT
 from dashboards.settings import Bin, bin_values, varied_parameters
 from dashboards.summary import Checkpoint, Summary
 from dashboards.terminal import Bar, draw_bars
+from dashboards.words import share_words
 from objectives.costs import COSTS
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def draw_importance(info: ImportanceInfo) -> go.Figure:
             x=[100 * max(share.share, share.chance) + 2 for share in shares],
             y=names,
             mode="text",
-            text=[f"{100 * share.share:.0f} %" + ("" if share.is_told_apart else f", {CHANCE}") for share in shares],
+            text=[share_words(share.share) + ("" if share.is_told_apart else f", {CHANCE}") for share in shares],
             textposition="middle right",
             hoverinfo="skip",
             showlegend=False,
@@ -160,7 +161,7 @@ def tell_importance(info: ImportanceInfo, width: int) -> str:
             Bar(
                 share.parameter,
                 share.share,
-                f"{100 * share.share:3.0f} %  chance up to {100 * share.chance:.0f} %"
+                f"{share_words(share.share):>6}  chance up to {share_words(share.chance)}"
                 + ("" if share.is_told_apart else f": {CHANCE}"),
             )
             for share in outcome.shares

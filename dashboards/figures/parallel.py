@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.figures.parts import empty_figure, short, tick_logs
-from dashboards.palette import BLUE, LAYOUT, ORANGE, PALE
+from dashboards.palette import LAYOUT, PALE, RED, SKY
 from dashboards.settings import NOT_SET, are_words, is_log, varied_parameters
 from dashboards.summary import Summary
 from dashboards.words import cost_words, value_words
@@ -82,7 +82,7 @@ def draw_parallel(info: ParallelInfo) -> go.Figure:
         line={
             # Lines of a higher number lie on top, so the front is the highest.
             "color": [-min(rank, deepest) for rank in info.ranks],
-            "colorscale": [[0, PALE], [1 - 1 / deepest, BLUE], [1, ORANGE]],
+            "colorscale": [[0, PALE], [1 - 1 / deepest, SKY], [1, RED]],
             "cmin": -deepest,
             "cmax": 0,
             "showscale": True,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dashboards.figures.parts import axis_title, empty_figure, hover, percent, price, thin, tick_logs
+from dashboards.figures.parts import empty_figure, hover, percent, price, thin, tick_logs
 from dashboards.palette import BLUE, GREY, LAYOUT
 from dashboards.settings import NOT_SET, are_words, is_log, varied_parameters
 from dashboards.summary import Checkpoint, Summary
-from dashboards.words import value_words
+from dashboards.words import cost_words, value_words
+from objectives.costs import COSTS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -102,8 +103,11 @@ def draw_slices(info: SlicesInfo) -> go.Figure:
         figure.update_xaxes(**_axis(part, info.points), col=column)
         figure.update_xaxes(showticklabels=False, row=1, col=column)
     figure.update_yaxes(title="accuracy (%)", row=1, col=1)
-    figure.update_yaxes(type="log", exponentformat="SI", row=2)
-    figure.update_yaxes(title=axis_title(info.cost).removesuffix(", solo"), row=2, col=1)
+    prices = [value for point in info.points if (value := point.value(info.cost)) is not None and value > 0]
+    ticks = tick_logs(min(prices), max(prices)) if prices else []
+    words = [cost_words(info.cost, tick) for tick in ticks]
+    figure.update_yaxes(type="log", tickvals=ticks, ticktext=words, row=2)
+    figure.update_yaxes(title=COSTS[info.cost].title, row=2, col=1)
     return figure.update_layout({**LAYOUT, "height": 560}, legend={"orientation": "h", "y": -0.2, "x": 0})
 
 
