@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dashboards.answers import answer_all
-from dashboards.figures import FIGURES, Figure
+from dashboards.figures import FIGURES
 from dashboards.summary import Summary, bill_lines, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.costs import COSTS
 from storage.studies import TrialRow
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 MOST_ROWS = 300
 """Trials in the table; of more, those that matter most."""
@@ -33,13 +36,14 @@ def render_report(summary: Summary) -> str:
     environment = Environment(loader=PackageLoader("dashboards", "."), autoescape=True)
     environment.globals.update(accuracy=accuracy_words, cost=cost_words, setting=params_words, COSTS=COSTS)
     single = {name: figure for name, figure in FIGURES.items() if not figure.takes_several}
-    drawn = {name: _draw(figure, summary) for name, figure in single.items()}
+    drawn = {name: figure.draw(figure.trace([summary])) for name, figure in single.items()}
     lines = bill_lines(summary.study)
     return environment.get_template("report.html").render(
         summary=summary,
         study=summary.study,
         figures=single,
-        drawn=drawn,
+        drawn={name: _embed(figure) for name, figure in drawn.items()},
+        heights={name: figure.layout.height for name, figure in drawn.items()},
         shown=_shown_trials(summary),
         answers=answer_all(summary),
         bill=lines,
@@ -50,9 +54,9 @@ def render_report(summary: Summary) -> str:
     )
 
 
-def _draw(figure: Figure, summary: Summary) -> str:
-    drawn = figure.draw(figure.trace([summary]))
-    return str(drawn.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}))
+def _embed(figure: go.Figure) -> str:
+    """Returns a figure as JSON that can stand in a script element."""
+    return str(figure.to_json()).replace("<", "\\u003c")
 
 
 def _shown_trials(summary: Summary) -> list[TrialRow]:

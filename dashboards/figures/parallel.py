@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dashboards.figures.parts import empty_figure, short, tick_logs
+from dashboards.figures.parts import empty_figure, short, thin, tick_logs
 from dashboards.palette import LAYOUT, PALE, RED, SKY
 from dashboards.settings import NOT_SET, are_words, is_log, varied_parameters
 from dashboards.summary import Summary
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 HIGHEST_RANK = 10
 """Ranks from here on share one colour: what is that far behind the front need not be told apart."""
+
+MOST_DEEP = 1000
+"""Lines of these ranks that are drawn; of more an even choice: each line costs a browser without a GPU 2 ms."""
 
 BELOW = 0.08
 """How far below the lowest number, as a part of the axis, trials stand that have no value."""
@@ -44,13 +47,15 @@ class ParallelInfo(NamedTuple):
 
     Attributes:
         study: The study's name.
-        trials: The trials' numbers, those of high rank first, so that the front is drawn last.
+        trials: The trials' numbers, those of high rank first; at most `MOST_DEEP` of rank `HIGHEST_RANK` or more.
+        num_trials: How many there are.
         ranks: How deep each trial's last checkpoint lies under the front of all last checkpoints: 0 is on it.
         axes: The parameters that the study varied, the costs to minimise, the accuracy.
     """
 
     study: str
     trials: list[int]
+    num_trials: int
     ranks: list[int]
     axes: list[Axis]
 
@@ -60,6 +65,8 @@ def trace_parallel(summary: Summary) -> ParallelInfo:
     points = [point for point in summary.finals if all((point.value(name) or 0.0) > 0 for name in summary.minimize)]
     losses = [(-point.accuracy, *(point.value(name) or 0.0 for name in summary.minimize)) for point in points]
     order = sorted(zip(front_ranks(losses), points, strict=True), key=lambda item: (-item[0], item[1].trial))
+    deep = [item for item in order if item[0] >= HIGHEST_RANK]
+    order = thin(deep, MOST_DEEP) + order[len(deep) :]
     ordered = [point for _, point in order]
     axes = [
         _trace_axis(name, [point.params.get(name) for point in ordered], logarithmic=is_log(summary.study, name))
@@ -67,7 +74,8 @@ def trace_parallel(summary: Summary) -> ParallelInfo:
     ]
     axes += [_trace_cost(name, [point.value(name) or 0.0 for point in ordered]) for name in summary.minimize]
     axes.append(Axis("accuracy (%)", [100 * point.accuracy for point in ordered], []))
-    return ParallelInfo(summary.study.name, [point.trial for point in ordered], [rank for rank, _ in order], axes)
+    numbers, ranks = [point.trial for point in ordered], [rank for rank, _ in order]
+    return ParallelInfo(summary.study.name, numbers, len(points), ranks, axes)
 
 
 def draw_parallel(info: ParallelInfo) -> go.Figure:
@@ -77,6 +85,8 @@ def draw_parallel(info: ParallelInfo) -> go.Figure:
     if not info.trials:
         return empty_figure("no trial has an epoch yet")
     deepest = max(2, min(HIGHEST_RANK, max(info.ranks)))
+    shown = len(info.trials)
+    of = f"<br>({shown:,} of {info.num_trials:,} trials)" if shown < info.num_trials else ""
     lines = go.Parcoords(
         dimensions=[_dimension(axis) for axis in info.axes],
         line={
@@ -87,7 +97,7 @@ def draw_parallel(info: ParallelInfo) -> go.Figure:
             "cmax": 0,
             "showscale": True,
             "colorbar": {
-                "title": {"text": "front rank"},
+                "title": {"text": f"front rank{of}"},
                 "thickness": 14,
                 "tickvals": [-rank for rank in range(deepest + 1)],
                 "ticktext": [_rank_words(rank) for rank in range(deepest + 1)],
