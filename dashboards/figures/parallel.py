@@ -22,7 +22,7 @@ HIGHEST_RANK = 10
 """Ranks from here on share one colour: what is that far behind the front need not be told apart."""
 
 MOST_DEEP = 1000
-"""Lines of these ranks that are drawn; of more an even choice: each line costs a browser without a GPU 2 ms."""
+"""Lines of these ranks that are drawn; of more an even choice, since a browser without a GPU is slow at many."""
 
 BELOW = 0.08
 """How far below the lowest number, as a part of the axis, trials stand that have no value."""
@@ -86,7 +86,7 @@ def draw_parallel(info: ParallelInfo) -> go.Figure:
         return empty_figure("no trial has an epoch yet")
     deepest = max(2, min(HIGHEST_RANK, max(info.ranks)))
     shown = len(info.trials)
-    of = f"<br>({shown:,} of {info.num_trials:,} trials)" if shown < info.num_trials else ""
+    of = f"<br>({shown:,} of<br>{info.num_trials:,} trials)" if shown < info.num_trials else ""
     lines = go.Parcoords(
         dimensions=[_dimension(axis) for axis in info.axes],
         line={

@@ -287,7 +287,7 @@ def test_what_is_left_out_of_5000_trials_is_said(large: Summary) -> None:
     assert sum(curve.role == "other" for curve in curves.curves) == MOST_OTHERS < curves.num_others
     parallel = trace_parallel(large)
     assert len(parallel.trials) < 2000 < parallel.num_trials
-    assert "of 4,744 trials" in draw_parallel(parallel).data[0].line.colorbar.title.text
+    assert "of<br>4,744 trials" in draw_parallel(parallel).data[0].line.colorbar.title.text
     assert len(slices.points) == MOST_POINTS + len(slices.front) < slices.num_trials
 
 
