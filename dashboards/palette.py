@@ -6,7 +6,26 @@ from typing import Any
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#222222", "#9AA5B1"
-CYCLE = (BLUE, GREEN, RED, PURPLE, SKY, BLACK)
+CYCLE = (BLUE, GREEN, RED, PURPLE, SKY, BLACK, ORANGE)
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+SCALE = "Viridis"
+"""From dark violet to yellow; its lightness grows evenly, which colour-blind readers see too."""
+
+PALE = "#E3E7EB"
+
+OUTCOMES = {
+    "complete": BLUE,
+    "stopped": SKY,
+    "running": GREEN,
+    "waiting": YELLOW,
+    "infeasible": ORANGE,
+    "failed": RED,
+    "cut off": BLACK,
+}
+"""How a trial or an attempt ended."""
+
+LINES = {"training": BLUE, "evaluation": SKY, "setup": GREEN, "saving": PURPLE, "lost": RED}
+"""What a slot's seconds went into."""
 
 LAYOUT: dict[str, Any] = {
     "template": "plotly_white",
@@ -14,4 +33,5 @@ LAYOUT: dict[str, Any] = {
     "margin": {"l": 70, "r": 20, "t": 60, "b": 60},
     "height": 520,
     "hoverlabel": {"align": "left"},
+    "legend": {"orientation": "h", "x": 0, "y": -0.18, "itemsizing": "constant"},
 }

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dashboards.answers import answer_all
 from dashboards.figures import FIGURES
-from dashboards.summary import Summary, bill_lines
+from dashboards.summary import Summary, bill_lines, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.costs import COSTS
+from storage.studies import TrialRow
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MOST_ROWS = 300
+"""Trials in the table; of more, those that matter most."""
 
 
 def write_report(summary: Summary, path: Path) -> None:
@@ -28,22 +35,39 @@ def render_report(summary: Summary) -> str:
 
     environment = Environment(loader=PackageLoader("dashboards", "."), autoescape=True)
     environment.globals.update(accuracy=accuracy_words, cost=cost_words, setting=params_words, COSTS=COSTS)
-    figures = {
-        name: draw(summary).to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-        for name, draw in FIGURES.items()
-    }
+    single = {name: figure for name, figure in FIGURES.items() if not figure.takes_several}
+    drawn = {name: figure.draw(figure.trace([summary])) for name, figure in single.items()}
     lines = bill_lines(summary.study)
     return environment.get_template("report.html").render(
         summary=summary,
         study=summary.study,
-        figures=figures,
+        figures=single,
+        drawn={name: _embed(figure) for name, figure in drawn.items()},
+        heights={name: figure.layout.height for name, figure in drawn.items()},
+        shown=_shown_trials(summary),
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),
         provenance=_provenance(summary),
-        devices=_devices(summary),
+        devices=name_devices(summary.study),
         plotlyjs=get_plotlyjs(),
     )
+
+
+def _embed(figure: go.Figure) -> str:
+    """Returns a figure as JSON that can stand in a script element."""
+    return str(figure.to_json()).replace("<", "\\u003c")
+
+
+def _shown_trials(summary: Summary) -> list[TrialRow]:
+    """Returns the trials of the table: all, or of very many the front's, the baseline and the most accurate."""
+    trials = summary.study.trials
+    if len(trials) <= MOST_ROWS:
+        return list(trials)
+    wanted = {point.trial for point in summary.front}
+    best = sorted(summary.finals, key=lambda point: -point.accuracy)[:MOST_ROWS]
+    wanted |= {point.trial for point in best[: max(0, MOST_ROWS - len(wanted))]}
+    return [trial for trial in trials if trial.number in wanted or trial.is_baseline]
 
 
 def _provenance(summary: Summary) -> list[dict[str, Any]]:
@@ -57,13 +81,3 @@ def _provenance(summary: Summary) -> list[dict[str, Any]]:
                 {"name": name, "unit": cost.unit, "text": cost.text, "method": values[0].method, "reason": reason}
             )
     return rows
-
-
-def _devices(summary: Summary) -> list[str]:
-    found = {
-        f"{device['name']} ({device['identity']}), {device['threads']} CPU threads, torch {device['torch']}"
-        for trial in summary.study.trials
-        for attempt in trial.attempts
-        if (device := attempt.device) is not None
-    }
-    return sorted(found)

@@ -150,6 +150,17 @@ def bill_lines(study: StudyRow) -> dict[str, float]:
     return dict(lines)
 
 
+def name_devices(study: StudyRow) -> list[str]:
+    """Returns what the study's attempts ran on, in words."""
+    found = {
+        f"{device['name']} ({device['identity']}), {device['threads']} CPU threads, torch {device['torch']}"
+        for trial in study.trials
+        for attempt in trial.attempts
+        if (device := attempt.device) is not None
+    }
+    return sorted(found)
+
+
 def as_json(summary: Summary) -> dict[str, Any]:
     """Returns the object that `paretune show --json` prints."""
     study = summary.study

@@ -42,6 +42,16 @@ def accuracy_words(accuracy: float, interval: tuple[float, float]) -> str:
     return f"{100 * accuracy:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
 
 
+def share_words(share: float) -> str:
+    """Returns a share, 0 to 1, in percent with about two digits.
+
+    >>> share_words(1.0), share_words(0.237), share_words(0.0038), share_words(0.0)
+    ('100 %', '24 %', '0.38 %', '0 %')
+    """
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 9.5 else f"{percent:.2g} %"  # noqa: PLR2004
+
+
 def value_words(value: Value) -> str:
     """Returns a parameter's value in at most four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -6,6 +6,7 @@ Points are tuples of *losses*: every number is to be made small, so accuracy ent
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import le
@@ -41,6 +42,40 @@ def front(points: Sequence[Losses]) -> list[int]:
         if not any(all(map(le, other, point)) for other in (points[number] for number in kept)):
             kept.append(index)
     return sorted(kept)
+
+
+def front_ranks(points: Sequence[Losses]) -> list[int]:
+    """Returns each point's depth: 0 on the front, 1 on the front of what is left without it, and so on.
+
+    Equal points have equal ranks. With two losses it takes N log N steps.
+
+    Args:
+        points: N points of M losses, all finite.
+
+    Source: X. Zhang et al., "An efficient approach to nondominated sorting for evolutionary multiobjective
+    optimization", IEEE TEC 19 (2015), ENS-BS.
+
+    >>> front_ranks([(1.0, 4.0), (2.0, 2.0), (2.0, 2.0), (3.0, 3.0), (4.0, 4.0)])
+    [0, 0, 0, 1, 2]
+    """
+    fronts: list[list[Losses]] = []
+    ranks = [0] * len(points)
+    flat = 2
+    # Sorted lexicographically, so whatever dominates a point comes before it; with two losses the last point of a front
+    # has the least second loss of all, and so dominates whatever any point of its front dominates.
+    for index in sorted(range(len(points)), key=lambda index: tuple(points[index])):
+        point = points[index]
+        start = -1 if len(point) <= flat else 0
+        rank = bisect_left(fronts, True, key=lambda kept: not _is_dominated(point, kept[start:]))
+        if rank == len(fronts):
+            fronts.append([])
+        fronts[rank].append(point)
+        ranks[index] = rank
+    return ranks
+
+
+def _is_dominated(point: Losses, others: Sequence[Losses]) -> bool:
+    return any(all(map(le, other, point)) and tuple(other) != tuple(point) for other in others)
 
 
 def knee(accuracies: Sequence[float], costs: Sequence[float]) -> int | None:
@@ -129,3 +164,20 @@ def hypervolume(scores: Sequence[Losses]) -> float:
             kept = [tuple(-value for value in heads[index]) for index in front(heads[:count])]
             volume += (point[-1] - below) * hypervolume(kept)
     return volume
+
+
+def hypervolume_gain(score: Losses, others: Sequence[Losses]) -> float:
+    """Returns the volume that a point adds to what others dominate: its exclusive hypervolume, 0 to 1.
+
+    Args:
+        score: M scores in [0, 1], larger is better.
+        others: N points of M scores.
+
+    Source: L. While, L. Bradstreet and L. Barone, "A fast way of calculating exact hypervolumes", IEEE TEC 16 (2012).
+
+    >>> hypervolume_gain((1.0, 0.5), [(0.5, 1.0)])
+    0.25
+    """
+    shared = [tuple(-min(own, value) for own, value in zip(score, other, strict=True)) for other in others]
+    kept = [tuple(-value for value in shared[index]) for index in front(shared)]
+    return max(0.0, math.prod(score) - hypervolume(kept))

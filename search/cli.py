@@ -141,16 +141,52 @@ def list_(storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
     _console().print(table)
 
 
-@app.command(epilog="Example: [cyan]paretune show mnist5k-cnn --json[/]")
-def show(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Show a study: its trials, front, knee, bill."""
+@app.command(
+    epilog="Examples: [cyan]paretune show mnist5k-cnn --json[/]   "
+    "[cyan]paretune show mnist5k-cnn --figure tradeoff[/]   "
+    "[cyan]paretune show mnist5k-cnn --figure parallel -o parallel.png[/]"
+)
+def show(
+    name: Name,
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            "--figure",
+            metavar="FIGURE",
+            help="tradeoff, curves, optimizers, importance, slices, parallel, hypervolume, spending, timeline "
+            "or compare.",
+            show_default=False,
+        ),
+    ] = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME", help="Another study to compare with.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Figure's file: .html, .png, .svg, .json.", show_default=False),
+    ] = None,
+    storage: Storage = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Show a study: its trials, front, knee, bill; or one figure, in the terminal or as a file."""
     from dashboards.summary import as_json as summary_json
     from dashboards.summary import summarize
     from storage.database import Database
     from storage.studies import load_study
 
-    summary = summarize(load_study(Database(storage), name))
-    if as_json:
+    if figure is not None or others or output is not None:
+        from search.figures import check_figure
+
+        check_figure(figure, others or (), output)
+    database = Database(storage)
+    summary = summarize(load_study(database, name))
+    if figure is not None:
+        from search.figures import show_figure
+
+        summaries = [summary, *(summarize(load_study(database, other)) for other in others or ())]
+        print(show_figure(figure, summaries, output, _console().width, as_json=as_json))
+    elif as_json:
         _print_json(summary_json(summary))
     else:
         from search.tables import print_study

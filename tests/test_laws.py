@@ -22,7 +22,8 @@ MAY_IMPORT = {
 TORCH_FREE = [
     "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported", "objectives.front",
     "objectives.intervals", "objectives.models", "objectives.optimizers", "objectives.parameters", "objectives.slot",
-    "objectives.trial", "storage.studies", "dashboards.report", "dashboards.figures", "search.data", "search.spec",
+    "objectives.trial", "storage.studies", "dashboards.exports", "dashboards.report",
+    "dashboards.figures", "search.data", "search.spec",
     "search.sweeps", "search.cli",
 ]  # fmt: skip
 
@@ -62,6 +63,7 @@ def test_a_light_room_does_not_load_torch(module: str) -> None:
     [
         (["--help"], {"torch", "optuna", "numpy", "sqlalchemy", "pydantic"}),
         (["list"], {"torch", "optuna", "numpy", "sqlalchemy.orm"}),
+        (["show", "a", "--figure", "tradeoff"], {"torch", "optuna", "numpy", "plotly", "jinja2", "sqlalchemy.orm"}),
         (["show", "a", "--json"], {"torch", "optuna", "numpy", "sqlalchemy.orm"}),
     ],
 )

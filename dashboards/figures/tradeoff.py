@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dashboards.figures.parts import (
+    ACCURACY,
+    POINTS_BELOW_BEST,
+    accuracy_range,
+    axis_title,
+    choose_range,
+    choose_scale,
+    empty_figure,
+    hover,
+    known,
+    menu,
+    percent,
+    price,
+    thin,
+)
 from dashboards.palette import BLACK, BLUE, GREY, LAYOUT, ORANGE, RED
 from dashboards.summary import Checkpoint, Summary
-from dashboards.words import accuracy_words, cost_words, params_words
+from dashboards.terminal import Marks, plot
+from dashboards.words import cost_words
 from objectives.costs import COSTS
 from objectives.front import front, knee
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-POINTS_BELOW_BEST = 0.35
-"""How far below the best accuracy the figure reaches when it opens; trials further down come into sight by a click."""
+MOST_EARLIER = 4000
+"""Checkpoints before the last that are shown; of more an even choice."""
+
+MOST_BARS = 200
+"""Trials that are shown with their intervals; the bars of more would hide each other."""
 
 
 class Tradeoff(NamedTuple):
@@ -23,147 +42,203 @@ class Tradeoff(NamedTuple):
 
     Attributes:
         cost: Its name in `COSTS`.
-        checkpoints: Every candidate with that cost.
-        finals: The last one of each trial.
-        front: Those that nothing beats in accuracy and this cost, the cheapest first.
+        front: The checkpoints that nothing beats in accuracy and this cost, the cheapest first.
         knee: The point of this front after which accuracy gets expensive.
-        baseline: The baseline's last checkpoint.
     """
 
     cost: str
-    checkpoints: list[Checkpoint]
-    finals: list[Checkpoint]
     front: list[Checkpoint]
     knee: Checkpoint | None
-    baseline: Checkpoint | None
 
 
 class TradeoffInfo(NamedTuple):
-    """What the figure shows: one trade-off for each cost that was recorded, the sweep's own objectives first."""
+    """What the figure shows.
+
+    Attributes:
+        study: The study's name.
+        tradeoffs: One for each cost that was recorded, the sweep's own objectives first.
+        finals: The last checkpoint of each trial.
+        earlier: Checkpoints before the last, at most `MOST_EARLIER`.
+        num_earlier: How many there are.
+        baseline: The baseline's last checkpoint.
+    """
 
     study: str
     tradeoffs: list[Tradeoff]
+    finals: list[Checkpoint]
+    earlier: list[Checkpoint]
+    num_earlier: int
+    baseline: Checkpoint | None
 
 
 def trace_tradeoff(summary: Summary) -> TradeoffInfo:
     """Returns what the trade-off figure shows."""
-    names = [*summary.minimize, *(name for name in COSTS if name not in summary.minimize)]
-    traced = [_trace_cost(summary, name) for name in names]
-    return TradeoffInfo(summary.study.name, [tradeoff for tradeoff in traced if tradeoff.checkpoints])
+    points = [point for curve in summary.curves.values() for point in curve]
+    traced = [_trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *COSTS])]
+    earlier = [point for point in points if not point.is_last]
+    return TradeoffInfo(
+        summary.study.name,
+        [tradeoff for tradeoff in traced if tradeoff.front],
+        summary.finals,
+        thin(earlier, MOST_EARLIER),
+        len(earlier),
+        summary.baseline,
+    )
 
 
 def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
     """Draws the trade-off, with a choice of the cost and of the axis."""
     import plotly.graph_objects as go
 
-    figure = go.Figure(layout=LAYOUT)
-    starts: list[int] = []
-    for index, tradeoff in enumerate(info.tradeoffs):
-        starts.append(len(figure.data))
-        figure.add_traces([trace.update(visible=index == 0) for trace in _traces(tradeoff)])
     if not info.tradeoffs:
-        return figure.update_layout(title="no epoch was recorded yet")
-    ends = [*starts[1:], len(figure.data)]
-    choices = [
-        {
-            "label": COSTS[tradeoff.cost].title,
-            "method": "update",
-            "args": [
-                {"visible": [start <= number < end for number in range(len(figure.data))]},
-                {"xaxis.title.text": axis_title(tradeoff.cost), "xaxis.autorange": True},
-            ],
-        }
-        for tradeoff, start, end in zip(info.tradeoffs, starts, ends, strict=True)
-    ]
-    best = max(point.accuracy for point in info.tradeoffs[0].finals)
+        return empty_figure("no epoch was recorded yet")
+    # The greater part, the grey points, is there once and gets other prices; front and knee are other points each time.
+    shared = [*_grey_traces(info), _baseline_trace(info)]
+    own = [_own_traces(tradeoff) for tradeoff in info.tradeoffs]
+    figure = go.Figure([*shared, *(trace for traces in own for trace in traces)], layout=LAYOUT)
+    for number, trace in enumerate(figure.data[len(shared) :]):
+        trace.visible = number < len(own[0])
     figure.update_xaxes(title=axis_title(info.tradeoffs[0].cost), type="log", exponentformat="SI", minor_showgrid=True)
-    figure.update_yaxes(title="validation accuracy (%)", range=[max(0, 100 * (best - POINTS_BELOW_BEST)), 100.5])
+    best = max(point.accuracy for point in info.finals)
+    figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
+    for trace, xs in zip(figure.data, _prices(info, info.tradeoffs[0].cost), strict=False):
+        trace.x = xs
     return figure.update_layout(
-        legend={"orientation": "h", "y": -0.16, "x": 0},
         updatemenus=[
-            _menu(0, choices),
-            _menu(0.24, [_axis("x: logarithmic", "xaxis", "log"), _axis("x: linear", "xaxis", "linear")]),
-            _menu(0.45, [_range("y: the best", best - POINTS_BELOW_BEST), _range("y: everything", 0.0)]),
+            menu(0, [_choose_cost(info, index, own) for index in range(len(info.tradeoffs))]),
+            menu(0.24, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
+            menu(0.45, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
         ],
     )
 
 
-def axis_title(cost: str) -> str:
-    """Returns a cost's axis title, with its unit."""
-    return f"{COSTS[cost].title} ({COSTS[cost].unit}), solo"
+def tell_tradeoff(info: TradeoffInfo, width: int) -> str:
+    """Draws the first cost's trade-off in characters."""
+    if not info.tradeoffs:
+        return "no epoch was recorded yet"
+    first = info.tradeoffs[0]
+    groups = [
+        ("·", "trials", info.finals),
+        ("●", "front", first.front),
+        ("◆", "baseline", [info.baseline] if info.baseline else []),
+        ("★", "knee", [first.knee] if first.knee else []),
+    ]
+    marks = [
+        Marks(
+            mark,
+            name,
+            [(point.value(first.cost) or 0.0, 100 * point.accuracy) for point in points if known(point, first.cost)],
+        )
+        for mark, name, points in groups
+    ]
+    least = 100 * (max(point.accuracy for point in first.front) - POINTS_BELOW_BEST)
+    heading = f"{info.study}: {ACCURACY} over {axis_title(first.cost)}"
+    return f"{heading}\n{plot(marks, width, lambda value: cost_words(first.cost, value), least)}"
 
 
-def _trace_cost(summary: Summary, cost: str) -> Tradeoff:
-    points = [point for curve in summary.curves.values() for point in curve if _known(point, cost)]
+def _trace_cost(checkpoints: Sequence[Checkpoint], cost: str) -> Tradeoff:
+    points = [point for point in checkpoints if known(point, cost)]
     losses = [(-point.accuracy, point.value(cost) or 0.0) for point in points]
     on_front = sorted((points[index] for index in front(losses)), key=lambda point: point.value(cost) or 0.0)
     at = knee([point.accuracy for point in on_front], [point.value(cost) or 0.0 for point in on_front])
-    baseline = summary.baseline if summary.baseline and _known(summary.baseline, cost) else None
-    finals = [point for point in points if point.is_last]
-    return Tradeoff(cost, points, finals, on_front, None if at is None else on_front[at], baseline)
+    return Tradeoff(cost, on_front, None if at is None else on_front[at])
 
 
-def _known(point: Checkpoint, cost: str) -> bool:
-    return cost in point.costs and point.value(cost) is not None
-
-
-def _traces(tradeoff: Tradeoff) -> Iterable[Any]:
+def _grey_traces(info: TradeoffInfo) -> list[Any]:
     import plotly.graph_objects as go
 
-    cost = tradeoff.cost
-    earlier = [point for point in tradeoff.checkpoints if not point.is_last]
-    marks: list[tuple[str, Sequence[Checkpoint], dict[str, Any], bool]] = [
-        ("earlier epochs", earlier, {"size": 4, "color": GREY, "opacity": 0.5}, False),
-        ("trials", tradeoff.finals, {"size": 9, "color": GREY, "line": {"width": 1, "color": BLACK}}, True),
-        ("front (95 % intervals)", tradeoff.front, {"size": 9, "color": BLUE}, True),
-        ("knee", [tradeoff.knee] if tradeoff.knee else [], {"size": 18, "color": RED, "symbol": "star"}, False),
-        (
-            "baseline",
-            [tradeoff.baseline] if tradeoff.baseline else [],
-            {"size": 13, "color": ORANGE, "symbol": "diamond", "line": {"width": 1, "color": BLACK}},
-            True,
+    is_crowded = len(info.finals) > MOST_BARS
+    of = f", {len(info.earlier):,} of {info.num_earlier:,}" if len(info.earlier) < info.num_earlier else ""
+    return [
+        go.Scatter(
+            name=f"earlier epochs{of}",
+            y=[percent(point.accuracy) for point in info.earlier],
+            mode="markers",
+            marker={"size": 3 if is_crowded else 4, "color": GREY, "opacity": 0.3 if is_crowded else 0.5},
+            text=[f"trial {point.trial}, epoch {point.epoch}" for point in info.earlier],
+            hovertemplate="%{text}<br>%{y:.1f} %, %{x:.3s}<extra></extra>",
+        ),
+        go.Scatter(
+            name="trials",
+            y=[percent(point.accuracy) for point in info.finals],
+            error_y=None if is_crowded else _bars(info.finals, GREY),
+            mode="markers",
+            marker={"size": 5, "color": GREY} if is_crowded else _edged(9, GREY),
+            text=[hover(point) for point in info.finals],
+            hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
         ),
     ]
-    for name, points, marker, has_bars in marks:
-        is_front = name.startswith("front")
-        yield go.Scatter(
+
+
+def _baseline_trace(info: TradeoffInfo) -> Any:
+    import plotly.graph_objects as go
+
+    points = [info.baseline] if info.baseline else []
+    return go.Scatter(
+        name="baseline",
+        y=[percent(point.accuracy) for point in points],
+        error_y=_bars(points, ORANGE),
+        mode="markers",
+        marker={**_edged(13, ORANGE), "symbol": "diamond"},
+        text=[hover(point) for point in points],
+        hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
+        showlegend=bool(points),
+    )
+
+
+def _own_traces(tradeoff: Tradeoff) -> list[Any]:
+    import plotly.graph_objects as go
+
+    top = [tradeoff.knee] if tradeoff.knee else []
+    marks: list[tuple[str, list[Checkpoint], dict[str, Any]]] = [
+        ("front (95 % intervals)", tradeoff.front, {"size": 9, "color": BLUE}),
+        ("knee", top, {"size": 18, "color": RED, "symbol": "star"}),
+    ]
+    return [
+        go.Scatter(
             name=name,
-            x=[point.value(cost) for point in points],
-            y=[100 * point.accuracy for point in points],
-            error_y=_bars(points, marker["color"]) if has_bars else None,
-            mode="lines+markers" if is_front else "markers",
-            line={"shape": "hv", "color": BLUE, "width": 2} if is_front else None,
+            x=[price(point, tradeoff.cost) for point in points],
+            y=[percent(point.accuracy) for point in points],
+            error_y=_bars(points, BLUE) if name != "knee" else None,
+            mode="lines+markers" if name != "knee" else "markers",
+            line={"shape": "hv", "color": BLUE, "width": 2},
             marker=marker,
-            text=[_hover(point, cost) for point in points],
+            text=[hover(point, tradeoff.cost) for point in points],
             hoverinfo="text",
+            showlegend=bool(points),
         )
+        for name, points, marker in marks
+    ]
+
+
+def _prices(info: TradeoffInfo, cost: str) -> list[list[float | None]]:
+    """Returns the x of the traces that all costs share."""
+    groups = [info.earlier, info.finals, [info.baseline] if info.baseline else []]
+    return [[price(point, cost) for point in points] for points in groups]
+
+
+def _choose_cost(info: TradeoffInfo, index: int, own: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    cost = info.tradeoffs[index].cost
+    shared = _prices(info, cost)
+    visible = [True] * len(shared) + [number == index for number, traces in enumerate(own) for _ in traces]
+    xs = [*shared, *(list(trace.x) for traces in own for trace in traces)]
+    return {
+        "label": COSTS[cost].title,
+        "method": "update",
+        "args": [{"visible": visible, "x": xs}, {"xaxis.title.text": axis_title(cost), "xaxis.autorange": True}],
+    }
+
+
+def _edged(size: int, color: str) -> dict[str, Any]:
+    return {"size": size, "color": color, "line": {"width": 1, "color": BLACK}}
 
 
 def _bars(points: Sequence[Checkpoint], color: str) -> dict[str, Any]:
     return {
         "type": "data",
-        "array": [100 * (point.interval[1] - point.accuracy) for point in points],
-        "arrayminus": [100 * (point.accuracy - point.interval[0]) for point in points],
+        "array": [percent(point.interval[1] - point.accuracy) for point in points],
+        "arrayminus": [percent(point.accuracy - point.interval[0]) for point in points],
         "thickness": 1,
         "width": 0,
         "color": color,
     }
-
-
-def _hover(point: Checkpoint, cost: str) -> str:
-    setting = params_words(point.params).replace(" ", "<br>")
-    accuracy = accuracy_words(point.accuracy, point.interval)
-    spent = cost_words(cost, point.value(cost))
-    return f"<b>trial {point.trial}, epoch {point.epoch}</b><br>{accuracy}<br>{spent}<br>{setting}"
-
-
-def _menu(x: float, buttons: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"buttons": buttons, "x": x, "xanchor": "left", "y": 1.13, "yanchor": "top", "showactive": True}
-
-
-def _axis(label: str, axis: str, kind: str) -> dict[str, Any]:
-    return {"label": label, "method": "relayout", "args": [{f"{axis}.type": kind, f"{axis}.autorange": True}]}
-
-
-def _range(label: str, low: float) -> dict[str, Any]:
-    return {"label": label, "method": "relayout", "args": [{"yaxis.range": [max(0.0, 100 * low), 100.5]}]}

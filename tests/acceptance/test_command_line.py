@@ -17,6 +17,7 @@ import psutil
 import pytest
 from commands import COMMAND, Run, run_paretune, write_quick_spec
 
+from dashboards.figures import FIGURES
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.studies import TrialRow, load_study
@@ -215,6 +216,10 @@ def test_a_trial_whose_slot_keeps_dying_has_failed_and_that_is_exit_3(
         (["resume", "mnist5k"], "there is no Paretune database"),
         (["show", "x"], "there is no Paretune database"),
         (["list"], "there is no Paretune database"),
+        (["show", "x", "--figure", "tradeof"], "no such figure: 'tradeof'; did you mean 'tradeoff'?"),
+        (["show", "x", "--figure", "curves", "-o", "x.pnf"], "no such ending: '.pnf'; did you mean '.png'?"),
+        (["show", "x", "--figure", "curves", "--with", "y"], "is shown by --figure compare, but got --figure curves"),
+        (["show", "x", "-o", "x.png"], "--output: it goes with --figure"),
         (["pick", "x", "--max-cost", "device_second=3"], "did you mean 'device_seconds'?"),
         (["pick", "x", "--max-cost", "device_seconds=much"], "a number is needed, but got 'much'"),
         (["pick", "x", "--min-accuracy", "97"], "0 <= x <= 1 is needed, but got 97"),
@@ -237,6 +242,30 @@ def test_pick_when_nothing_fits(paretune: Run, quick_spec: Path) -> None:
     done = paretune("pick", "quick", "--min-accuracy", "1.0")
     assert done.returncode == 2
     assert "the closest is trial 0" in done.stderr
+
+
+def test_figures_are_shown_and_written(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
+    for name in ("quick", "other"):
+        paretune("launch", str(quick_spec), "--study", name, *INLINE, check=True)
+    assert (
+        "validation accuracy (%) over training FLOPs"
+        in paretune("show", "quick", "--figure", "tradeoff", check=True).stdout
+    )
+    assert paretune("show", "quick", "--figure", "timeline", check=True).stdout == "wrote quick-timeline.html\n"
+    assert (tmp_path / "quick-timeline.html").stat().st_size > 1e6
+    printed = json.loads(paretune("show", "quick", "--figure", "spending", "--json", check=True).stdout)
+    assert sum(printed["lines"].values()) == pytest.approx(shown(paretune)["billed"]["device_seconds"])
+    paretune("show", "quick", "--figure", "compare", "--with", "other", "-o", "both.json", check=True)
+    both = json.loads((tmp_path / "both.json").read_text())
+    assert [study["study"] for study in both["studies"]] == ["quick", "other"]
+    unwritable = paretune("show", "quick", "--figure", "curves", "-o", "nowhere/curves.html")
+    assert unwritable.returncode == 2
+    assert "nowhere/curves.html: it cannot be written: No such file or directory" in unwritable.stderr
+
+
+def test_help_names_every_figure(paretune: Run) -> None:
+    told = paretune("show", "--help", check=True).stdout
+    assert [name for name in FIGURES if name not in told] == []
 
 
 def test_help_and_example(paretune: Run) -> None:

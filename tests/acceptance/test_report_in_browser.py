@@ -40,6 +40,11 @@ def test_the_report_opens_offline_and_fits_the_window(
         page.wait_for_function(
             "document.querySelector('.plotly-graph-div').innerText.includes('device time (s), solo')"
         )
+        for index in range(page.locator(".plotly-graph-div").count()):
+            figure = page.locator(".plotly-graph-div").nth(index)
+            figure.scroll_into_view_if_needed()
+            figure.locator(".main-svg").first.wait_for(state="attached")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         browser.close()
     assert errors == []
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []

@@ -2,58 +2,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
+from synthetic import summary_of, trial
 
 from dashboards.answers import answer_all
 from dashboards.choice import NothingFits, pick
-from dashboards.figures import FIGURES
-from dashboards.figures.curves import trace_curves
-from dashboards.figures.tradeoff import trace_tradeoff
 from dashboards.report import render_report
 from dashboards.summary import Summary, as_json, bill_lines, summarize
-from objectives.costs import COSTS
-from storage.ledger import CostValue
-from storage.studies import AttemptRow, EpochRow, StudyRow, TrialRow
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SPEC = {
-    "objective": {"minimize": ["device_seconds"], "model": "cnn", "dataset": "mnist5k"},
-    "search": {"sampler": "tpe"},
-    "space": {"optimizer": ["adam", "sgd"], "lr": {"low": 0.001, "high": 1.0, "log": True}, "batch_size": 64},
-}
-DEVICE = {"kind": "cpu", "name": "A CPU", "identity": "host", "threads": 1, "torch": "2"}
-
-
-def trial(number: int, curve: list[tuple[int, float]], state: str = "complete", **params: object) -> TrialRow:
-    """A trial whose epochs get `num_correct` of 1,000 for so many more seconds each."""
-    epochs = [
-        EpochRow(
-            epoch,
-            1,
-            0.5,
-            0.5,
-            num_correct,
-            1000,
-            {
-                name: CostValue(None, "absent", "no meter")
-                if name == "energy_joules"
-                else CostValue(seconds, "measured", None)
-                for name in COSTS
-            },
-        )
-        for epoch, (num_correct, seconds) in enumerate(curve, start=1)
-    ]
-    attempt = AttemptRow(1, 0, DEVICE, NOW, NOW, NOW, state, {"training": sum(s for _, s in curve), "setup": 1.0})
-    setting = {"optimizer": "adam", "lr": 0.01, "batch_size": 64, "width": 1.0, **params}
-    return TrialRow(number, state, setting, 0, number == 0, None, {}, tuple(epochs), (attempt,))
-
-
-def summary_of(*trials: TrialRow) -> Summary:
-    reference = {"chance": 0.1, "worst": [100.0]}
-    return summarize(StudyRow("u", "study", "complete", SPEC, len(trials), NOW, reference, {}, trials))
+from storage.studies import TrialRow
 
 
 @pytest.fixture
@@ -128,29 +86,6 @@ def test_when_nothing_fits_the_closest_is_named(
 ) -> None:
     with pytest.raises(NothingFits, match=words):
         pick(summary, min_accuracy, max_costs)
-
-
-def test_the_tradeoff_shows_each_recorded_cost(summary: Summary) -> None:
-    info = trace_tradeoff(summary)
-    assert info.tradeoffs[0].cost == "device_seconds"
-    assert "energy_joules" not in [tradeoff.cost for tradeoff in info.tradeoffs]
-    first = info.tradeoffs[0]
-    assert [(point.trial, point.epoch) for point in first.front] == [(1, 1), (1, 2), (2, 2)]
-    assert {point.trial for point in first.finals} == {0, 1, 2}
-    assert len(first.checkpoints) == 6
-
-
-def test_the_curves_tell_who_is_who(summary: Summary) -> None:
-    info = trace_curves(summary)
-    assert [(curve.trial, curve.role) for curve in info.curves] == [(0, "baseline"), (1, "front"), (2, "front")]
-    assert [point.value("device_seconds") for point in info.curves[2].points] == [3.0, 9.0]
-
-
-@pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("is_empty", [True, False])
-def test_every_figure_is_drawn(name: str, is_empty: bool, summary: Summary) -> None:
-    drawn = FIGURES[name](summary_of() if is_empty else summary)
-    assert is_empty or len(drawn.data) > 0
 
 
 def answers_of(*trials: TrialRow) -> dict[str, str]:

@@ -6,7 +6,7 @@ import moocore
 import numpy as np
 import pytest
 
-from objectives.front import Reference, front, hypervolume, knee
+from objectives.front import Reference, front, front_ranks, hypervolume, hypervolume_gain, knee
 
 
 @pytest.mark.parametrize(("num_points", "num_losses", "seed"), list(itertools.product([1, 7, 200], [2, 3, 4], [0, 1])))
@@ -53,3 +53,22 @@ def test_scores_stay_within_the_unit_cube() -> None:
     assert reference.scores(0.05, (11.0,)) == (0.0, 0.0)
     assert reference.scores(1.0, (0.001,)) == (1.0, 1.0)
     assert reference.scores(0.5, (0.0,))[1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("num_points", "num_losses", "seed"), list(itertools.product([1, 7, 200], [1, 2, 3, 4], [0, 1]))
+)
+def test_ranks_are_those_of_moocore(num_points: int, num_losses: int, seed: int) -> None:
+    losses = np.random.default_rng(seed).integers(0, 12, (num_points, num_losses)).astype(float)
+    assert front_ranks(losses.tolist()) == moocore.pareto_rank(losses).tolist()
+
+
+def test_no_points_have_no_ranks() -> None:
+    assert front_ranks([]) == []
+
+
+@pytest.mark.parametrize(("num_scores", "seed"), list(itertools.product([1, 2, 3, 4], [0, 1])))
+def test_gains_add_up_to_the_hypervolume(num_scores: int, seed: int) -> None:
+    scores = np.random.default_rng(seed).random((30, num_scores)).tolist()
+    gains = [hypervolume_gain(score, scores[:index]) for index, score in enumerate(scores)]
+    assert sum(gains) == pytest.approx(hypervolume(scores))

@@ -36,7 +36,7 @@ def test_the_schema_is_created_once(postgresql: Database) -> None:
 
 def test_a_sweep_is_the_same_in_the_ledger_and_in_optuna(postgresql: Database) -> None:
     spec = read_spec(None, ["search.sampler_options.n_startup_trials=4", "search.trials=8"])
-    study = create_study(postgresql, spec.name, spec.model_dump(mode="json"), 8)
+    study = create_study(postgresql, spec.name, spec.model_dump(mode="json"), 8, {"num_classes": 10})
     ledger = Ledger(postgresql, leases.acquire(postgresql, study))
     asked = []
     for sitting in (range(5), range(5, 8)):
@@ -58,7 +58,7 @@ def test_a_sweep_is_the_same_in_the_ledger_and_in_optuna(postgresql: Database) -
 
 def test_who_lost_the_lease_writes_neither_ledger_nor_optuna(postgresql: Database) -> None:
     spec = read_spec(None)
-    study = create_study(postgresql, spec.name, spec.model_dump(mode="json"), 8)
+    study = create_study(postgresql, spec.name, spec.model_dump(mode="json"), 8, {"num_classes": 10})
     lease = leases.acquire(postgresql, study)
     ledger, proposals = Ledger(postgresql, lease), Proposals(postgresql, spec)
     with postgresql.engine.begin() as connection:

@@ -1,0 +1,242 @@
+"""Which parameter matters, for accuracy and for cost: shares of variance, with what chance alone would give.
+
+For each parameter the trials are grouped: names and few numbers as they are, many numbers in four bins of about equal
+size. The share is the variance of the outcome between the groups over its whole variance: eta squared of a one-way
+analysis of variance, 0 to 1. Few trials in many groups give a high share by chance alone; so the outcomes are dealt to
+the trials anew, again and again, and the 95 % quantile of the shares that this gives is the *chance level*. A share not
+above it is not told apart from chance; of twenty parameters that do not matter one is expected above it.
+
+What this does not show: parameters that matter only together, and what a sampler that favours good regions did not try.
+
+Source: R. A. Fisher, "Statistical methods for research workers" (1925); E. J. G. Pitman, "Significance tests which may
+be applied to samples from any populations", JRSS supplement 4 (1937). Comparing distributions rather than fitting a
+model that few trials cannot carry is the idea of S. Watanabe et al., "PED-ANOVA", IJCAI (2023).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dashboards.figures.parts import empty_figure
+from dashboards.palette import BLACK, BLUE, GREEN, GREY, LAYOUT
+from dashboards.settings import Bin, bin_values, varied_parameters
+from dashboards.summary import Checkpoint, Summary
+from dashboards.terminal import Bar, draw_bars
+from dashboards.words import share_words
+from objectives.costs import COSTS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+NUM_DEALS = 200
+LEAST_TRIALS = 8
+"""Complete trials below which no share is given: four bins of two say nothing."""
+
+CHANCE = "not told apart from chance"
+
+
+class Share(NamedTuple):
+    """One parameter and one outcome.
+
+    Attributes:
+        parameter: Its name.
+        share: Of the outcome's variance, 0 to 1.
+        chance: The 95 % quantile of the shares that chance gives.
+        groups: Each group's label, number of trials and mean outcome.
+    """
+
+    parameter: str
+    share: float
+    chance: float
+    groups: list[tuple[str, int, float]]
+
+    @property
+    def is_told_apart(self) -> bool:
+        """Whether the share is above what chance gives."""
+        return self.share > self.chance
+
+
+class Outcome(NamedTuple):
+    """An outcome: `accuracy` (0 to 1), or a cost, whose logarithm to base 10 counts; its shares, largest first."""
+
+    name: str
+    shares: list[Share]
+
+
+class ImportanceInfo(NamedTuple):
+    """What the figure shows, of so many complete trials; no outcome where there are too few."""
+
+    study: str
+    num_trials: int
+    outcomes: list[Outcome]
+
+
+def trace_importance(summary: Summary) -> ImportanceInfo:
+    """Returns what the importance figure shows: of the trials that completed, at their last checkpoint."""
+    complete = {trial.number for trial in summary.study.trials if trial.state == "complete"}
+    costs = summary.minimize
+    points = [
+        point
+        for point in summary.finals
+        if point.trial in complete and all((point.value(name) or 0.0) > 0 for name in costs)
+    ]
+    parameters = varied_parameters(summary.study)
+    groups = {name: bin_values([point.params.get(name) for point in points]) for name in parameters}
+    groups = {name: bins for name, bins in groups.items() if len(bins) > 1}
+    if len(points) < LEAST_TRIALS or not groups:
+        return ImportanceInfo(summary.study.name, len(points), [])
+    outcomes = {"accuracy": [point.accuracy for point in points], **{name: _logs(points, name) for name in costs}}
+    return ImportanceInfo(
+        summary.study.name,
+        len(points),
+        [Outcome(name, _trace_shares(values, groups)) for name, values in outcomes.items()],
+    )
+
+
+def draw_importance(info: ImportanceInfo) -> go.Figure:
+    """Draws a bar for each parameter and outcome, with a mark at the chance level."""
+    from plotly.subplots import make_subplots
+
+    if not info.outcomes:
+        return empty_figure(_too_few(info))
+    titles = [f"for {_words(outcome.name)}" for outcome in info.outcomes]
+    figure = make_subplots(rows=1, cols=len(info.outcomes), subplot_titles=titles, horizontal_spacing=0.14)
+    for column, outcome in enumerate(info.outcomes, start=1):
+        shares = outcome.shares[::-1]
+        names = [share.parameter for share in shares]
+        color = BLUE if outcome.name == "accuracy" else GREEN
+        figure.add_bar(
+            x=[100 * share.share for share in shares],
+            y=names,
+            orientation="h",
+            marker={"color": [color if share.is_told_apart else GREY for share in shares]},
+            hovertext=[_hover(share, outcome.name) for share in shares],
+            hoverinfo="text",
+            showlegend=False,
+            row=1,
+            col=column,
+        )
+        figure.add_scatter(
+            name="95 % chance level",
+            x=[100 * share.chance for share in shares],
+            y=names,
+            mode="markers",
+            marker={"symbol": "line-ns", "size": 26, "line": {"width": 3, "color": BLACK}},
+            hovertemplate="chance gives up to %{x:.0f} %<extra></extra>",
+            showlegend=column == 1,
+            row=1,
+            col=column,
+        )
+        figure.add_scatter(
+            x=[100 * max(share.share, share.chance) + 2 for share in shares],
+            y=names,
+            mode="text",
+            text=[share_words(share.share) + ("" if share.is_told_apart else f", {CHANCE}") for share in shares],
+            textposition="middle right",
+            hoverinfo="skip",
+            showlegend=False,
+            cliponaxis=False,
+            row=1,
+            col=column,
+        )
+    figure.update_xaxes(title="share of the variance explained (%)", range=[0, 112])
+    figure.update_yaxes(ticksuffix="  ")
+    height = 190 + 44 * max(len(outcome.shares) for outcome in info.outcomes)
+    margin = {**LAYOUT["margin"], "l": 110}
+    return figure.update_layout(
+        {**LAYOUT, "height": height, "margin": margin}, legend={"orientation": "h", "y": -70 / (height - 120), "x": 0}
+    )
+
+
+def tell_importance(info: ImportanceInfo, width: int) -> str:
+    """Draws the shares in characters."""
+    if not info.outcomes:
+        return _too_few(info)
+    blocks = []
+    for outcome in info.outcomes:
+        bars = [
+            Bar(
+                share.parameter,
+                share.share,
+                f"{share_words(share.share):>6}  chance up to {share_words(share.chance)}"
+                + ("" if share.is_told_apart else f": {CHANCE}"),
+            )
+            for share in outcome.shares
+        ]
+        title = f"{info.study}: share of the variance of {_words(outcome.name)}, {info.num_trials} trials"
+        blocks.append(f"{title}\n{draw_bars(bars, width)}")
+    return "\n\n".join(blocks)
+
+
+def eta_squared(values: Sequence[float], groups: Sequence[Sequence[int]]) -> float:
+    """Returns the share of the variance that lies between the groups, 0 to 1; 0 where nothing varies.
+
+    Args:
+        values: N outcomes.
+        groups: Indices of them, each in one group.
+
+    >>> eta_squared([1.0, 1.0, 3.0, 3.0], [[0, 1], [2, 3]]), eta_squared([1.0, 3.0, 1.0, 3.0], [[0, 1], [2, 3]])
+    (1.0, 0.0)
+    """
+    mean = math.fsum(values) / len(values)
+    total = math.fsum((value - mean) ** 2 for value in values)
+    if total <= 1e-12 * max(1.0, mean * mean):
+        return 0.0
+    between = 0.0
+    for members in groups:
+        between += sum(values[index] - mean for index in members) ** 2 / len(members)
+    return min(1.0, between / total)
+
+
+def chance_levels(values: Sequence[float], groupings: Sequence[Sequence[Sequence[int]]]) -> list[float]:
+    """Returns for each grouping the 95 % quantile of eta squared where the values are dealt anew, by a fixed seed."""
+    mean = math.fsum(values) / len(values)
+    dealt = [value - mean for value in values]
+    total = math.fsum(value * value for value in dealt) or 1.0
+    deal = random.Random(0)  # noqa: S311  # no secret: the same study must give the same figure
+    found: list[list[float]] = [[] for _ in groupings]
+    for _ in range(NUM_DEALS):
+        deal.shuffle(dealt)
+        at: Callable[[int], float] = dealt.__getitem__
+        for shares, groups in zip(found, groupings, strict=True):
+            shares.append(sum(sum(map(at, members)) ** 2 / len(members) for members in groups) / total)
+    return [sorted(shares)[math.ceil(0.95 * NUM_DEALS) - 1] for shares in found]
+
+
+def _trace_shares(values: Sequence[float], groups: dict[str, list[Bin]]) -> list[Share]:
+    members = [[own.members for own in bins] for bins in groups.values()]
+    chances = chance_levels(values, members)
+    shares = [
+        Share(name, eta_squared(values, own), chance, _means(values, bins))
+        for (name, bins), own, chance in zip(groups.items(), members, chances, strict=True)
+    ]
+    return sorted(shares, key=lambda share: -share.share)
+
+
+def _means(values: Sequence[float], bins: Sequence[Bin]) -> list[tuple[str, int, float]]:
+    return [
+        (label, len(members), math.fsum(values[index] for index in members) / len(members)) for label, members in bins
+    ]
+
+
+def _logs(points: Sequence[Checkpoint], cost: str) -> list[float]:
+    return [math.log10(value) for point in points if (value := point.value(cost)) is not None]
+
+
+def _words(outcome: str) -> str:
+    return "accuracy" if outcome == "accuracy" else f"{COSTS[outcome].title} (logarithm)"
+
+
+def _hover(share: Share, outcome: str) -> str:
+    def tell(mean: float) -> str:
+        return f"{100 * mean:.1f} %" if outcome == "accuracy" else f"{10**mean:.3g} {COSTS[outcome].unit}"
+
+    lines: list[Any] = [f"{label}: mean {tell(mean)} of {count}" for label, count, mean in share.groups]
+    return "<br>".join([f"<b>{share.parameter}</b>" + ("" if share.is_told_apart else f", {CHANCE}"), *lines])
+
+
+def _too_few(info: ImportanceInfo) -> str:
+    return f"too little to tell: {LEAST_TRIALS} complete trials that differ are needed, there are {info.num_trials}"

@@ -1,0 +1,122 @@
+"""What several figures are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dashboards.palette import LAYOUT
+from dashboards.summary import Checkpoint
+from dashboards.words import accuracy_words, cost_words, params_words
+from objectives.costs import COSTS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+POINTS_BELOW_BEST = 0.35
+"""How far below the best accuracy a figure reaches when it opens; trials further down come into sight by a click."""
+
+ACCURACY = "validation accuracy (%)"
+
+Item = TypeVar("Item")
+
+
+def axis_title(cost: str) -> str:
+    """Returns a cost's axis title, with its unit."""
+    return f"{COSTS[cost].title} ({COSTS[cost].unit}), solo"
+
+
+def known(point: Checkpoint, cost: str) -> bool:
+    """Says whether a checkpoint has a value of a cost."""
+    return cost in point.costs and point.costs[cost].value is not None
+
+
+def price(point: Checkpoint, cost: str) -> float | None:
+    """Returns a cost in four digits, None where it is absent: more would only make the file larger."""
+    value = point.costs[cost].value if cost in point.costs else None
+    return None if value is None else short(value)
+
+
+def short(value: float, digits: int = 4) -> float:
+    """Returns a number in a few significant digits.
+
+    >>> short(0.123456), short(68_123_456.0)
+    (0.1235, 68120000.0)
+    """
+    return float(f"{value:.{digits}g}")
+
+
+def percent(accuracy: float) -> float:
+    """Returns an accuracy in percent, two decimals."""
+    return round(100 * accuracy, 2)
+
+
+def hover(point: Checkpoint, cost: str | None = None) -> str:
+    """Returns what is shown of a checkpoint under the pointer, with one cost if wanted."""
+    parts = [f"<b>trial {point.trial}, epoch {point.epoch}</b>", accuracy_words(point.accuracy, point.interval)]
+    if cost is not None:
+        parts.append(cost_words(cost, point.value(cost)))
+    return "<br>".join([*parts, break_lines(params_words(point.params))])
+
+
+def break_lines(setting: str) -> str:
+    """Returns a setting with one parameter on each line."""
+    return setting.replace(" ", "<br>")
+
+
+def thin(items: Sequence[Item], most: int) -> list[Item]:
+    """Returns at most so many of the items, evenly spread.
+
+    >>> thin(range(10), 4)
+    [0, 2, 5, 7]
+    """
+    if len(items) <= most:
+        return list(items)
+    return [items[index * len(items) // most] for index in range(most)]
+
+
+def tick_logs(low: float, high: float) -> list[float]:
+    """Returns round numbers within a range: powers of ten where it spans two or more, else 1, 2 and 5 of each.
+
+    >>> tick_logs(0.0002, 1.0), tick_logs(16, 512)
+    ([0.001, 0.01, 0.1, 1.0], [20.0, 50.0, 100.0, 200.0, 500.0])
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    powers = [float(f"1e{decade}") for decade in decades]
+    inside = [power for power in powers if low <= power <= high]
+    enough = 3
+    if len(inside) >= enough:
+        return inside
+    steps = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
+    return [step for step in steps if low <= step <= high]
+
+
+def empty_figure(words: str) -> go.Figure:
+    """Returns a figure that says why there is nothing to see."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(layout={**LAYOUT, "height": 160})
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure.add_annotation(text=words, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+
+
+def menu(x: float, buttons: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns a drop-down menu above a figure; `x` is its left edge, 0 to 1."""
+    return {"buttons": buttons, "x": x, "xanchor": "left", "y": 1.13, "yanchor": "top", "showactive": True}
+
+
+def choose_scale(label: str, kind: str) -> dict[str, Any]:
+    """Returns a button that makes the x axis `log` or `linear`."""
+    return {"label": label, "method": "relayout", "args": [{"xaxis.type": kind, "xaxis.autorange": True}]}
+
+
+def choose_range(label: str, low: float) -> dict[str, Any]:
+    """Returns a button that lets the accuracies begin at `low`, 0 to 1."""
+    return {"label": label, "method": "relayout", "args": [{"yaxis.range": accuracy_range(low)}]}
+
+
+def accuracy_range(low: float) -> list[float]:
+    """Returns the ends of an accuracy axis that begins at `low`, 0 to 1, in percent."""
+    return [max(0.0, 100 * low), 100.5]
