@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
@@ -56,6 +56,17 @@ class QuickTPESampler(TPESampler):
         samples = below.sample(self._rng.rng, self._n_ei_candidates)
         best = self._compare(samples, self._compute_acquisition_func(samples, below, above))
         return {name: space.to_external_repr(best[name]) for name, space in search_space.items()}
+
+    def _get_internal_repr(
+        self, trials: list[FrozenTrial], search_space: dict[str, BaseDistribution], study: Study
+    ) -> dict[str, Floats]:
+        if self._is_multivariate(study):
+            return super()._get_internal_repr(trials, search_space, study)
+        ((name, space),) = search_space.items()
+        values = [params[name] for trial in trials if name in (params := trial.params)]
+        if isinstance(space, CategoricalDistribution):
+            values = [space.to_internal_repr(value) for value in values]
+        return {name: np.array(values, dtype=np.float64)}
 
     def _split(self, study: Study, trial: FrozenTrial) -> Split:
         """Returns the good trials and the others, as Optuna does: infeasible ones are good only where too few are."""
@@ -103,7 +114,7 @@ def _log_mass(low: Floats, high: Floats) -> Floats:
 
 
 def _is_infeasible(trial: FrozenTrial) -> bool:
-    return any(value > 0 for key, value in trial.system_attrs.items() if key.startswith("constraints:"))
+    return any(key.startswith("constraints:") and value > 0 for key, value in trial.system_attrs.items())
 
 
 def _number(trial: FrozenTrial) -> int:

@@ -106,6 +106,33 @@ def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, tmp_pat
     assert not list((tmp_path / "paretune.db.artifacts").iterdir())
 
 
+def test_accuracy_alone_can_be_searched_for(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
+    alone = ("objective.minimize=[]", "search.sampler=cmaes", "space.optimizer=adam")
+    settings = [flag for setting in alone for flag in ("--set", setting)]
+    paretune("launch", str(quick_spec), *settings, *INLINE, check=True)
+    answer = shown(paretune)
+    assert answer["objectives"] == [{"name": "accuracy", "direction": "maximize"}]
+    assert len(answer["front"]) == 1
+    assert 0 <= answer["hypervolume"] <= 1
+    assert "%" in paretune("show", "quick", check=True).stdout
+    picked = json.loads(paretune("pick", "quick", "--min-accuracy", "0.1", "--json", check=True).stdout)
+    assert picked["accuracy"] >= 0.1
+    paretune("report", "quick", "-o", "r.html", check=True)
+    assert (tmp_path / "r.html").stat().st_size > 1e6
+    study = optuna.load_study(study_name="quick", storage=f"sqlite:///{tmp_path}/paretune.db")
+    assert len(study.directions) == 1
+
+
+def test_a_grid_is_not_extended_beyond_its_size(paretune: Run, quick_spec: Path) -> None:
+    grid = ("search.sampler=grid", "space.lr=[0.01, 0.1]", "space.batch_size=64", "space.width=0.25")
+    settings = [flag for setting in grid for flag in ("--set", setting)]
+    paretune("launch", str(quick_spec), *settings, *INLINE, check=True)
+    done = paretune("resume", "quick", "--trials", "2")
+    assert done.returncode == 2
+    assert "the grid has 4 settings besides the baseline, but 5 trials are asked for" in " ".join(done.stderr.split())
+    paretune("resume", "quick", "--trials", "1", check=True)
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     folder = tmp_path_factory.mktemp("undisturbed")
