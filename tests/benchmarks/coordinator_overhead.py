@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +20,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +27,14 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import optuna  # noqa: E402
+from machine import machine_facts  # noqa: E402
 from optuna.trial import FrozenTrial, TrialState, create_trial  # noqa: E402
 from postgresql import new_database, running_postgresql  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from objectives.seeds import derive_seed  # noqa: E402
 from search.proposals import INFEASIBLE, Proposals, _distribution  # noqa: E402
-from search.samplers import derive_seed  # noqa: E402
 from search.spec import SweepSpec, read_spec  # noqa: E402
 from storage import leases  # noqa: E402
 from storage.database import Database  # noqa: E402
@@ -91,7 +88,7 @@ def write_history(database: Database, spec: SweepSpec, trials: list[FrozenTrial]
 
 
 def time_paretune(database: Database, spec: SweepSpec, trials: list[FrozenTrial], count: int) -> Times:
-    study = create_study(database, spec.name, spec.model_dump(mode="json"), len(trials) + count)
+    study = create_study(database, spec.name, spec.model_dump(mode="json"), len(trials) + count, {"num_classes": 10})
     write_history(database, spec, trials)
     ledger = Ledger(database, leases.acquire(database, study))
     with ledger.writing() as page:
@@ -160,20 +157,6 @@ def spread(milliseconds: list[float]) -> dict[str, float]:
     return {"p10": tenths[0], "median": statistics.median(milliseconds), "p90": tenths[-1]}
 
 
-def cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
-
-
 @contextmanager
 def databases(kind: str) -> Iterator[Callable[[], Database]]:
     """Yields what makes a new, created database of a kind."""
@@ -233,13 +216,8 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows = measure(chosen.databases.split(","), [int(size) for size in chosen.trials.split(",")], chosen.count)
     print_table(rows, chosen.count)
-    packages = ("optuna", "sqlalchemy", "numpy", "psycopg")
     facts = {
-        "commit": commit(),
-        "cpu": cpu_name(),
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        **machine_facts("optuna", "sqlalchemy", "numpy", "psycopg"),
         "count": chosen.count,
         "sampler": "tpe, its defaults",
         "rows": rows,

@@ -1,0 +1,149 @@
+"""The same settings trained as a user of Optuna writes it today, and by Paretune, in one run.
+
+    python tests/benchmarks/sweep_throughput.py [--trials 20] [--epochs 5] [--device cpu|cuda]
+
+Paretune draws the settings at random from the built-in space, with its command's defaults. Optuna then trains each of
+them in one process, by `study.optimize` on an SQLite database, with a fresh DataLoader over PIL images, ToTensor and
+Normalize, and torch's default threads: the loop of the tutorials. Model, images, split, optimizers and epochs are the
+same. Both clocks run from the start of the process's work to the last trial in the database; loading torch is in both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+COMMAND = Path(sys.executable).with_name("paretune")
+
+
+def run_paretune(folder: Path, num_trials: int, epochs: int, device: str) -> tuple[float, list[dict[str, Any]]]:
+    """Returns the seconds of `paretune launch`, and its trials as `paretune show --json` gives them."""
+    settings = ["search.sampler=random", f"objective.epochs={epochs}", f"compute.device={device}", "name=throughput"]
+    flags = [part for setting in settings for part in ("--set", setting)]
+    start = time.perf_counter()
+    subprocess.run([COMMAND, "launch", "--quiet", "--trials", str(num_trials), *flags], cwd=folder, check=True)
+    seconds = time.perf_counter() - start
+    shown = subprocess.run([COMMAND, "show", "throughput", "--json"], cwd=folder, check=True, capture_output=True)
+    return seconds, json.loads(shown.stdout)["trials"]
+
+
+def run_optuna(folder: Path, trials: list[dict[str, Any]], epochs: int, device: str) -> tuple[float, list[float]]:
+    """Returns the seconds of the loop in a process of its own, and each trial's validation accuracy."""
+    request = folder / "settings.json"
+    request.write_text(json.dumps({"settings": [trial["params"] for trial in trials], "epochs": epochs}))
+    start = time.perf_counter()
+    subprocess.run([sys.executable, __file__, "--as-optuna", request, "--device", device], cwd=folder, check=True)
+    seconds = time.perf_counter() - start
+    return seconds, json.loads((folder / "accuracies.json").read_text())
+
+
+def train_as_optuna(request: Path, device: str) -> None:
+    """The loop of the tutorials."""
+    import optuna
+    import torch
+    from PIL import Image
+    from torch.utils.data import DataLoader, Dataset
+    from torchvision import transforms
+
+    from objectives.data import Part, open_dataset
+    from objectives.models import build_model
+    from objectives.optimizers import OPTIMIZERS, build_optimizer
+
+    class Images(Dataset[Any]):
+        def __init__(self, part: Part, transform: Any) -> None:
+            self.images, self.labels, self.transform = part.images_NCHW[:, 0], part.labels_N, transform
+
+        def __len__(self) -> int:
+            return len(self.labels)
+
+        def __getitem__(self, index: int) -> tuple[Any, int]:
+            return self.transform(Image.fromarray(self.images[index])), int(self.labels[index])
+
+    asked = json.loads(request.read_text())
+    data = open_dataset("mnist5k")
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1,), (0.28,))])
+    accuracies: list[float] = []
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        params = asked["settings"][trial.number]
+        start = time.perf_counter()
+        train = DataLoader(Images(data.train, transform), batch_size=params["batch_size"], shuffle=True)
+        validation = DataLoader(Images(data.validation, transform), batch_size=256)
+        model = build_model("cnn", 1, 10, {"width": params["width"]}).to(device)
+        options = {name: params[name] for name in OPTIMIZERS[params["optimizer"]].options if name in params}
+        optimizer = build_optimizer(params["optimizer"], model.parameters(), params["lr"], options)
+        loss_of = torch.nn.CrossEntropyLoss()
+        for _ in range(asked["epochs"]):
+            model.train()
+            for images, labels in train:
+                optimizer.zero_grad()
+                loss_of(model(images.to(device)), labels.to(device)).backward()
+                optimizer.step()
+            model.eval()
+            num_correct = 0
+            with torch.no_grad():
+                for images, labels in validation:
+                    num_correct += int((model(images.to(device)).argmax(dim=1) == labels.to(device)).sum().item())
+        accuracies.append(num_correct / len(data.validation.labels_N))
+        return accuracies[-1], time.perf_counter() - start
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(storage="sqlite:///optuna.db", directions=["maximize", "minimize"])
+    study.optimize(objective, n_trials=len(asked["settings"]))
+    Path("accuracies.json").write_text(json.dumps(accuracies))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--as-optuna", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("-o", "--output", type=Path, default=None)
+    chosen = parser.parse_args()
+    if chosen.as_optuna:
+        train_as_optuna(chosen.as_optuna, chosen.device)
+        return
+
+    from machine import machine_facts
+
+    facts = machine_facts("torch", "torchvision", "optuna")
+    with tempfile.TemporaryDirectory() as folder:
+        ours, trials = run_paretune(Path(folder), chosen.trials, chosen.epochs, chosen.device)
+        theirs, accuracies = run_optuna(Path(folder), trials, chosen.epochs, chosen.device)
+    pairs = []
+    for trial, accuracy in zip(trials, accuracies, strict=True):
+        low, high = trial["accuracy_interval"] or (0.0, 0.0)
+        pairs.append(
+            {"params": trial["params"], "paretune": trial["accuracy"], "interval": [low, high], "optuna": accuracy}
+        )
+        inside = "within the interval" if low <= accuracy <= high else "outside the interval"
+        print(f"trial {trial['number']:2}  paretune {trial['accuracy']}  optuna {accuracy:.3f}  {inside}")
+    per_hour = {"paretune": 3600 * chosen.trials / ours, "optuna": 3600 * chosen.trials / theirs}
+    print(
+        f"{chosen.trials} settings of {chosen.epochs} epochs on {chosen.device}: Paretune {ours:.1f} s "
+        f"({per_hour['paretune']:.0f} trials per hour), Optuna {theirs:.1f} s ({per_hour['optuna']:.0f}): "
+        f"ratio {theirs / ours:.2f}"
+    )
+    facts |= {
+        "device": chosen.device,
+        "trials": chosen.trials,
+        "epochs": chosen.epochs,
+        "seconds": {"paretune": ours, "optuna": theirs},
+    }
+    facts |= {"trials_per_hour": per_hour, "ratio": theirs / ours, "pairs": pairs}
+    output = chosen.output or Path(__file__).parent / f"results/sweep_throughput_{chosen.device}.json"
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
