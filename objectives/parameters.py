@@ -16,7 +16,7 @@ class Parameter:
     """The law of one hyperparameter.
 
     Attributes:
-        kind: The type of its numbers (`bool` takes true and false, `str` one of `words`).
+        kind: The type of its numbers (`bool` takes true and false, `str` one of `words`, or any where there is none).
         low: Smallest number allowed.
         high: Largest number allowed.
         open_low: Whether `low` itself is forbidden.
@@ -43,7 +43,7 @@ class Parameter:
             return "true or false"
         words = " or ".join(repr(word) for word in self.words)
         if self.kind == "str":
-            return f"one of {', '.join(self.words)}"
+            return f"one of {', '.join(self.words)}" if self.words else "a word"
         noun = "a whole number" if self.kind == "int" else "a number"
         below, above = ("<" if self.open_high else "<="), (">" if self.open_low else ">=")
         if math.isfinite(self.low) and math.isfinite(self.high):
@@ -57,7 +57,7 @@ class Parameter:
         if isinstance(value, bool) or self.kind == "bool":
             return isinstance(value, bool) and self.kind == "bool"
         if isinstance(value, str):
-            return value in self.words
+            return value in self.words or (self.kind == "str" and not self.words)
         if not isinstance(value, int | float) or self.kind == "str" or not math.isfinite(value):
             return False
         whole = self.kind == "float" or float(value).is_integer()

@@ -49,7 +49,7 @@ class TrialConfig:
 
     Attributes:
         number: The trial's number within its study.
-        model: A key of `MODELS`.
+        model: A key of `MODELS`, or `package.module:name`.
         dataset: A name that `open_dataset` takes.
         epochs: Passes over the training images, at least 1.
         seed: Decides the initial weights and the order of the images.

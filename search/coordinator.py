@@ -12,7 +12,6 @@ from typing import Literal
 
 from objectives.costs import COSTS, Measurement, accumulate
 from objectives.front import Reference, front
-from objectives.models import MODELS
 from objectives.optimizers import OPTIMIZERS
 from objectives.parameters import Value
 from objectives.seeds import derive_seed
@@ -32,6 +31,7 @@ from objectives.trial import (
     weights_path,
 )
 from search.engines import ENGINES, Engine
+from search.models import find_family
 from search.proposals import Proposals
 from search.spec import SweepSpec
 from storage.database import Database
@@ -192,7 +192,7 @@ class Coordinator:
             lr=lr,
             optimizer=optimizer,
             batch_size="full" if batch_size == "full" else int(batch_size),
-            model_options={name: params[name] for name in MODELS[objective.model].parameters if name in params},
+            model_options={name: params[name] for name in find_family(objective.model).parameters if name in params},
             optimizer_options={name: params[name] for name in options if name in params},
             recipe=Recipe(**{name: params[name] for name in Recipe.__dataclass_fields__ if name in params}),  # type: ignore[arg-type]  # the spec has checked them
             folder=self._trial_folder(trial.number),

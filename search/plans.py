@@ -42,7 +42,7 @@ class Plan(Protocol):
         """Returns the setting at `place`.
 
         Args:
-            model: A key of `MODELS`.
+            model: As `find_family` takes it.
             entries: The space.
             options: The sampler's.
             seeds: Of the whole study, and of this trial.

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from objectives.models import MODELS
 from objectives.optimizers import OPTIMIZERS
 from objectives.parameters import TRAINING, Parameter, Value
 from search.faults import suggest
+from search.models import find_family
 
 BASELINE: dict[str, Value] = {"optimizer": "sgd", "lr": 0.001, "batch_size": 64, "momentum": 0.9}
 """The background text's own setting, which the other trials must beat; a model family adds its own part."""
@@ -61,7 +61,7 @@ def known_parameters(model: str) -> dict[str, Parameter]:
     known = {
         "optimizer": Parameter("str", words=tuple(OPTIMIZERS)),
         **TRAINING,
-        **MODELS[model].parameters,
+        **find_family(model).parameters,
     }
     for optimizer in OPTIMIZERS.values():
         for name, law in optimizer.options.items():
@@ -71,7 +71,7 @@ def known_parameters(model: str) -> dict[str, Parameter]:
 
 def baseline(model: str) -> dict[str, Value]:
     """Returns the parameters of the trial that the others must beat."""
-    return {**BASELINE, **MODELS[model].baseline}
+    return {**BASELINE, **find_family(model).baseline}
 
 
 def parse_space(model: str, raw: Mapping[str, Any]) -> tuple[dict[str, Entry], list[tuple[str, str]]]:
@@ -106,7 +106,7 @@ def takes(model: str, optimizer: str, name: str) -> bool:
     return (
         name == "optimizer"
         or name in TRAINING
-        or name in MODELS[model].parameters
+        or name in find_family(model).parameters
         or name in OPTIMIZERS[optimizer].options
     )
 

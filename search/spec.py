@@ -28,6 +28,7 @@ from objectives.data import DATASETS, FOLDER, default_root
 from objectives.models import MODELS
 from search.engines import ENGINES
 from search.faults import Faults, suggest
+from search.models import find_family
 from search.samplers import SAMPLERS, Sweep
 from search.space import Entry, parse_space
 
@@ -42,6 +43,11 @@ BUILT_IN_SPACE: dict[str, Any] = {
 }
 
 
+def built_in_space(model: str) -> dict[str, Any]:
+    """Returns the space of a sweep that names none; of a user's model all parameters stay at their defaults."""
+    return {name: entry for name, entry in BUILT_IN_SPACE.items() if name != "width" or model == "cnn"}
+
+
 def _known(kind: str, names: Iterable[str]) -> AfterValidator:
     def check(name: str) -> str:
         if name not in names:
@@ -54,6 +60,19 @@ def _known(kind: str, names: Iterable[str]) -> AfterValidator:
 def _absolute(path: str) -> str:
     """Returns the path as it holds from everywhere: a study may be resumed in another folder."""
     return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111  Path.expanduser raises without a home
+
+
+def _read_model(name: str) -> str:
+    """Returns the name of a model; a user's own is imported, by a process of its own."""
+    if name not in MODELS and not IMPORT_PATH.fullmatch(name):
+        law = "a name or package.module:name is needed, but got" if ":" in name else "no such model:"
+        raise PydanticCustomError("unknown", "{text}", {"text": f"{law} {name!r}{suggest(name, MODELS)}"})
+    try:
+        find_family(name)
+    except Faults as faults:
+        text = faults.lines[0].removeprefix("objective.model: ")
+        raise PydanticCustomError("unknown", "{text}", {"text": text}) from faults
+    return name
 
 
 def _read_dataset(name: str) -> str:
@@ -77,7 +96,7 @@ class Section(BaseModel):
 class Objective(Section):
     """What is trained, and what is wanted of it."""
 
-    model: Annotated[str, _known("model", MODELS)] = "cnn"
+    model: Annotated[str, AfterValidator(_read_model)] = "cnn"
     dataset: Annotated[str, AfterValidator(_read_dataset)] = "mnist5k"
     data_root: Annotated[str, AfterValidator(_absolute)] = Field(default_factory=lambda: str(default_root()))
     epochs: int = Field(10, ge=1, le=100_000)
@@ -127,7 +146,7 @@ class SweepSpec(Section):
 
     name: str = "mnist5k-cnn"
     objective: Objective = Field(default_factory=Objective)
-    space: dict[str, Any] = BUILT_IN_SPACE
+    space: dict[str, Any] = Field(default_factory=lambda known: built_in_space(known["objective"].model))
     search: Search = Search()
     compute: Compute = Compute()
 
@@ -175,11 +194,11 @@ def read_spec(path: Path | None, settings: Sequence[str] = (), flags: Mapping[st
     Raises:
         Faults: with every fault that was found, a line each.
     """
-    raw: dict[str, Any] = {"space": BUILT_IN_SPACE} if path is None else _read_toml(path)
-    raw = json.loads(json.dumps(raw, default=str))
     faults: list[str] = []
     changes = [_read_setting(setting, faults) for setting in settings]
     changes += [(key, value) for key, value in (flags or {}).items() if value is not None]
+    raw = {"space": built_in_space(dict(changes).get("objective.model", "cnn"))} if path is None else _read_toml(path)
+    raw = json.loads(json.dumps(raw, default=str))
     for key, value in changes:
         if key:
             _merge(raw, key.split("."), value, faults)

@@ -16,6 +16,7 @@ from search.compute import place_slots
 from search.coordinator import Coordinator, Watch
 from search.data import describe
 from search.faults import Faults
+from search.models import check_model
 from search.spec import SweepSpec, validate
 from storage import leases
 from storage.database import Database
@@ -50,6 +51,7 @@ def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambd
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
     data = describe(spec.objective.dataset, Path(spec.objective.data_root))
+    check_model(spec.objective.model, data.image_CHW, data.num_classes)
     for note in data.notes:
         tell(note)
     database.create()

@@ -9,7 +9,6 @@ from typing import Any
 from dashboards.summary import Checkpoint
 from objectives.data import DataFault
 from objectives.intervals import wilson_interval
-from objectives.models import MODELS
 from storage.database import Database
 from storage.studies import StudyRow
 
@@ -37,7 +36,7 @@ def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> Tes
     import torch
 
     from objectives.checkpoint import load_weights
-    from objectives.models import build_model
+    from objectives.models import build_model, read_family
     from objectives.train import evaluate, load_resident
 
     folder = database.artifacts / study.uuid / f"trial-{point.trial:05}"
@@ -50,7 +49,7 @@ def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> Tes
         data = load_resident(objective["dataset"], torch.device("cpu"), Path(objective["data_root"]))
     except DataFault as fault:
         return TestAccuracy(None, None, f"the test images cannot be opened: {fault}")
-    names = MODELS[objective["model"]].parameters
+    names = read_family(objective["model"]).parameters
     options = {name: point.params[name] for name in names if name in point.params}
     model = build_model(objective["model"], data.test.images_NCHW.shape[1], data.num_classes, options)
     model.load_state_dict(weights)

@@ -32,7 +32,8 @@ def _count(
 ) -> int:
     with torch.device("meta"):
         network = build_model(model, image_CHW[0], num_classes, dict(options))
-        images_BCHW, labels_B = torch.empty(1, *image_CHW), torch.empty(1, dtype=torch.long)
+        # Two images, since batch normalisation cannot be trained on one.
+        images_BCHW, labels_B = torch.empty(2, *image_CHW), torch.empty(2, dtype=torch.long)
     with FlopCounterMode(display=False) as counter:
         torch.autograd.backward(F.cross_entropy(network(images_BCHW), labels_B))
-    return int(counter.get_total_flops())
+    return int(counter.get_total_flops()) // 2

@@ -77,7 +77,7 @@ def test_torch_takes_the_arrays_whatever_they_were(module: str) -> None:
         ),
         ("json.no_such:birds", "json.no_such:birds: there is no module 'json.no_such'"),
         ("{module}:brids", "has no 'brids'; did you mean 'birds'?"),
-        ("{module}:NUMBER", "a callable that returns a DataSet is needed, but got int"),
+        ("{module}:NUMBER", "a callable is needed, but got int"),
         ("{module}:raises", "raised IndexError: index 99 is out of bounds for axis 0 with size 40 ({module}.py:22)"),
         ("{module}:nothing", "must return an objectives.data.DataSet, but got NoneType"),
         ("{module}:unlawful", "train.labels_N: labels from 0 to 1 are needed for 2 classes, but got 0 to 39"),
