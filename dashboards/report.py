@@ -10,6 +10,7 @@ from dashboards.figures import FIGURES
 from dashboards.summary import Summary, bill_lines, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.costs import COSTS
+from objectives.intervals import wilson_interval
 from storage.studies import TrialRow
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def render_report(summary: Summary) -> str:
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),
+        tested=_tested(summary),
         provenance=_provenance(summary),
         devices=name_devices(summary.study),
         plotlyjs=get_plotlyjs(),
@@ -68,6 +70,14 @@ def _shown_trials(summary: Summary) -> list[TrialRow]:
     best = sorted(summary.finals, key=lambda point: -point.accuracy)[:MOST_ROWS]
     wanted |= {point.trial for point in best[: max(0, MOST_ROWS - len(wanted))]}
     return [trial for trial in trials if trial.number in wanted or trial.is_baseline]
+
+
+def _tested(summary: Summary) -> dict[tuple[int, int], str]:
+    """Returns the test accuracy, in words, of the checkpoints that have one."""
+    return {
+        checkpoint: accuracy_words(num_correct / num_images, wilson_interval(num_correct, num_images))
+        for checkpoint, (num_correct, num_images) in summary.study.tests.items()
+    }
 
 
 def _provenance(summary: Summary) -> list[dict[str, Any]]:

@@ -82,6 +82,11 @@ class Summary:
         return max(self.front, key=lambda point: point.accuracy, default=None)
 
     @property
+    def num_looks(self) -> int:
+        """How many checkpoints the validation images were looked at with: the best of many looks better than it is."""
+        return sum(len(curve) for curve in self.curves.values())
+
+    @property
     def baseline(self) -> Checkpoint | None:
         """The baseline's last checkpoint."""
         numbers = [trial.number for trial in self.study.trials if trial.is_baseline]
@@ -198,6 +203,34 @@ def checkpoint_json(point: Checkpoint) -> dict[str, Any]:
         "accuracy_interval": list(point.interval),
         "costs": {name: cost.value for name, cost in point.costs.items()},
     }
+
+
+def trial_log_json(trial: TrialRow) -> dict[str, Any]:
+    """Returns the object that `paretune show NAME TRIAL --json` prints: the trial, its attempts and its epochs."""
+    attempts = [
+        {
+            "attempt": attempt.attempt,
+            "slot": attempt.slot,
+            "device": attempt.device,
+            "started_at": attempt.started_at.isoformat(),
+            "ended_at": attempt.ended_at.isoformat() if attempt.ended_at else None,
+            "outcome": attempt.outcome,
+            "bill": dict(attempt.bill),
+        }
+        for attempt in trial.attempts
+    ]
+    epochs = [
+        {
+            "epoch": epoch.epoch,
+            "attempt": epoch.attempt,
+            "train_loss": epoch.train_loss,
+            "validation_loss": epoch.validation_loss,
+            "accuracy": epoch.num_correct / epoch.num_images,
+            "costs": {name: cost.value for name, cost in epoch.costs.items()},
+        }
+        for epoch in trial.epochs
+    ]
+    return {**_trial_json(trial), "attempts": attempts, "epochs": epochs}
 
 
 def _trial_json(trial: TrialRow) -> dict[str, Any]:

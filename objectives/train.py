@@ -92,6 +92,8 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
 
     torch.manual_seed(config.seed)
     model = build_model(config.model, image_CHW[0], data.num_classes, config.model_options).to(device)
+    if device.type == "cpu":  # convolutions and pooling take a fifth less time
+        model = model.to(memory_format=torch.channels_last)
     optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
     records: list[EpochRecord] = []
     if config.folder is not None and (cut_off := checkpoint.load(config.folder)) is not None:

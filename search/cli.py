@@ -6,7 +6,7 @@ import gc
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 
 from search.faults import Abandoned, Faults, suggest
 from storage.faults import StorageFault
+
+if TYPE_CHECKING:
+    from dashboards.summary import Summary
 
 DEFAULT_URL = "sqlite:///paretune.db"
 USAGE, SOME_FAILED, INTERRUPTED = 2, 3, 130
@@ -148,6 +151,7 @@ def list_(storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
 )
 def show(
     name: Name,
+    trial: Annotated[int | None, typer.Argument(help="Number of a trial: prints its log.", show_default=False)] = None,
     figure: Annotated[
         str | None,
         typer.Option(
@@ -162,30 +166,51 @@ def show(
         list[str] | None,
         typer.Option("--with", metavar="NAME", help="Another study to compare with.", show_default=False),
     ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", metavar="TABLE", help="trials, epochs or costs, as rows.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Figure's file: .html, .png, .svg, .json.", show_default=False),
+        typer.Option(
+            "-o",
+            "--output",
+            help="File of the figure (.html, .png, .svg, .json) or the table (.csv, .parquet, .json).",
+            show_default=False,
+        ),
     ] = None,
     storage: Storage = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Show a study: its trials, front, knee, bill; or one figure, in the terminal or as a file."""
+    """Show a study: its trials, front, knee, bill; or the log of one trial; or one figure or table."""
     from dashboards.summary import as_json as summary_json
     from dashboards.summary import summarize
     from storage.database import Database
     from storage.studies import load_study
 
-    if figure is not None or others or output is not None:
+    if table is not None and figure is not None:
+        raise Faults("--table: it does not go with --figure")
+    if table is not None:
+        from search.exports import check_table
+
+        check_table(table, output)
+    elif figure is not None or others or output is not None:
         from search.figures import check_figure
 
         check_figure(figure, others or (), output)
     database = Database(storage)
     summary = summarize(load_study(database, name))
-    if figure is not None:
+    if trial is not None:
+        _show_trial(summary, trial, as_json=as_json)
+    elif figure is not None:
         from search.figures import show_figure
 
         summaries = [summary, *(summarize(load_study(database, other)) for other in others or ())]
         print(show_figure(figure, summaries, output, _console().width, as_json=as_json))
+    elif table is not None:
+        from search.exports import show_table
+
+        print(show_table(table, summary, output, as_json=as_json))
     elif as_json:
         _print_json(summary_json(summary))
     else:
@@ -226,11 +251,19 @@ def pick(
         raise Faults(str(error)) from error
     tested = test_accuracy(database, summary.study, picked.point)
     if as_json:
-        _print_json({"study": name, "why": picked.why, **checkpoint_json(picked.point), **tested.as_json()})
+        _print_json(
+            {
+                "study": name,
+                "why": picked.why,
+                **checkpoint_json(picked.point),
+                **tested.as_json(),
+                "validation_looks": summary.num_looks,
+            }
+        )
     else:
         from search.tables import print_pick
 
-        print_pick(picked, tested, _console())
+        print_pick(picked, tested, summary.num_looks, _console())
 
 
 @app.command(epilog="Example: [cyan]paretune report mnist5k-cnn -o report.html[/]")
@@ -243,10 +276,16 @@ def report(
     """Write one HTML file that opens offline: the trade-off, the curves, the five answers."""
     from dashboards.report import write_report
     from dashboards.summary import summarize
+    from search.testing import test_accuracy
     from storage.database import Database
     from storage.studies import load_study
 
-    summary = summarize(load_study(Database(storage), name))
+    database = Database(storage)
+    summary = summarize(load_study(database, name))
+    for point in (summary.best, summary.knee, summary.baseline):
+        if point is not None:
+            test_accuracy(database, summary.study, point)
+    summary = summarize(load_study(database, name))
     try:
         write_report(summary, output)
     except OSError as error:
@@ -340,6 +379,21 @@ def _end(name: str, storage: str, *, as_json: bool) -> None:
         print_study(summary, _console(), every_trial=False)
     if any(trial.state == "failed" for trial in summary.study.trials):
         sys.exit(SOME_FAILED)
+
+
+def _show_trial(summary: Summary, number: int, *, as_json: bool) -> None:
+    from dashboards.summary import trial_log_json
+
+    trials = {trial.number: trial for trial in summary.study.trials}
+    if number not in trials:
+        there = f"there are 0 to {max(trials)}" if trials else "there is none yet"
+        raise Faults(f"trial: {summary.study.name} has no trial {number}; {there}")
+    if as_json:
+        _print_json(trial_log_json(trials[number]))
+    else:
+        from search.tables import print_trial
+
+        print_trial(trials[number], summary.cost, _console())
 
 
 def _slots(text: str | None) -> int | str | None:

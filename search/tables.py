@@ -7,9 +7,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.choice import Pick
-from dashboards.summary import Checkpoint, Summary, bill_lines
+from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
 from search.testing import TestAccuracy
+from storage.studies import TrialRow
 
 
 def print_study(summary: Summary, console: Console, *, every_trial: bool) -> None:
@@ -35,13 +36,14 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         console.print(f"{told}: `paretune show {study.name}` tells why", highlight=False)
 
 
-def print_pick(picked: Pick, tested: TestAccuracy, console: Console) -> None:
+def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, console: Console) -> None:
     """Prints what was picked, why, and its test accuracy."""
     point = picked.point
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("trial", f"{point.trial} after epoch {point.epoch}: {picked.why}")
     table.add_row("setting", escape(params_words(point.params)))
-    table.add_row("validation accuracy", accuracy_words(point.accuracy, point.interval))
+    chosen = f"chosen among {num_looks:,} checkpoints by these images, so it looks better than it is"
+    table.add_row("validation accuracy", f"{accuracy_words(point.accuracy, point.interval)}, {chosen}")
     test = (
         tested.reason
         if tested.accuracy is None or tested.interval is None
@@ -51,6 +53,35 @@ def print_pick(picked: Pick, tested: TestAccuracy, console: Console) -> None:
     for name, cost in point.costs.items():
         table.add_row(name, cost_words(name, cost.value) if cost.reason is None else f"absent: {cost.reason}")
     console.print(table, highlight=False)
+
+
+def print_trial(trial: TrialRow, cost: str, console: Console) -> None:
+    """Prints a trial's log: its setting, its attempts with their bills, its epochs with one cost."""
+    console.print(
+        f"[bold]trial {trial.number}[/]  {trial.state}  {escape(params_words(trial.params))}", highlight=False
+    )
+    if trial.reason:
+        console.print(escape(trial.reason), highlight=False)
+    attempts = Table(box=None, header_style="bold", pad_edge=False)
+    _add_columns(attempts, "attempt", "slot", "started (UTC)", "held", "state", "setting")
+    for attempt in trial.attempts:
+        held = (attempt.ended_at - attempt.started_at).total_seconds() if attempt.ended_at else None
+        bill = ", ".join(f"{line} {cost_words('device_seconds', value)}" for line, value in attempt.bill.items())
+        attempts.add_row(
+            str(attempt.attempt), str(attempt.slot), f"{attempt.started_at:%Y-%m-%d %H:%M:%S}",
+            "-" if held is None else cost_words("device_seconds", held), escape(attempt.outcome or "running"), bill,
+        )  # fmt: skip
+    attempts.columns[4].header, attempts.columns[5].header = "outcome", "bill"
+    console.print(attempts, highlight=False)
+    epochs = Table(box=None, header_style="bold", pad_edge=False)
+    _add_columns(epochs, "epoch", "attempt", "train loss", "validation loss", "accuracy (95 %)", cost)
+    for row, point in zip(trial.epochs, trace_curve(trial), strict=True):
+        epochs.add_row(
+            str(row.epoch), str(row.attempt), f"{row.train_loss:.4f}", f"{row.validation_loss:.4f}",
+            accuracy_words(point.accuracy, point.interval), cost_words(cost, point.value(cost)),
+        )  # fmt: skip
+    if trial.epochs:
+        console.print("\n", epochs, sep="", highlight=False)
 
 
 def _trials_table(summary: Summary) -> Table:

@@ -10,7 +10,7 @@ from dashboards.summary import Checkpoint
 from objectives.data import DataFault
 from objectives.intervals import wilson_interval
 from storage.database import Database
-from storage.studies import StudyRow
+from storage.studies import StudyRow, keep_test
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class TestAccuracy:
 
 
 def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> TestAccuracy:
-    """Returns the test accuracy of a checkpoint from its stored weights, computed on the CPU."""
+    """Returns the test accuracy of a checkpoint: computed once from its stored weights, on the CPU, and kept."""
+    if (point.trial, point.epoch) in study.tests:
+        return _tested(*study.tests[point.trial, point.epoch])
     import torch
 
     from objectives.checkpoint import load_weights
@@ -54,4 +56,9 @@ def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> Tes
     model = build_model(objective["model"], data.test.images_NCHW.shape[1], data.num_classes, options)
     model.load_state_dict(weights)
     num_correct, num_images = evaluate(model, data.test)[1], len(data.test.labels_N)
+    keep_test(database, study.uuid, point.trial, point.epoch, num_correct, num_images)
+    return _tested(num_correct, num_images)
+
+
+def _tested(num_correct: int, num_images: int) -> TestAccuracy:
     return TestAccuracy(num_correct / num_images, wilson_interval(num_correct, num_images), None)

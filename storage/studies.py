@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -71,6 +71,7 @@ class StudyRow:
         num_trials: How many trials it is to have.
         data: The data set that it began with: sizes, fingerprint, notes.
         reference: Scales of the hypervolume; None until a trial completed.
+        tests: Of checkpoints (trial, epoch) that were picked: test images classified correctly, and all of them.
     """
 
     uuid: str
@@ -82,6 +83,7 @@ class StudyRow:
     reference: Mapping[str, Any] | None
     data: Mapping[str, Any]
     trials: tuple[TrialRow, ...]
+    tests: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,14 @@ def load_study(database: Database, name: str) -> StudyRow:
             )
             for trial in _rows(connection, tables.trials, study, tables.trials.c.number)
         )
+        tests = {
+            (test.trial, test.epoch): (test.num_correct, test.num_images)
+            for test in _rows(connection, tables.test_results, study, tables.test_results.c.trial)
+        }
         state = _state(connection, row)
-    return StudyRow(study, row.name, state, row.spec, row.num_trials, row.created_at, row.reference, row.data, trials)
+    return StudyRow(
+        study, row.name, state, row.spec, row.num_trials, row.created_at, row.reference, row.data, trials, tests
+    )
 
 
 def list_studies(database: Database) -> list[StudyLine]:
@@ -180,6 +188,22 @@ def list_studies(database: Database) -> list[StudyLine]:
             StudyLine(row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at)
             for row in studies
         ]
+
+
+def keep_test(database: Database, study: str, trial: int, epoch: int, num_correct: int, num_images: int) -> None:
+    """Writes what a checkpoint gets on the test images, once: what is there already stays.
+
+    Args:
+        database: Where the study is.
+        study: Its UUID.
+        trial: The trial's number.
+        epoch: From 1.
+        num_correct: Test images classified correctly.
+        num_images: Test images.
+    """
+    row = {"study": study, "trial": trial, "epoch": epoch, "num_correct": num_correct, "num_images": num_images}
+    with suppress(IntegrityError), database.engine.begin() as connection:
+        connection.execute(insert(tables.test_results).values(**row, computed_at=datetime.now(UTC)))
 
 
 def request_stop(database: Database, name: str) -> bool:

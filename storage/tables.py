@@ -5,6 +5,7 @@ once, when the first trial completes; `studies.state` is what the last coordinat
 with each holder, and its row stays when the holder leaves. `trials.params` holds all parameters, fixed ones too. A cost
 is a value in its unit, or NULL with the reason; `trial_costs` are the solo costs, frozen when the trial ended. `bills`
 are the seconds that an attempt held its slot, by what they went into.
+`test_results` are computed once, of the checkpoints that a person picked.
 """
 
 from __future__ import annotations
@@ -188,4 +189,16 @@ bills = Table(
     _key("line", String(16)),
     _must("seconds", Float),
     _of("attempts", "study", "trial", "attempt"),
+)
+
+test_results = Table(
+    f"{PREFIX}test_results",
+    metadata,
+    _study(),
+    _key("trial"),
+    _key("epoch"),
+    _must("num_correct", Integer),
+    _must("num_images", Integer),
+    _must("computed_at", UtcTime),
+    _of("epochs", "study", "trial", "epoch"),
 )

@@ -47,8 +47,9 @@ class CNN(nn.Module):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Returns logits (N, K)."""
         maps = pad_to_side(images_NCHW)
-        maps = F.max_pool2d(F.relu(self.conv1(maps)), 2)
-        maps = F.max_pool2d(F.relu(self.conv2(maps)), 2)
+        # The largest of four, then ReLU, is the same as ReLU, then the largest, at a quarter of the work.
+        maps = F.relu(F.max_pool2d(self.conv1(maps), 2))
+        maps = F.relu(F.max_pool2d(self.conv2(maps), 2))
         if maps.shape[-2:] != (MAP_SIDE, MAP_SIDE):
             maps = F.adaptive_avg_pool2d(maps, MAP_SIDE)
         hidden = F.relu(self.fc1(maps.flatten(1)))

@@ -87,10 +87,22 @@ def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, tmp_pat
     assert {trial["state"] for trial in answer["trials"]} == {"complete"}
     assert answer["front"]
 
+    log = json.loads(paretune("show", "quick", "1", "--json", check=True).stdout)
+    assert [epoch["epoch"] for epoch in log["epochs"]] == [1, 2]
+    assert [attempt["outcome"] for attempt in log["attempts"]] == ["complete"]
+    assert "validation loss" in paretune("show", "quick", "1", check=True).stdout
+    assert "has no trial 9; there are 0 to 3" in paretune("show", "quick", "9").stderr
+
     picked = json.loads(paretune("pick", "quick", "--min-accuracy", "0.1", "--json", check=True).stdout)
     assert {"trial": picked["trial"], "epoch": picked["epoch"]} in answer["front"]
     assert 0 <= picked["test_accuracy_interval"][0] <= picked["test_accuracy"] <= picked["test_accuracy_interval"][1]
+    assert picked["validation_looks"] == sum(trial["epochs"] for trial in answer["trials"])
+    for weights in (tmp_path / "paretune.db.artifacts").rglob("*.pt"):
+        weights.unlink()  # the test accuracy was computed once and kept
+    again = json.loads(paretune("pick", "quick", "--min-accuracy", "0.1", "--json", check=True).stdout)
+    assert again == picked
     paretune("report", "quick", "-o", "r.html", check=True)
+    assert "on test images" in (tmp_path / "r.html").read_text()
     assert (tmp_path / "r.html").stat().st_size > 1e6
 
     study = optuna.load_study(study_name="quick", storage=f"sqlite:///{tmp_path}/paretune.db")
@@ -98,9 +110,9 @@ def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, tmp_pat
     assert told == [[trial["accuracy"], trial["costs"]["train_flops"]] for trial in answer["trials"]]
 
     assert paretune("resume", "quick").returncode == 0
-    again = paretune("launch", str(quick_spec))
-    assert again.returncode == 2
-    assert "`paretune resume quick` continues it" in again.stderr
+    second = paretune("launch", str(quick_spec))
+    assert second.returncode == 2
+    assert "`paretune resume quick` continues it" in second.stderr
     paretune("delete", "quick", "--yes", check=True)
     assert json.loads(paretune("list", "--json").stdout) == []
     assert not list((tmp_path / "paretune.db.artifacts").iterdir())

@@ -8,7 +8,7 @@ from storage import leases, tables
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import CostValue, Ledger, Page
-from storage.studies import create_study, delete_study, list_studies, load_study, request_stop
+from storage.studies import create_study, delete_study, keep_test, list_studies, load_study, request_stop
 
 COSTS = {"device_seconds": CostValue(1.5, "measured", None), "energy_joules": CostValue(None, "absent", "no meter")}
 
@@ -55,6 +55,16 @@ def test_an_epoch_is_recorded_once(database: Database, ledger: Ledger) -> None:
     trial = load_study(database, "a").trials[0]
     assert len(trial.epochs) == 1
     assert trial.attempts[0].bill == {}  # all of a page is kept, or nothing
+
+
+def test_a_test_result_is_kept_once(database: Database, ledger: Ledger) -> None:
+    with ledger.writing() as page:
+        page.add_trial(0, {}, 0, is_baseline=False)
+        page.start_attempt(0, slot=0)
+        record(page, 1)
+    keep_test(database, ledger.study, 0, 1, 8, 10)
+    keep_test(database, ledger.study, 0, 1, 9, 10)
+    assert load_study(database, "a").tests == {(0, 1): (8, 10)}
 
 
 def test_a_name_is_taken_once(database: Database) -> None:

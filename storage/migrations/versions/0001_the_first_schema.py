@@ -139,3 +139,18 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("study", "name", "trial", "epoch"),
     )
+    op.create_table(
+        "paretune_test_results",
+        sa.Column("study", sa.String(length=36), nullable=False),
+        sa.Column("trial", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("num_correct", sa.Integer(), nullable=False),
+        sa.Column("num_images", sa.Integer(), nullable=False),
+        sa.Column("computed_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["study", "trial", "epoch"],
+            ["paretune_epochs.study", "paretune_epochs.trial", "paretune_epochs.epoch"],
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("study", "trial", "epoch"),
+    )

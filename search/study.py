@@ -1,0 +1,158 @@
+"""A study in the hands of a Python program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dashboards.rows import TABLES
+from search.faults import Faults, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from dashboards.choice import Pick
+    from dashboards.summary import Checkpoint, Summary
+    from search.spec import SweepSpec
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study of a database. Everything is read when it is asked for, so a running study may be watched.
+
+    Attributes:
+        name: The study.
+        storage: URL of the database.
+    """
+
+    name: str
+    storage: str
+
+    @property
+    def summary(self) -> Summary:
+        """What the study has come to: trials, curves, front, knee, hypervolume."""
+        from dashboards.summary import summarize
+        from storage.database import Database
+        from storage.studies import load_study
+
+        return summarize(load_study(Database(self.storage), self.name))
+
+    @property
+    def state(self) -> str:
+        """running, complete, stopped or interrupted."""
+        return self.summary.study.state
+
+    def resume(self, trials: int = 0, *, quiet: bool = False) -> Study:
+        """Continues what was cut off, then runs what is still to do, and so many trials more.
+
+        Raises:
+            StorageFault: where another process runs it.
+            KeyboardInterrupt: after everything is saved.
+        """
+        from search import sweeps
+        from search.progress import SweepProgress
+        from storage.database import Database
+
+        study = self.summary.study
+        ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
+        with SweepProgress(sweeps.stored_spec(study, {}), study.num_trials + trials, ended, quiet=quiet) as progress:
+            sweeps.resume(self.name, Database(self.storage), progress, trials)
+        return self
+
+    def to_dataframe(self, table: str = "trials") -> pd.DataFrame:
+        """Returns a data frame of the study.
+
+        Args:
+            table: `trials` (a row each, parameters as `params.NAME`, cumulative costs as `costs.NAME`), `epochs` (the
+                records, each with its own costs) or `costs` (a row for each cost of each epoch, with its method).
+
+        Raises:
+            Faults: for another name.
+        """
+        import pandas as pd
+
+        if table not in TABLES:
+            raise Faults(f"to_dataframe: no such table: {table!r}{suggest(table, TABLES)}")
+        return pd.DataFrame(TABLES[table](self.summary))
+
+    def front(self) -> list[Checkpoint]:
+        """Returns the checkpoints that nothing beats in accuracy and all minimised costs, the cheapest first."""
+        return list(self.summary.front)
+
+    def pick(
+        self,
+        min_accuracy: float | None = None,
+        max_costs: Mapping[str, float] | None = None,
+        *,
+        at_knee: bool = False,
+    ) -> Pick:
+        """Returns the cheapest checkpoint that is accurate enough, the best that is cheap enough, or the knee.
+
+        Args:
+            min_accuracy: 0 to 1.
+            max_costs: The highest value of each named cost, in its unit.
+            at_knee: Insist on the knee.
+
+        Raises:
+            NothingFits: saying what comes closest.
+        """
+        from dashboards.choice import pick
+
+        return pick(self.summary, min_accuracy, max_costs, at_knee=at_knee)
+
+    def figure(self, name: str = "tradeoff", *others: Study) -> go.Figure:
+        """Returns a figure, which a notebook shows.
+
+        Args:
+            name: One of `dashboards.figures.FIGURES`.
+            others: Studies to compare with, where the figure takes several.
+
+        Raises:
+            Faults: for another name, or studies that the figure does not take.
+        """
+        from dashboards.figures import FIGURES
+        from search.figures import check_figure
+
+        check_figure(name, [other.name for other in others], None)
+        return FIGURES[name].draw(FIGURES[name].trace([self.summary, *(other.summary for other in others)]))
+
+
+def launch(
+    spec: SweepSpec | Mapping[str, Any] | None = None, *, storage: str = "sqlite:///paretune.db", quiet: bool = False
+) -> Study:
+    """Runs a new sweep to its end.
+
+    In a script, call it under `if __name__ == "__main__":`, since slots are processes of their own.
+
+    Args:
+        spec: The spec, or its tables as in TOML; what they leave out keeps its default. None is the built-in sweep.
+        storage: Database URL.
+        quiet: Show no progress.
+
+    Raises:
+        Faults: with every fault of the spec, a line each.
+        StorageFault: where the database cannot be used or the name is taken.
+        KeyboardInterrupt: after everything is saved; `load(name).resume()` continues it.
+    """
+    from search import sweeps
+    from search.progress import SweepProgress
+    from search.spec import SweepSpec, validate
+    from storage.database import Database
+
+    chosen = spec if isinstance(spec, SweepSpec) else validate(spec or {})
+    with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
+        sweeps.launch(chosen, Database(storage), progress)
+    return Study(chosen.name, storage)
+
+
+def load(name: str, *, storage: str = "sqlite:///paretune.db") -> Study:
+    """Returns a study that is there.
+
+    Raises:
+        StorageFault: where there is none of that name.
+    """
+    study = Study(name, storage)
+    _ = study.summary
+    return study
