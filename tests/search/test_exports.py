@@ -45,7 +45,7 @@ def test_each_ending_holds_the_same_rows(table: str, summary: Summary, tmp_path:
     for ending in ("csv", "json", "parquet"):
         show_table(table, summary, tmp_path / f"a.{ending}", as_json=False)
     assert json.loads((tmp_path / "a.json").read_text()) == rows
-    written = list(csv.DictReader((tmp_path / "a.csv").open()))
+    written = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
     assert [row["trial"] for row in written] == [str(row["trial"]) for row in rows]
     frame = pd.read_parquet(tmp_path / "a.parquet")
     assert list(frame["trial"]) == [row["trial"] for row in rows]
