@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import optuna
 import pytest
-from postgresql import new_database, running_postgresql
+from postgresql import find_postgresql, new_database, running_postgresql
 
 from search.proposals import Proposals
 from search.spec import read_spec
@@ -18,6 +18,8 @@ from storage.studies import create_study, load_study
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
+    if find_postgresql() is None:
+        pytest.skip("there is no PostgreSQL here")
     with running_postgresql() as url:
         yield url
 
