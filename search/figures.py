@@ -22,7 +22,8 @@ def check_figure(name: str | None, others: Sequence[str], output: Path | None) -
     """
     faults = []
     if name is None:
-        faults += [f"{flag}: it goes with --figure" for flag, got in (("--with", others), ("--output", output)) if got]
+        flags = (("--with", others, "--figure"), ("--output", output, "--figure or --table"))
+        faults += [f"{flag}: it goes with {partner}" for flag, got, partner in flags if got]
     elif name not in FIGURES:
         faults.append(f"--figure: no such figure: {name!r}{suggest(name, FIGURES)}")
     elif others and not FIGURES[name].takes_several:
