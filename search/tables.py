@@ -77,11 +77,15 @@ def print_trial(trial: TrialRow, cost: str, console: Console) -> None:
     _add_columns(epochs, "epoch", "attempt", "train loss", "validation loss", "accuracy (95 %)", cost)
     for row, point in zip(trial.epochs, trace_curve(trial), strict=True):
         epochs.add_row(
-            str(row.epoch), str(row.attempt), f"{row.train_loss:.4f}", f"{row.validation_loss:.4f}",
+            str(row.epoch), str(row.attempt), _loss_words(row.train_loss), _loss_words(row.validation_loss),
             accuracy_words(point.accuracy, point.interval), cost_words(cost, point.value(cost)),
         )  # fmt: skip
     if trial.epochs:
         console.print("\n", epochs, sep="", highlight=False)
+
+
+def _loss_words(loss: float | None) -> str:
+    return "-" if loss is None else f"{loss:.4f}"
 
 
 def _trials_table(summary: Summary) -> Table:

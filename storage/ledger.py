@@ -82,6 +82,15 @@ class Page:
         """Fixes the scales of the hypervolume."""
         self._update_study(reference=dict(reference))
 
+    def environments(self) -> list[Mapping[str, Any]]:
+        """Returns what the study was run with so far."""
+        study = tables.studies.c
+        return list(self.connection.scalar(select(study.environments).where(study.uuid == self.study)) or [])
+
+    def add_environment(self, environment: Mapping[str, Any]) -> None:
+        """Writes what the study is run with from now on."""
+        self._update_study(environments=[*self.environments(), dict(environment)])
+
     def add_trial(self, number: int, params: Mapping[str, Any], seed: int, *, is_baseline: bool) -> None:
         """Writes a new trial, waiting for a slot."""
         self._insert(
@@ -114,8 +123,8 @@ class Page:
         attempt: int,
         *,
         epoch: int,
-        train_loss: float,
-        validation_loss: float,
+        train_loss: float | None,
+        validation_loss: float | None,
         num_correct: int,
         num_images: int,
         costs: Mapping[str, CostValue],
