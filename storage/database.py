@@ -6,7 +6,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -126,7 +126,7 @@ class Database:
         Raises:
             StorageFault: where the place cannot be written or belongs to something else.
         """
-        if self._version() == HEAD:
+        if self._is_current():
             return
         if self.is_sqlite and not self.file.parent.is_dir():
             raise StorageFault(f"storage: the folder {self.file.parent} does not exist")
@@ -144,6 +144,12 @@ class Database:
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
+
+    def _is_current(self) -> bool:
+        """Says whether nothing is to be done. What seems another program's may be ours that a neighbour is making."""
+        with suppress(StorageFault):
+            return self._version() == HEAD
+        return False
 
     def _version(self) -> str | None:
         """Returns the schema's version, or None where there is no database or an empty one."""
