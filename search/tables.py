@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.choice import Pick
+from dashboards.environments import environment_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
 from search.testing import TestAccuracy
@@ -29,6 +30,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         console.print(
             f"\nbilled {cost_words('device_seconds', sum(lines.values()))} of slots: {parts}", highlight=False
         )
+    for change in environment_lines(study):
+        console.print(f"environment changed {escape(change)}", highlight=False)
     others = [trial for trial in study.trials if trial.state in ("infeasible", "failed")]
     if others and not every_trial:
         counts = {state: sum(trial.state == state for trial in others) for state in ("infeasible", "failed")}

@@ -42,6 +42,10 @@ class Ledger:
         """Gives the lease back."""
         with self.writing() as page:
             page.release()
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Closes its connections; the lease stays."""
         self._engine.dispose()
 
 

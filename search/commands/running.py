@@ -91,7 +91,12 @@ def resume(
     ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
     spec = sweeps.stored_spec(study, compute)
     with SweepProgress(spec, study.num_trials + trials, ended, quiet=quiet) as progress:
-        _sit(name, storage, lambda: sweeps.resume(name, database, progress, trials, compute), as_json=as_json)
+        _sit(
+            name,
+            storage,
+            lambda: sweeps.resume(name, database, progress, trials, compute, progress.tell),
+            as_json=as_json,
+        )
 
 
 @app.command()
