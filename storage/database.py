@@ -77,6 +77,11 @@ class Database:
             raise StorageFault("storage: with a database server, set PARETUNE_ARTIFACTS to a folder for weights")
         return self.file.with_name(f"{self.file.name}.artifacts")
 
+    @property
+    def owns_artifacts(self) -> bool:
+        """Whether the folder of artifacts is this database's alone; one that was set may serve others too."""
+        return not os.environ.get("PARETUNE_ARTIFACTS")
+
     @cached_property
     def engine(self) -> Engine:
         """Our engine for reading and for writing in short transactions."""
@@ -102,6 +107,12 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Opens a transaction that only reads: one moment of the database, whoever writes meanwhile."""
         with self._faults(), self.engine.connect().execution_options(**READ_ONLY) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Opens a transaction that may write; on SQLite nobody else writes meanwhile."""
+        with self._faults(), self.engine.begin() as connection:
             yield connection
 
     def check(self) -> None:

@@ -92,6 +92,7 @@ class StudyRow:
 class StudyLine:
     """A study in a list."""
 
+    uuid: str
     name: str
     state: str
     num_trials: int
@@ -197,7 +198,9 @@ def list_studies(database: Database) -> list[StudyLine]:
         ended = {row[0]: row[1] for row in connection.execute(counts)}
         studies = connection.execute(select(tables.studies).order_by(tables.studies.c.created_at.desc())).all()
         return [
-            StudyLine(row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at)
+            StudyLine(
+                row.uuid, row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at
+            )
             for row in studies
         ]
 
