@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboards.answers import answer_all
+from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.summary import Summary, bill_lines, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words
@@ -52,6 +53,7 @@ def render_report(summary: Summary) -> str:
         tested=_tested(summary),
         provenance=_provenance(summary),
         devices=name_devices(summary.study),
+        changes=environment_lines(summary.study),
         plotlyjs=get_plotlyjs(),
     )
 

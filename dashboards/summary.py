@@ -190,6 +190,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "lines": lines,
         },
         "spec": study.spec,
+        "environments": [dict(environment) for environment in study.environments],
     }
 
 

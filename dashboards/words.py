@@ -23,9 +23,15 @@ def cost_words(name: str, value: float | None) -> str:
     >>> cost_words("device_seconds", 3.14159), cost_words("train_flops", 6.8e10), cost_words("device_seconds", 300)
     ('3.14 s', '68 GFLOP', '5 min')
     """
-    if value is None:
-        return "absent"
-    unit = COSTS[name].unit
+    return "absent" if value is None else quantity_words(value, COSTS[name].unit)
+
+
+def quantity_words(value: float, unit: str) -> str:
+    """Returns a quantity with its unit, three digits.
+
+    >>> quantity_words(1_234_567, "B"), quantity_words(999, "B"), quantity_words(0, "B")
+    ('1.23 MB', '999 B', '0 B')
+    """
     for least, word in _STEPS.get(unit, ()):
         if value >= least:
             return f"{value / _SECONDS_OF.get(word, least):.3g} {word}"

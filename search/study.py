@@ -58,7 +58,7 @@ class Study:
         study = self.summary.study
         ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
         with SweepProgress(sweeps.stored_spec(study, {}), study.num_trials + trials, ended, quiet=quiet) as progress:
-            sweeps.resume(self.name, Database(self.storage), progress, trials)
+            sweeps.resume(self.name, Database(self.storage), progress, trials, tell=progress.tell)
         return self
 
     def to_dataframe(self, table: str = "trials") -> pd.DataFrame:

@@ -15,6 +15,7 @@ from typing import Any
 from search.compute import place_slots
 from search.coordinator import Coordinator, Watch
 from search.data import describe
+from search.environment import keep_environment, observe
 from search.faults import Faults
 from search.functions import check_function
 from search.models import check_model
@@ -57,11 +58,16 @@ def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambd
     database.create()
     database.artifacts.mkdir(parents=True, exist_ok=True)
     create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
-    return _run(database, spec.name, {}, watch)
+    return _run(database, spec.name, {}, watch, tell)
 
 
 def resume(
-    name: str, database: Database, watch: Watch, num_more: int = 0, compute: dict[str, object] | None = None
+    name: str,
+    database: Database,
+    watch: Watch,
+    num_more: int = 0,
+    compute: dict[str, object] | None = None,
+    tell: Tell = lambda _line: None,
 ) -> StudyRow:
     """Continues a study: what was cut off first, then new trials up to its target.
 
@@ -71,6 +77,7 @@ def resume(
         watch: Told of each event.
         num_more: Trials to add to the target.
         compute: What of the stored `compute` table to change for this sitting.
+        tell: Told how the environment differs from that of the last sitting.
 
     Raises:
         Faults: where what is asked for is not there, or the data set is not the one that the study began with.
@@ -82,7 +89,7 @@ def resume(
     if study.state == "complete" and num_more == 0:
         return study
     _check_data(study)
-    return _run(database, name, compute or {}, watch, num_more)
+    return _run(database, name, compute or {}, watch, tell, num_more)
 
 
 def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) -> SweepSpec:
@@ -146,16 +153,23 @@ def _data_words(data: Mapping[str, Any]) -> str:
     return f"{sizes} images, {data['num_classes']} classes, fingerprint {data['fingerprint'][:8]}"
 
 
-def _run(database: Database, name: str, compute: dict[str, object], watch: Watch, num_more: int = 0) -> StudyRow:
+def _run(
+    database: Database, name: str, compute: dict[str, object], watch: Watch, tell: Tell, num_more: int = 0
+) -> StudyRow:
     study = load_study(database, name)
     spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
+    environment = observe(spec.objective.model_dump())
     with _interruption() as is_interrupted:
         lease = leases.acquire(database, study.uuid)
-        if num_more:
-            ledger = Ledger(database, lease)
-            with ledger.writing() as page:
+        ledger = Ledger(database, lease)
+        with ledger.writing() as page:
+            changes = keep_environment(page, environment)
+            if num_more:
                 page.set_target(study.num_trials + num_more)
+        ledger.disconnect()
+        for line in changes:
+            tell(line)
         coordinator = Coordinator(database, load_study(database, name), spec, lease, placements, watch, is_interrupted)
         try:
             coordinator.run()

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.choice import Pick
+from dashboards.environments import environment_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
 from search.testing import TestAccuracy
@@ -29,6 +30,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         console.print(
             f"\nbilled {cost_words('device_seconds', sum(lines.values()))} of slots: {parts}", highlight=False
         )
+    for change in environment_lines(study):
+        console.print(f"environment changed {escape(change)}", highlight=False)
     others = [trial for trial in study.trials if trial.state in ("infeasible", "failed")]
     if others and not every_trial:
         counts = {state: sum(trial.state == state for trial in others) for state in ("infeasible", "failed")}
@@ -77,11 +80,15 @@ def print_trial(trial: TrialRow, cost: str, console: Console) -> None:
     _add_columns(epochs, "epoch", "attempt", "train loss", "validation loss", "accuracy (95 %)", cost)
     for row, point in zip(trial.epochs, trace_curve(trial), strict=True):
         epochs.add_row(
-            str(row.epoch), str(row.attempt), f"{row.train_loss:.4f}", f"{row.validation_loss:.4f}",
+            str(row.epoch), str(row.attempt), _loss_words(row.train_loss), _loss_words(row.validation_loss),
             accuracy_words(point.accuracy, point.interval), cost_words(cost, point.value(cost)),
         )  # fmt: skip
     if trial.epochs:
         console.print("\n", epochs, sep="", highlight=False)
+
+
+def _loss_words(loss: float | None) -> str:
+    return "-" if loss is None else f"{loss:.4f}"
 
 
 def _trials_table(summary: Summary) -> Table:

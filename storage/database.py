@@ -6,7 +6,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ from storage.faults import StorageFault
 from storage.tables import PREFIX
 
 VERSION_TABLE = f"{PREFIX}version"
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration: the schema that this version of the code reads and writes."""
 
 OPTUNA_TABLES = frozenset({"studies", "trials", "version_info", "alembic_version"})
@@ -77,6 +77,11 @@ class Database:
             raise StorageFault("storage: with a database server, set PARETUNE_ARTIFACTS to a folder for weights")
         return self.file.with_name(f"{self.file.name}.artifacts")
 
+    @property
+    def owns_artifacts(self) -> bool:
+        """Whether the folder of artifacts is this database's alone; one that was set may serve others too."""
+        return not os.environ.get("PARETUNE_ARTIFACTS")
+
     @cached_property
     def engine(self) -> Engine:
         """Our engine for reading and for writing in short transactions."""
@@ -104,6 +109,12 @@ class Database:
         with self._faults(), self.engine.connect().execution_options(**READ_ONLY) as connection:
             yield connection
 
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Opens a transaction that may write; on SQLite nobody else writes meanwhile."""
+        with self._faults(), self.engine.begin() as connection:
+            yield connection
+
     def check(self) -> None:
         """Makes sure that the database is there, is ours, and has the schema that this code knows.
 
@@ -126,7 +137,7 @@ class Database:
         Raises:
             StorageFault: where the place cannot be written or belongs to something else.
         """
-        if self._version() == HEAD:
+        if self._is_current():
             return
         if self.is_sqlite and not self.file.parent.is_dir():
             raise StorageFault(f"storage: the folder {self.file.parent} does not exist")
@@ -144,6 +155,12 @@ class Database:
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
+
+    def _is_current(self) -> bool:
+        """Says whether nothing is to be done. What seems another program's may be ours that a neighbour is making."""
+        with suppress(StorageFault):
+            return self._version() == HEAD
+        return False
 
     def _version(self) -> str | None:
         """Returns the schema's version, or None where there is no database or an empty one."""

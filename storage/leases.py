@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,6 +120,20 @@ def acquire(database: Database, study: str) -> Lease:
         token = held.token + 1
         connection.execute(update(tables.leases).where(tables.leases.c.study == study).values(token=token, **row))
     return Lease(study, token, held.renewed_at)
+
+
+@contextmanager
+def held_off(database: Database, study: str) -> Iterator[bool]:
+    """Keeps everybody from taking a study's lease meanwhile; yields whether it is free. Nothing is written.
+
+    The rows are locked until the end, on SQLite the whole database, for its other writers too: do little in it.
+    """
+    with database.write() as connection:
+        connection.execute(select(tables.studies.c.uuid).where(tables.studies.c.uuid == study).with_for_update())
+        held = connection.execute(
+            select(tables.leases).where(tables.leases.c.study == study).with_for_update()
+        ).one_or_none()
+        yield held is None or not is_live(Holder(held.host, held.boot, held.pid, held.pid_started), held.expires_at)
 
 
 def is_live(holder: Holder, expires_at: datetime | None) -> bool:

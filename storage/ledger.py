@@ -42,6 +42,10 @@ class Ledger:
         """Gives the lease back."""
         with self.writing() as page:
             page.release()
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Closes its connections; the lease stays."""
         self._engine.dispose()
 
 
@@ -81,6 +85,15 @@ class Page:
     def set_reference(self, reference: Mapping[str, Any]) -> None:
         """Fixes the scales of the hypervolume."""
         self._update_study(reference=dict(reference))
+
+    def environments(self) -> list[Mapping[str, Any]]:
+        """Returns what the study was run with so far."""
+        study = tables.studies.c
+        return list(self.connection.scalar(select(study.environments).where(study.uuid == self.study)) or [])
+
+    def add_environment(self, environment: Mapping[str, Any]) -> None:
+        """Writes what the study is run with from now on."""
+        self._update_study(environments=[*self.environments(), dict(environment)])
 
     def add_trial(self, number: int, params: Mapping[str, Any], seed: int, *, is_baseline: bool) -> None:
         """Writes a new trial, waiting for a slot."""

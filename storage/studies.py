@@ -22,12 +22,12 @@ from storage.ledger import CostValue
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One epoch of a trial; `costs` are this epoch's own, not cumulative."""
+    """One epoch of a trial; `costs` are this epoch's own, not cumulative. A loss that was not reported is None."""
 
     epoch: int
     attempt: int
-    train_loss: float
-    validation_loss: float
+    train_loss: float | None
+    validation_loss: float | None
     num_correct: int
     num_images: int
     costs: Mapping[str, CostValue]
@@ -72,6 +72,7 @@ class StudyRow:
         data: The data set that it began with: sizes, fingerprint, notes.
         reference: Scales of the hypervolume; None until a trial completed.
         tests: Of checkpoints (trial, epoch) that were picked: test images classified correctly, and all of them.
+        environments: What it was run with, a record for each sitting in which that differed from the one before.
     """
 
     uuid: str
@@ -84,12 +85,14 @@ class StudyRow:
     data: Mapping[str, Any]
     trials: tuple[TrialRow, ...]
     tests: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    environments: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class StudyLine:
     """A study in a list."""
 
+    uuid: str
     name: str
     state: str
     num_trials: int
@@ -172,7 +175,17 @@ def load_study(database: Database, name: str) -> StudyRow:
         }
         state = _state(connection, row)
     return StudyRow(
-        study, row.name, state, row.spec, row.num_trials, row.created_at, row.reference, row.data, trials, tests
+        study,
+        row.name,
+        state,
+        row.spec,
+        row.num_trials,
+        row.created_at,
+        row.reference,
+        row.data,
+        trials,
+        tests,
+        tuple(row.environments),
     )
 
 
@@ -185,7 +198,9 @@ def list_studies(database: Database) -> list[StudyLine]:
         ended = {row[0]: row[1] for row in connection.execute(counts)}
         studies = connection.execute(select(tables.studies).order_by(tables.studies.c.created_at.desc())).all()
         return [
-            StudyLine(row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at)
+            StudyLine(
+                row.uuid, row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at
+            )
             for row in studies
         ]
 

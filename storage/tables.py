@@ -1,7 +1,8 @@
 """Our tables. Optuna's stand in the same database; ours are keyed by the study's UUID and the trial's number.
 
 `studies.data` describes the data set that the study began with, by sizes and a fingerprint; `studies.reference` is set
-once, when the first trial completes; `studies.state` is what the last coordinator left. A lease's `token` grows by one
+once, when the first trial completes; `studies.state` is what the last coordinator left; `studies.environments` are what
+it was run with, a record for each sitting in which that differed from the one before. A lease's `token` grows by one
 with each holder, and its row stays when the holder leaves. `trials.params` holds all parameters, fixed ones too. A cost
 is a value in its unit, or NULL with the reason; `trial_costs` are the solo costs, frozen when the trial ended. `bills`
 are the seconds that an attempt held its slot, by what they went into.
@@ -87,6 +88,7 @@ studies = Table(
     _must("state", String(16)),
     _must("created_at", UtcTime),
     Column("reference", JSON(none_as_null=True), nullable=True),
+    Column("environments", JSON, nullable=False, server_default="[]"),
 )
 
 leases = Table(
@@ -151,8 +153,8 @@ epochs = Table(
     _key("trial"),
     _key("epoch"),
     _must("attempt", Integer),
-    _must("train_loss", Float),
-    _must("validation_loss", Float),
+    _may("train_loss", Float),
+    _may("validation_loss", Float),
     _must("num_correct", Integer),
     _must("num_images", Integer),
     _must("recorded_at", UtcTime),

@@ -3,6 +3,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -43,6 +45,19 @@ def test_several_processes_may_create_it_at_once(tmp_path: Path) -> None:
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
     assert [(process.communicate()[1], process.returncode) for process in running] == [(b"", 0)] * 4
     Database(f"sqlite:///{tmp_path}/new.db").check()
+
+
+def test_one_that_a_neighbour_is_making_is_waited_for(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/new.db")
+    with ThreadPoolExecutor(1) as thread:
+        with database._schema_lock(), closing(sqlite3.connect(tmp_path / "new.db")) as neighbour:
+            neighbour.execute("CREATE TABLE studies (half_made TEXT)")
+            created = thread.submit(Database(str(database.url)).create)
+            with pytest.raises(TimeoutError):
+                created.result(0.3)
+            neighbour.execute("DROP TABLE studies")
+        created.result()
+    database.check()
 
 
 @pytest.mark.parametrize("method", ["check", "create"])

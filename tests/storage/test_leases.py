@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import optuna
@@ -100,3 +101,15 @@ def test_a_lease_given_back_is_free(database: Database, study: str) -> None:
     with database.read() as connection:
         assert connection.scalar(select(tables.leases.c.expires_at)) is None
     assert leases.acquire(database, study).token == 2
+
+
+def test_a_lease_that_is_held_off_is_waited_for(database: Database, study: str) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        with leases.held_off(database, study) as is_free:
+            assert is_free
+            taken = thread.submit(leases.acquire, database, study)
+            with pytest.raises(TimeoutError):
+                taken.result(0.5)
+        assert taken.result().token == 1
+    with leases.held_off(database, study) as is_free:
+        assert not is_free

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import optuna
 import pytest
@@ -56,6 +57,21 @@ def test_a_sweep_is_the_same_in_the_ledger_and_in_optuna(postgresql: Database) -
     assert [trial.params for trial in trials[1:]] == asked[1:]
     assert [trial.values for trial in trials] == [[params["lr"], params["width"]] for params in asked]
     assert [dict(trial.params) for trial in load_study(postgresql, spec.name).trials] == asked
+
+
+@pytest.mark.parametrize("was_held", [False, True])
+def test_a_lease_that_is_held_off_is_waited_for(postgresql: Database, was_held: bool) -> None:
+    study = create_study(postgresql, "a", {}, 1, {})
+    if was_held:
+        with postgresql.engine.begin() as connection:
+            leases.acquire(postgresql, study).release(connection)
+    with ThreadPoolExecutor(1) as thread:
+        with leases.held_off(postgresql, study) as is_free:
+            assert is_free
+            taken = thread.submit(leases.acquire, postgresql, study)
+            with pytest.raises(TimeoutError):
+                taken.result(0.5)
+        assert taken.result().token == 1 + was_held
 
 
 def test_who_lost_the_lease_writes_neither_ledger_nor_optuna(postgresql: Database) -> None:

@@ -57,6 +57,14 @@ def test_an_epoch_is_recorded_once(database: Database, ledger: Ledger) -> None:
     assert trial.attempts[0].bill == {}  # all of a page is kept, or nothing
 
 
+def test_environments_are_kept_in_their_order(database: Database, ledger: Ledger) -> None:
+    assert load_study(database, "a").environments == ()
+    for host in ("first", "second"):
+        with ledger.writing() as page:
+            page.add_environment({"host": host})
+    assert load_study(database, "a").environments == ({"host": "first"}, {"host": "second"})
+
+
 def test_a_test_result_is_kept_once(database: Database, ledger: Ledger) -> None:
     with ledger.writing() as page:
         page.add_trial(0, {}, 0, is_baseline=False)
