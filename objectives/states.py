@@ -22,35 +22,36 @@ class StateFault(ValueError):
     """A state that cannot be kept; the text is one clear line."""
 
 
-def write_state(path: Path, state: Any) -> None:
-    """Writes a state, durably.
+def write_state(path: Path, named: Mapping[str, Any]) -> None:
+    """Writes values by name, durably.
 
     Args:
-        path: Its place.
-        state: None, flags, numbers, words, NumPy arrays of these and torch tensors, in lists, tuples and dicts.
+        path: Their place.
+        named: None, flags, numbers, words, NumPy arrays of these and torch tensors, in lists, tuples and dicts.
 
     Raises:
         StateFault: for anything else, saying where it stands.
     """
     arrays: list[Array] = []
-    plain = json.dumps(_flatten(state, arrays, "state"))
+    plain = json.dumps({name: _flatten(value, arrays, name) for name, value in named.items()})
 
     def write(file: BinaryIO) -> None:
-        named = {str(index): array for index, array in enumerate(arrays)}
-        np.savez(file, plain=np.frombuffer(plain.encode(), dtype=np.uint8), **named)  # type: ignore[arg-type]  # NumPy's stubs take the names for options
+        numbered = {str(index): array for index, array in enumerate(arrays)}
+        np.savez(file, plain=np.frombuffer(plain.encode(), dtype=np.uint8), **numbered)  # type: ignore[arg-type]  # NumPy's stubs take the names for options
 
     write_whole(path, write, durable=True)
 
 
-def read_state(path: Path) -> Any:
-    """Returns a state as it was written; tensors are on the CPU.
+def read_state(path: Path) -> dict[str, Any]:
+    """Returns the values as they were written; tensors are on the CPU.
 
     Raises:
         OSError: where there is no such file.
         ValueError: where it is not one of ours.
     """
     with np.load(path, allow_pickle=False) as file:
-        return _restore(json.loads(file["plain"].tobytes()), file)
+        plain = json.loads(file["plain"].tobytes())
+        return {name: _restore(value, file) for name, value in plain.items()}
 
 
 def _flatten(value: Any, arrays: list[Array], where: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -89,13 +90,16 @@ def digest_code(path: str) -> str | None:
 def _find_source(module: str) -> Path | None:
     """Returns the file of a module without importing the packages that it is in, as `find_spec` would."""
     first, *rest = module.split(".")
-    spec = _find_top(first)
-    for depth in range(len(rest)):
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        name = ".".join([first, *rest[: depth + 1]])
-        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
-    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+    top = _find_top(first)
+    if not rest:
+        return Path(top.origin) if top is not None and top.has_location and top.origin else None
+    if top is not None and top.origin:
+        folders: list[str] = list(top.submodule_search_locations or ())
+    else:  # a package without `__init__.py` lies wherever a folder of its name does
+        folders = [str(Path(root) / first) for root in (*sys.path, str(Path.cwd()))]
+    bases = [Path(folder).joinpath(*rest) for folder in folders]
+    files = [file for base in bases for file in (base / "__init__.py", base.with_name(f"{base.name}.py"))]
+    return next((file for file in files if file.is_file()), None)
 
 
 def _find_top(name: str) -> ModuleSpec | None:
