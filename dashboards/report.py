@@ -84,7 +84,7 @@ def _provenance(summary: Summary) -> list[dict[str, Any]]:
     """Returns how each cost was got, by the trials that were trained to their end."""
     rows = []
     for name, cost in COSTS.items():
-        values = [point.costs[name] for point in summary.finals if name in point.costs]
+        values = [point.costs[name] for point in summary.finals]
         if values:
             reason = next((value.reason for value in values if value.reason), None)
             rows.append(

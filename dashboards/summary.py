@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from objectives.costs import COSTS, Measurement, accumulate
+from dashboards.totals import CostsSoFar, Totals
+from objectives.costs import COSTS
 from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import wilson_interval
 from storage.studies import StudyRow, TrialRow
@@ -38,12 +39,12 @@ class Checkpoint:
     params: Mapping[str, Any]
     accuracy: float
     interval: tuple[float, float]
-    costs: Mapping[str, Measurement]
+    costs: CostsSoFar
     is_last: bool
 
     def value(self, cost: str) -> float | None:
         """Returns a cost's value, None where it is absent."""
-        return self.costs[cost].value
+        return self.costs.value(cost)
 
 
 @dataclass(frozen=True)
@@ -124,25 +125,20 @@ def summarize(study: StudyRow) -> Summary:
 
 
 def trace_curve(trial: TrialRow) -> list[Checkpoint]:
-    """Returns a trial's checkpoints, with costs added up."""
-    curve: list[Checkpoint] = []
-    for index, row in enumerate(trial.epochs):
-        own = {name: Measurement(*row.costs[name]) for name in COSTS if name in row.costs}  # type: ignore[arg-type]
-        costs = {
-            name: accumulate(name, [curve[-1].costs[name], cost] if curve else [cost]) for name, cost in own.items()
-        }
-        curve.append(
-            Checkpoint(
-                trial.number,
-                row.epoch,
-                trial.params,
-                row.num_correct / row.num_images,
-                wilson_interval(row.num_correct, row.num_images),
-                costs,
-                index == len(trial.epochs) - 1,
-            )
+    """Returns a trial's checkpoints, at their cumulative costs."""
+    totals, last = Totals(trial.epochs), len(trial.epochs) - 1
+    return [
+        Checkpoint(
+            trial.number,
+            row.epoch,
+            trial.params,
+            row.num_correct / row.num_images,
+            wilson_interval(row.num_correct, row.num_images),
+            CostsSoFar(totals, index),
+            index == last,
         )
-    return curve
+        for index, row in enumerate(trial.epochs)
+    ]
 
 
 def bill_lines(study: StudyRow) -> dict[str, float]:
