@@ -7,7 +7,7 @@ of accuracy over cost. Trials that failed or proved infeasible are no candidates
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +141,16 @@ def trace_curve(trial: TrialRow) -> list[Checkpoint]:
     ]
 
 
+def front_at(points: Iterable[Checkpoint], cost: str) -> list[Checkpoint]:
+    """Returns the checkpoints that no other beats in accuracy and one cost, the cheapest first.
+
+    Those at which the cost is absent are left out.
+    """
+    priced = [point for point in points if point.value(cost) is not None]
+    kept = front([(-point.accuracy, point.value(cost) or 0.0) for point in priced])
+    return sorted((priced[index] for index in kept), key=lambda point: point.value(cost) or 0.0)
+
+
 def bill_lines(study: StudyRow) -> dict[str, float]:
     """Returns the seconds that all attempts held their slots, by line; the lines add up to the whole."""
     lines: dict[str, float] = defaultdict(float)
@@ -254,7 +264,7 @@ def _losses(point: Checkpoint, minimize: Sequence[str]) -> list[float] | None:
 
 
 def _knee(points: Sequence[Checkpoint], cost: str) -> Checkpoint | None:
-    flat = [points[index] for index in front([(-point.accuracy, point.value(cost) or 0.0) for point in points])]
+    flat = front_at(points, cost)
     index = knee([point.accuracy for point in flat], [point.value(cost) or 0.0 for point in flat])
     return None if index is None else flat[index]
 

@@ -15,27 +15,23 @@ from storage.studies import EpochRow
 NOT_RECORDED = "it was not recorded"
 
 
-class Totals:
-    """A trial's cumulative costs after each of its epochs.
+class Totals(dict[str, list[float | None]]):
+    """A trial's cumulative costs: of each in `COSTS` its value after each epoch, in its unit.
+
+    It is None from the first epoch on that lacks the cost. Costs come into the dict when they are asked for.
 
     Args:
         epochs: The trial's, from the first.
     """
 
     def __init__(self, epochs: Sequence[EpochRow]) -> None:
+        super().__init__()
         self._epochs = epochs
-        self._values: dict[str, list[float | None]] = {}
 
-    def values(self, name: str) -> list[float | None]:
-        """Returns a cost after each epoch, in its unit; None from the first epoch on that lacks it.
-
-        Raises:
-            KeyError: where the name is not in `COSTS`.
-        """
-        if name not in self._values:
-            own = [None if (cost := row.costs.get(name)) is None else cost.value for row in self._epochs]
-            self._values[name] = running_totals(name, own)
-        return self._values[name]
+    def __missing__(self, name: str) -> list[float | None]:
+        own = [None if (cost := row.costs.get(name)) is None else cost.value for row in self._epochs]
+        self[name] = running_totals(name, own)
+        return self[name]
 
     def measurement(self, name: str, index: int) -> Measurement:
         """Returns a cost after one epoch, and how it was got; `index` counts the epochs from 0."""
@@ -60,7 +56,7 @@ class CostsSoFar(Mapping[str, Measurement]):
 
     def value(self, name: str) -> float | None:
         """Returns a cost's value alone, which takes less time; None where it is absent."""
-        return self._totals.values(name)[self._index]
+        return self._totals[name][self._index]
 
     def __getitem__(self, name: str) -> Measurement:
         if name not in COSTS:
