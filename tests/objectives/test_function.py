@@ -150,7 +150,7 @@ def keeps_an_object(_params: dict[str, Any], context: Context) -> None:
         (leaves, "the function ended with SystemExit: 3"),
         (
             keeps_an_object,
-            "state['model']: a plain value, a NumPy array, a torch tensor, or a list, tuple or dict of these is needed, but got object (test_function.py:",
+            "state['model']: a plain value, a NumPy array, a torch tensor",
         ),
     ],
 )
