@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dashboards.settings import varied_parameters
 from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, value_words
 from storage.studies import TrialRow
@@ -25,6 +26,13 @@ LEAST_RATIO = 1.25
 """Costs closer than this are called about the same: device seconds repeat within some percent only."""
 
 NUM_BINS = 3
+
+QUESTIONS = {
+    "lr": "Which learning rate?",
+    "optimizer": "Which optimizer?",
+    "batch_size": "Which batch size?",
+    "width": "How wide a model?",
+}
 
 
 @dataclass(frozen=True)
@@ -71,15 +79,13 @@ class Answer:
 
 
 def answer_all(summary: Summary) -> list[Answer]:
-    """Returns the five answers, in the order of the questions."""
-    questions = {
-        "lr": "Which learning rate?",
-        "optimizer": "Which optimizer?",
-        "batch_size": "Which batch size?",
-        "width": "How wide a model?",
-    }
+    """Returns the answers: to the five questions, as far as the study asks them, and to those of its own parameters."""
+    there = {name for trial in summary.study.trials for name in trial.params} or set(summary.study.spec["space"])
+    asked = [name for name in QUESTIONS if name in there]
+    asked += [name for name in varied_parameters(summary.study) if name not in QUESTIONS]
     answers = [
-        answer(summary, question, _group_by_parameter(summary, name), name) for name, question in questions.items()
+        answer(summary, QUESTIONS.get(name, f"Which {name}?"), _group_by_parameter(summary, name), name)
+        for name in asked
     ]
     return [*answers, answer(summary, "Which compute resource?", _group_by_device(summary), "compute resource")]
 
@@ -159,7 +165,7 @@ def _ended(summary: Summary) -> list[TrialRow]:
 def _group_by_parameter(summary: Summary, name: str) -> list[Group]:
     trials = [trial for trial in _ended(summary) if name in trial.params]
     entry = summary.study.spec["space"].get(name)
-    if isinstance(entry, Mapping):
+    if isinstance(entry, Mapping) and "low" in entry:
         return _group(summary, {trial.number: _bin(name, entry, trial.params[name]) for trial in trials})
     labels = {trial.number: (0.0, _label(name, trial.params[name])) for trial in trials}
     return _group(summary, labels)

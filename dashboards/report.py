@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboards.answers import answer_all
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
-from dashboards.summary import Summary, bill_lines, name_devices
-from dashboards.words import accuracy_words, cost_words, params_words
+from dashboards.summary import Checkpoint, Summary, bill_lines, name_devices
+from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from objectives.costs import COSTS
-from objectives.intervals import wilson_interval
-from storage.studies import TrialRow
+from objectives.intervals import seeds_interval
+from storage.studies import StudyRow, TrialRow
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -51,7 +52,8 @@ def render_report(summary: Summary) -> str:
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),
-        tested=_tested(summary),
+        tested=partial(_tested, summary.study),
+        task=task_words,
         provenance=_provenance(summary),
         devices=name_devices(summary.study),
         changes=environment_lines(summary.study),
@@ -72,18 +74,16 @@ def _shown_trials(summary: Summary) -> list[TrialRow]:
     trials = summary.study.trials
     if len(trials) <= MOST_ROWS:
         return list(trials)
-    wanted = {point.trial for point in summary.front}
+    wanted = {number for point in summary.front for number in point.seeds}
     best = sorted(summary.finals, key=lambda point: -point.accuracy)[:MOST_ROWS]
     wanted |= {point.trial for point in best[: max(0, MOST_ROWS - len(wanted))]}
     return [trial for trial in trials if trial.number in wanted or trial.is_baseline]
 
 
-def _tested(summary: Summary) -> dict[tuple[int, int], str]:
-    """Returns the test accuracy, in words, of the checkpoints that have one."""
-    return {
-        checkpoint: accuracy_words(num_correct / num_images, wilson_interval(num_correct, num_images))
-        for checkpoint, (num_correct, num_images) in summary.study.tests.items()
-    }
+def _tested(study: StudyRow, point: Checkpoint) -> str | None:
+    """Returns the test accuracy of a checkpoint in words, None where it was not computed."""
+    counts = [study.tests[number, point.epoch] for number in point.seeds if (number, point.epoch) in study.tests]
+    return accuracy_words(*seeds_interval(counts)) if len(counts) == len(point.seeds) else None
 
 
 def _provenance(summary: Summary) -> list[dict[str, str]]:

@@ -13,10 +13,10 @@ Row = dict[str, Any]
 
 def trial_rows(summary: Summary) -> list[Row]:
     """Returns a row for each trial: parameters as `params.NAME`, cumulative costs as `costs.NAME`, absent ones None."""
-    on_front = {point.trial for point in summary.front}
+    on_front = {number for point in summary.front for number in point.seeds}
     rows = []
     for trial in summary.study.trials:
-        last = summary.curves[trial.number][-1] if trial.number in summary.curves else None
+        last = summary.lasts.get(trial.number)
         rows.append(
             {
                 "trial": trial.number,

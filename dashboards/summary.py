@@ -1,20 +1,21 @@
 """What a study has come to: its checkpoints, front, knee, hypervolume and bills.
 
-Every checkpoint of every trial is a candidate of the front: an epoch is paid for when it is run, so a trial is a curve
-of accuracy over cost. Trials that failed or proved infeasible are no candidates.
+Every checkpoint of every setting is a candidate of the front: an epoch is paid for when it is run, so a trial is a
+curve of accuracy over cost. Where a setting is trained with several seeds its curve is the mean over them, as far as
+all have come. Settings that failed or proved infeasible are no candidates.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dashboards.totals import CostsSoFar, Totals
-from objectives.costs import COSTS
+from dashboards.totals import CostsSoFar, MeanCosts, Totals
+from objectives.costs import COSTS, Measurement
 from objectives.front import Reference, front, hypervolume, knee
-from objectives.intervals import wilson_interval
+from objectives.intervals import seeds_interval, wilson_interval
 from storage.studies import StudyRow, TrialRow
 
 CANDIDATE_STATES = ("complete", "stopped", "running", "waiting")
@@ -22,16 +23,17 @@ CANDIDATE_STATES = ("complete", "stopped", "running", "waiting")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trial after an epoch.
+    """A setting after an epoch: one trial, or the mean over its trials with different seeds.
 
     Attributes:
-        trial: The trial's number.
+        trial: The trial's number; that of the first seed where there are several.
         epoch: From 1.
-        params: The trial's parameters.
+        params: The setting's parameters.
         accuracy: Of the validation images, 0 to 1.
-        interval: Wilson's, 95 %.
+        interval: 95 %: of the images, and of the seeds where there are several.
         costs: Cumulative up to this epoch, by name in `COSTS`.
-        is_last: Whether the trial was trained no further.
+        is_last: Whether the setting was trained no further.
+        seeds: The numbers of the trials that it is the mean of.
     """
 
     trial: int
@@ -39,12 +41,18 @@ class Checkpoint:
     params: Mapping[str, Any]
     accuracy: float
     interval: tuple[float, float]
-    costs: CostsSoFar
+    costs: CostsSoFar | MeanCosts
     is_last: bool
+    seeds: tuple[int, ...]
 
     def value(self, cost: str) -> float | None:
         """Returns a cost's value, None where it is absent."""
         return self.costs.value(cost)
+
+    @property
+    def numbers(self) -> str:
+        """Its trials, in words: `7`, or `6-8` where it is the mean of several."""
+        return str(self.trial) if len(self.seeds) == 1 else f"{self.seeds[0]}-{self.seeds[-1]}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,8 @@ class Summary:
     Attributes:
         study: The study's rows.
         minimize: Names of the costs to minimise; none where only accuracy is wanted.
-        curves: All candidates, by trial, in the order of their epochs.
+        curves: All candidates, by the trial that stands for the setting, in the order of their epochs.
+        lasts: The last checkpoint of each single trial that is neither failed nor infeasible.
         front: Those that nothing beats in accuracy and all minimised costs.
         knee: The point of the front (in accuracy and the first cost) after which accuracy gets expensive.
         hypervolume: 0 to 1, in the study's fixed scales; None until they are fixed.
@@ -63,6 +72,7 @@ class Summary:
     study: StudyRow
     minimize: tuple[str, ...]
     curves: Mapping[int, Sequence[Checkpoint]]
+    lasts: Mapping[int, Checkpoint]
     front: tuple[Checkpoint, ...]
     knee: Checkpoint | None
     hypervolume: float | None
@@ -74,7 +84,7 @@ class Summary:
 
     @property
     def finals(self) -> list[Checkpoint]:
-        """The last checkpoint of each candidate trial."""
+        """The last checkpoint of each candidate setting."""
         return [curve[-1] for curve in self.curves.values()]
 
     @property
@@ -90,8 +100,8 @@ class Summary:
     @property
     def baseline(self) -> Checkpoint | None:
         """The baseline's last checkpoint."""
-        numbers = [trial.number for trial in self.study.trials if trial.is_baseline]
-        return self.curves[numbers[0]][-1] if numbers and numbers[0] in self.curves else None
+        numbers = (trial.number for trial in self.study.trials if trial.is_baseline)
+        return next((self.curves[number][-1] for number in numbers if number in self.curves), None)
 
 
 def first_cost(minimize: Sequence[str]) -> str:
@@ -102,11 +112,12 @@ def first_cost(minimize: Sequence[str]) -> str:
 def summarize(study: StudyRow) -> Summary:
     """Returns what a study has come to."""
     minimize = tuple(study.spec["objective"]["minimize"])
-    curves = {
+    single = {
         trial.number: curve
         for trial in study.trials
         if trial.state in CANDIDATE_STATES and (curve := trace_curve(trial))
     }
+    curves = single if num_seeds(study) == 1 else _mean_curves(study, single)
     points, losses = [], []
     for point in (point for curve in curves.values() for point in curve):
         if (own := _losses(point, minimize)) is not None:
@@ -118,6 +129,7 @@ def summarize(study: StudyRow) -> Summary:
         study,
         minimize,
         curves,
+        {number: curve[-1] for number, curve in single.items()},
         tuple(on_front),
         _knee(on_front, cost),
         _hypervolume(study, on_front, minimize),
@@ -136,9 +148,46 @@ def trace_curve(trial: TrialRow) -> list[Checkpoint]:
             wilson_interval(row.num_correct, row.num_images),
             CostsSoFar(totals, index),
             index == last,
+            (trial.number,),
         )
         for index, row in enumerate(trial.epochs)
     ]
+
+
+def num_seeds(study: StudyRow) -> int:
+    """Returns how many trials each setting has, with a seed each."""
+    return int(study.spec.get("search", {}).get("repeats", 1))
+
+
+def group_by_setting(study: StudyRow) -> list[list[TrialRow]]:
+    """Returns the trials of each setting together."""
+    groups: dict[int, list[TrialRow]] = defaultdict(list)
+    for trial in study.trials:
+        groups[trial.number // num_seeds(study)].append(trial)
+    return list(groups.values())
+
+
+def _mean_curves(study: StudyRow, single: Mapping[int, Sequence[Checkpoint]]) -> dict[int, Sequence[Checkpoint]]:
+    """Returns the curves of settings; one whose seeds have not all begun, or proved infeasible with one, has none."""
+    curves: dict[int, Sequence[Checkpoint]] = {}
+    for trials in group_by_setting(study):
+        kept = [trial for trial in trials if trial.state != "failed"]
+        is_whole = len(trials) == num_seeds(study) and all(trial.number in single for trial in kept)
+        if kept and is_whole and (curve := _mean_curve([(trial, single[trial.number]) for trial in kept])):
+            curves[kept[0].number] = curve
+    return curves
+
+
+def _mean_curve(members: Sequence[tuple[TrialRow, Sequence[Checkpoint]]]) -> list[Checkpoint]:
+    points = []
+    for together in zip(*(curve for _, curve in members), strict=False):
+        first, index = together[0], together[0].epoch - 1
+        rows = [trial.epochs[index] for trial, _ in members]
+        accuracy, interval = seeds_interval([(row.num_correct, row.num_images) for row in rows])
+        costs = MeanCosts([point.costs for point in together])
+        seeds = tuple(trial.number for trial, _ in members)
+        points.append(Checkpoint(first.trial, first.epoch, first.params, accuracy, interval, costs, False, seeds))
+    return [*points[:-1], replace(points[-1], is_last=True)] if points else []
 
 
 def front_at(points: Iterable[Checkpoint], cost: str) -> list[Checkpoint]:
@@ -186,8 +235,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "num_trials": study.num_trials,
         "objectives": objectives,
         "trials": [_trial_json(trial) for trial in study.trials],
-        "front": [{"trial": point.trial, "epoch": point.epoch} for point in summary.front],
-        "knee": None if summary.knee is None else {"trial": summary.knee.trial, "epoch": summary.knee.epoch},
+        "front": [_place_json(point) for point in summary.front],
+        "knee": None if summary.knee is None else _place_json(summary.knee),
         "hypervolume": summary.hypervolume,
         "reference": study.reference,
         "billed": {
@@ -205,6 +254,7 @@ def checkpoint_json(point: Checkpoint) -> dict[str, Any]:
     return {
         "trial": point.trial,
         "epoch": point.epoch,
+        "seeds": list(point.seeds),
         "params": dict(point.params),
         "accuracy": point.accuracy,
         "accuracy_interval": list(point.interval),
@@ -243,7 +293,7 @@ def trial_log_json(trial: TrialRow) -> dict[str, Any]:
 def _trial_json(trial: TrialRow) -> dict[str, Any]:
     curve = trace_curve(trial)
     last = curve[-1] if curve else None
-    costs = last.costs if last else {}
+    costs: Mapping[str, Measurement] = last.costs if last else {}
     return {
         "number": trial.number,
         "state": trial.state,
@@ -256,6 +306,20 @@ def _trial_json(trial: TrialRow) -> dict[str, Any]:
         "absent": {name: cost.reason for name, cost in costs.items() if cost.value is None},
         "attempts": len(trial.attempts),
         "reason": trial.reason,
+    }
+
+
+def _place_json(point: Checkpoint) -> dict[str, Any]:
+    """Returns where a checkpoint is, with its accuracy where it is not that of a trial."""
+    place = {"trial": point.trial, "epoch": point.epoch}
+    if len(point.seeds) == 1:
+        return place
+    return {
+        **place,
+        "seeds": list(point.seeds),
+        "accuracy": point.accuracy,
+        "accuracy_interval": list(point.interval),
+        "costs": {name: cost.value for name, cost in point.costs.items()},
     }
 
 

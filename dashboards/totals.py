@@ -7,6 +7,7 @@ cost is added up when it is first asked for, once for all epochs of the trial.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 
 from objectives.costs import COSTS, Measurement, accumulate, running_totals
 from objectives.costs import absent as absent_because
@@ -62,6 +63,37 @@ class CostsSoFar(Mapping[str, Measurement]):
         if name not in COSTS:
             raise KeyError(name)
         return self._totals.measurement(name, self._index)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COSTS)
+
+    def __len__(self) -> int:
+        return len(COSTS)
+
+
+class MeanCosts(Mapping[str, Measurement]):
+    """The mean costs of several seeds of a setting, each up to the same epoch: one for each name in `COSTS`.
+
+    One seed that lacks a cost makes the mean absent.
+
+    Args:
+        seeds: The costs of each.
+    """
+
+    __slots__ = ("_seeds",)
+
+    def __init__(self, seeds: Sequence[CostsSoFar | MeanCosts]) -> None:
+        self._seeds = seeds
+
+    def value(self, name: str) -> float | None:
+        """Returns a cost's value alone; None where it is absent."""
+        known = [value for seed in self._seeds if (value := seed.value(name)) is not None]
+        return fmean(known) if len(known) == len(self._seeds) else None
+
+    def __getitem__(self, name: str) -> Measurement:
+        found = [seed[name] for seed in self._seeds]
+        lacking = next((cost for cost in found if cost.value is None), None)
+        return lacking or Measurement(self.value(name), found[0].method)
 
     def __iter__(self) -> Iterator[str]:
         return iter(COSTS)

@@ -70,3 +70,12 @@ def params_words(params: Mapping[str, Any]) -> str:
     'optimizer=adam lr=0.001235 batch_size=64'
     """
     return " ".join(f"{name}={value_words(value)}" for name, value in params.items())
+
+
+def task_words(objective: Mapping[str, Any]) -> str:
+    """Returns what a study trains, by the spec's `objective`.
+
+    >>> task_words({"model": "cnn", "dataset": "digits"}), task_words({"train": "mine:train", "model": None})
+    ('cnn on digits', 'mine:train')
+    """
+    return str(objective.get("train") or f"{objective.get('model')} on {objective.get('dataset')}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
 
 Z_95 = 1.959963984540054
 
@@ -34,3 +36,53 @@ def wilson_interval(num_correct: int, num_images: int, z: float = Z_95) -> tuple
     low = 0.0 if num_correct == 0 else (centre - spread) / scale
     high = 1.0 if num_correct == num_images else (centre + spread) / scale
     return low, high
+
+
+def seeds_interval(counts: Sequence[tuple[int, int]]) -> tuple[float, tuple[float, float]]:
+    """Returns the mean share of several seeds of one setting, and its 95 % interval, 0 to 1.
+
+    The seeds were tested on the same images, so that more of them make the mean surer of the setting, but not of the
+    images. Both are added as independent errors: Wilson's distance for the images of one seed, and Student's for the
+    mean over the seeds. One seed has Wilson's interval alone, which says nothing of other seeds.
+
+    Args:
+        counts: Successes and trials of each seed, at least one.
+
+    >>> mean, (low, high) = seeds_interval([(970, 1000), (975, 1000), (962, 1000)])
+    >>> round(mean, 4), round(low, 4), round(high, 4)
+    (0.969, 0.9484, 0.9876)
+    >>> seeds_interval([(970, 1000)]) == (0.97, wilson_interval(970, 1000))
+    True
+    """
+    shares = [num_correct / num_images for num_correct, num_images in counts]
+    if len(shares) == 1:
+        return shares[0], wilson_interval(*counts[0])
+    mean, num_images = fmean(shares), min(num_images for _, num_images in counts)
+    low, high = wilson_interval(round(mean * num_images), num_images)
+    of_seeds = student_95(len(shares) - 1) * stdev(shares) / math.sqrt(len(shares))
+    below, above = math.hypot(max(0.0, mean - low), of_seeds), math.hypot(max(0.0, high - mean), of_seeds)
+    return mean, (max(0.0, mean - below), min(1.0, mean + above))
+
+
+_STUDENT_95 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
+
+
+def student_95(degrees: int) -> float:
+    """Returns Student's two-sided 95 % quantile.
+
+    Args:
+        degrees: Of freedom, at least 1.
+
+    Source: up to 10 the table; above it the first terms of the expansion in 1 / degrees (Abramowitz and Stegun,
+    26.7.5), off by less than 0.0005.
+
+    >>> student_95(2), round(student_95(20), 3)
+    (4.3027, 2.086)
+    """
+    if degrees <= len(_STUDENT_95):
+        return _STUDENT_95[degrees - 1]
+    z = Z_95
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees + second / degrees**2 + third / degrees**3

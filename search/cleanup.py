@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from dashboards.summary import summarize
+from dashboards.summary import group_by_setting, num_seeds, summarize
 from objectives.trial import CHECKPOINT
 from storage import leases
 from storage.artifacts import Artifact, list_artifacts, remove_artifacts, remove_empty_folders
 from storage.database import Database
-from storage.studies import StudyLine, StudyRow, list_studies, load_study
+from storage.studies import StudyLine, StudyRow, TrialRow, list_studies, load_study
 
-TRAINED, UNFINISHED, USELESS = ("complete", "stopped"), ("running", "waiting"), ("failed", "infeasible")
+UNFINISHED, USELESS = ("running", "waiting"), ("failed", "infeasible")
 PART = ".part"
 GONE = "gone"
 """State of a study that is not in the database any more."""
@@ -55,14 +55,17 @@ def needed_weights(study: StudyRow) -> set[tuple[int, int]]:
     """Returns the weights, as (trial, epoch), that a study still needs.
 
     These are the front's and the last ones of each trial that was trained to its end. The front is that of the ended
-    trials: a point of a trial under way may yet vanish from it, with what it beats coming back. All weights of a trial
+    settings: a point of one under way may yet vanish from it, with what it beats coming back. All weights of a setting
     under way are needed, since it may end on the front with any of them.
     """
-    ended = summarize(replace(study, trials=tuple(trial for trial in study.trials if trial.state in TRAINED)))
-    under_way = (trial for trial in study.trials if trial.state in UNFINISHED)
-    return {(point.trial, point.epoch) for point in (*ended.front, *ended.finals)} | {
-        (trial.number, epoch.epoch) for trial in under_way for epoch in trial.epochs
-    }
+    ended_trials, under_way = list[TrialRow](), list[TrialRow]()
+    for trials in group_by_setting(study):
+        has_ended = len(trials) == num_seeds(study) and not any(trial.state in UNFINISHED for trial in trials)
+        (ended_trials if has_ended else under_way).extend(trials)
+    ended = summarize(replace(study, trials=tuple(ended_trials)))
+    on_front = {(number, point.epoch) for point in ended.front for number in point.seeds}
+    lasts = {(point.trial, point.epoch) for point in ended.lasts.values()}
+    return on_front | lasts | {(trial.number, epoch.epoch) for trial in under_way for epoch in trial.epochs}
 
 
 def find_removable(study: StudyRow, files: Iterable[Artifact]) -> list[Artifact]:

@@ -43,7 +43,8 @@ def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, console: Cons
     """Prints what was picked, why, and its test accuracy."""
     point = picked.point
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row("trial", f"{point.trial} after epoch {point.epoch}: {picked.why}")
+    seeds = f", the mean of {len(point.seeds)} seeds" if len(point.seeds) > 1 else ""
+    table.add_row("trial", f"{point.numbers} after epoch {point.epoch}{seeds}: {picked.why}")
     table.add_row("setting", escape(params_words(point.params)))
     chosen = f"chosen among {num_looks:,} checkpoints by these images, so it looks better than it is"
     table.add_row("validation accuracy", f"{accuracy_words(point.accuracy, point.interval)}, {chosen}")
@@ -95,7 +96,7 @@ def _trials_table(summary: Summary) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     _add_columns(table, "#", "state", "accuracy (95 %)", *summary.minimize, "epochs", "setting")
     for trial in summary.study.trials:
-        last = summary.curves[trial.number][-1] if trial.number in summary.curves else None
+        last = summary.lasts.get(trial.number)
         accuracy = accuracy_words(last.accuracy, last.interval) if last else "-"
         costs = [cost_words(name, last.value(name)) if last else "-" for name in summary.minimize]
         setting = params_words(trial.params)
@@ -116,7 +117,7 @@ def _front_table(summary: Summary) -> Table:
     for point, note in shown:
         costs = [cost_words(name, point.value(name)) for name in summary.minimize]
         table.add_row(
-            str(point.trial), str(point.epoch), accuracy_words(point.accuracy, point.interval), *costs,
+            point.numbers, str(point.epoch), accuracy_words(point.accuracy, point.interval), *costs,
             note, escape(params_words(point.params)),
         )  # fmt: skip
     return table

@@ -8,14 +8,14 @@ from typing import Any
 
 from dashboards.summary import Checkpoint
 from objectives.data import DataFault
-from objectives.intervals import wilson_interval
+from objectives.intervals import seeds_interval
 from storage.database import Database
 from storage.studies import StudyRow, keep_test
 
 
 @dataclass(frozen=True)
 class TestAccuracy:
-    """Share of the test images that a checkpoint classifies correctly, with Wilson's 95 % interval, or why not."""
+    """Share of the test images that a checkpoint classifies correctly, with its 95 % interval, or why it is unknown."""
 
     accuracy: float | None
     interval: tuple[float, float] | None
@@ -32,35 +32,38 @@ class TestAccuracy:
 
 
 def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> TestAccuracy:
-    """Returns the test accuracy of a checkpoint: computed once from its stored weights, on the CPU, and kept."""
-    if (point.trial, point.epoch) in study.tests:
-        return _tested(*study.tests[point.trial, point.epoch])
+    """Returns the test accuracy of a checkpoint, the mean over its seeds: computed once, on the CPU, and kept."""
+    counts = [_count_correct(database, study, number, point) for number in point.seeds]
+    known = [count for count in counts if not isinstance(count, str)]
+    if len(known) < len(counts):
+        return TestAccuracy(None, None, next(count for count in counts if isinstance(count, str)))
+    return TestAccuracy(*seeds_interval(known), None)
+
+
+def _count_correct(database: Database, study: StudyRow, trial: int, point: Checkpoint) -> tuple[int, int] | str:
+    """Returns how many test images the stored weights of one seed get right, of how many; or why that is unknown."""
+    if (trial, point.epoch) in study.tests:
+        return study.tests[trial, point.epoch]
     objective = study.spec["objective"]
-    if objective["model"] is None:
-        return TestAccuracy(None, None, "a training function tells of its validation data alone")
+    if objective.get("train") is not None:
+        return "a training function tells of its validation data alone"
     import torch
 
     from objectives.checkpoint import load_weights
     from objectives.models import build_model, read_family
     from objectives.train import evaluate, load_resident
 
-    folder = database.artifacts / study.uuid / f"trial-{point.trial:05}"
-    weights = load_weights(folder, point.epoch)
+    weights = load_weights(database.artifacts / study.uuid / f"trial-{trial:05}", point.epoch)
     if weights is None:
-        reason = f"the weights of trial {point.trial} after epoch {point.epoch} were not kept: it was not on the front"
-        return TestAccuracy(None, None, reason)
+        return f"the weights of trial {trial} after epoch {point.epoch} were not kept: it was not on the front"
     try:
         data = load_resident(objective["dataset"], torch.device("cpu"), Path(objective["data_root"]))
     except DataFault as fault:
-        return TestAccuracy(None, None, f"the test images cannot be opened: {fault}")
+        return f"the test images cannot be opened: {fault}"
     names = read_family(objective["model"]).parameters
     options = {name: point.params[name] for name in names if name in point.params}
     model = build_model(objective["model"], data.test.images_NCHW.shape[1], data.num_classes, options)
     model.load_state_dict(weights)
     num_correct, num_images = evaluate(model, data.test)[1], len(data.test.labels_N)
-    keep_test(database, study.uuid, point.trial, point.epoch, num_correct, num_images)
-    return _tested(num_correct, num_images)
-
-
-def _tested(num_correct: int, num_images: int) -> TestAccuracy:
-    return TestAccuracy(num_correct / num_images, wilson_interval(num_correct, num_images), None)
+    keep_test(database, study.uuid, trial, point.epoch, num_correct, num_images)
+    return num_correct, num_images

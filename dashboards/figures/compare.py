@@ -20,6 +20,7 @@ from dashboards.figures.parts import (
 )
 from dashboards.palette import CYCLE, LAYOUT, SYMBOLS
 from dashboards.summary import Checkpoint, Summary, front_at, name_devices
+from dashboards.words import task_words
 from objectives.costs import COSTS
 
 if TYPE_CHECKING:
@@ -100,10 +101,9 @@ def draw_compare(info: CompareInfo) -> go.Figure:
 
 
 def _trace_study(summary: Summary, cost: str) -> Compared:
-    objective = summary.study.spec["objective"]
     return Compared(
         summary.study.name,
-        f"{objective.get('model')} on {objective.get('dataset')}",
+        task_words(summary.study.spec["objective"]),
         len(summary.curves),
         name_devices(summary.study),
         front_at((point for curve in summary.curves.values() for point in curve), cost),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import ge
 from typing import TYPE_CHECKING, NamedTuple
 
 from dashboards.figures.parts import choose_scale, empty_figure, menu, short
 from dashboards.palette import BLUE, LAYOUT
-from dashboards.summary import CANDIDATE_STATES, Summary
+from dashboards.summary import Checkpoint, Summary
 from dashboards.words import cost_words
 from objectives.costs import COSTS
 from objectives.front import Reference, front, hypervolume_gain
@@ -51,12 +52,15 @@ def trace_hypervolume(summary: Summary) -> HypervolumeInfo:
     scales = Reference(reference["chance"], tuple(reference["worst"]))
     kept: list[tuple[float, ...]] = []
     steps: list[Step] = []
-    volume, spent_seconds = 0.0, 0.0
+    volume, spent_seconds, ended = 0.0, 0.0, set[int]()
+    by_seed = {number: curve for curve in summary.curves.values() for number in curve[-1].seeds}
     for trial, seconds in _ended(summary):
         spent_seconds += seconds
         if trial is None:
             continue
-        for score in _scores(summary, trial, scales):
+        ended.add(trial.number)
+        curve = by_seed.get(trial.number, ())
+        for score in _scores(curve, summary, scales) if curve and ended.issuperset(curve[-1].seeds) else ():
             if not any(all(map(ge, other, score)) for other in kept):
                 volume += hypervolume_gain(score, kept)
                 kept = _merge(kept, score)
@@ -113,11 +117,9 @@ def _ended(summary: Summary) -> list[tuple[TrialRow | None, float]]:
     return [(trial if is_last else None, sum(attempt.bill.values())) for _, trial, attempt, is_last in attempts]
 
 
-def _scores(summary: Summary, trial: TrialRow, scales: Reference) -> list[tuple[float, ...]]:
-    if trial.state not in CANDIDATE_STATES:
-        return []
+def _scores(curve: Sequence[Checkpoint], summary: Summary, scales: Reference) -> list[tuple[float, ...]]:
     scores = []
-    for point in summary.curves.get(trial.number, ()):
+    for point in curve:
         costs = [value for name in summary.minimize if (value := point.value(name)) is not None]
         if len(costs) == len(summary.minimize):
             scores.append(scales.scores(point.accuracy, tuple(costs)))

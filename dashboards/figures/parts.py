@@ -54,7 +54,7 @@ def percent(accuracy: float) -> float:
 
 def hover(point: Checkpoint, cost: str | None = None) -> str:
     """Returns what is shown of a checkpoint under the pointer, with one cost if wanted."""
-    parts = [f"<b>trial {point.trial}, epoch {point.epoch}</b>", accuracy_words(point.accuracy, point.interval)]
+    parts = [f"<b>trial {point.numbers}, epoch {point.epoch}</b>", accuracy_words(point.accuracy, point.interval)]
     if cost is not None:
         parts.append(cost_words(cost, point.value(cost)))
     return "<br>".join([*parts, break_lines(params_words(point.params))])
