@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command("list")
+@app.command("list", epilog="Examples: [cyan]paretune list[/]   [cyan]paretune list --json[/]")
 def list_(storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List the studies."""
     from storage.database import Database
