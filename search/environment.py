@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -87,23 +88,24 @@ def digest_code(path: str) -> str | None:
 
 
 def _find_source(module: str) -> Path | None:
-    """Returns the file of a module without importing the packages that it is in, as `find_spec` would."""
-    first, *rest = module.split(".")
-    spec = _find_top(first)
-    for depth in range(len(rest)):
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        name = ".".join([first, *rest[: depth + 1]])
-        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
-    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+    """Returns the source file of a module, without importing the packages that it is in as `find_spec` would."""
+    first, *inner = module.split(".")
+    top = _find_top(first)
+    if top is None:
+        return None
+    if not inner:
+        return Path(top.origin) if top.has_location and top.origin else None
+    stems = [Path(folder, *inner) for folder in top.submodule_search_locations or ()]
+    files = (path for stem in stems for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")))
+    return next((path for path in files if path.is_file()), None)
 
 
 def _find_top(name: str) -> ModuleSpec | None:
+    """Looks where `objectives.imports` does, the working directory last."""
     try:
-        found = find_spec(name)
+        return PathFinder.find_spec(name, [*sys.path, str(Path.cwd())]) or find_spec(name)
     except (ImportError, ValueError):
-        found = None
-    return found or PathFinder.find_spec(name, [str(Path.cwd())])  # last, as `objectives.imports` does
+        return None
 
 
 def _versions(names: Iterable[str]) -> dict[str, str]:
