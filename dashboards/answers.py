@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboards.summary import Checkpoint, Summary
+from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, value_words
 from storage.studies import TrialRow
 
@@ -35,7 +35,7 @@ class Group:
         label: The value, in words.
         num_trials: How many ended in it, infeasible ones included.
         num_infeasible: How many of them could not be trained.
-        points: All checkpoints of the others.
+        points: The checkpoints of the others that none of these beats in accuracy and the cost, the cheapest first.
     """
 
     label: str
@@ -43,14 +43,14 @@ class Group:
     num_infeasible: int
     points: Sequence[Checkpoint]
 
-    def best(self, cost: str) -> Checkpoint:
-        """Returns the most accurate checkpoint, the cheapest of equals."""
-        return min(self.points, key=lambda point: (-point.accuracy, point.value(cost) or 0.0))
+    @property
+    def best(self) -> Checkpoint:
+        """The most accurate checkpoint, the cheapest of equals."""
+        return self.points[-1]
 
     def price(self, cost: str, accuracy: float) -> float | None:
         """Returns the lowest cost at which the group reached an accuracy, None where it did not."""
-        prices = [point.value(cost) for point in self.points if point.accuracy >= accuracy]
-        return min((price for price in prices if price is not None), default=None)
+        return next((point.value(cost) for point in self.points if point.accuracy >= accuracy), None)
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def answer(summary: Summary, question: str, groups: Sequence[Group], name: str) 
     """Returns what a comparison of groups tells."""
     cost = summary.cost
     usable = [group for group in groups if group.points and group.num_trials >= LEAST_TRIALS]
-    usable.sort(key=lambda group: (-group.best(cost).accuracy, group.best(cost).value(cost) or 0.0))
+    usable.sort(key=lambda group: (-group.best.accuracy, group.best.value(cost) or 0.0))
     if len(usable) < 2:  # noqa: PLR2004
         return Answer(question, _too_little(groups, name), is_supported=False, groups=groups)
-    leader, best = usable[0], usable[0].best(cost)
+    leader, best = usable[0], usable[0].best
     lowest = best.interval[0]
-    behind = [group for group in usable[1:] if group.best(cost).interval[1] < lowest]
+    behind = [group for group in usable[1:] if group.best.interval[1] < lowest]
     level = [group for group in usable[1:] if group not in behind]
     reached = {group.label: group.price(cost, lowest) for group in [leader, *level]}
     prices = {label: price for label, price in reached.items() if price is not None}
@@ -122,7 +122,7 @@ def answer(summary: Summary, question: str, groups: Sequence[Group], name: str) 
         parts.append(f"{_listed(unreached)} stayed lower, though within the uncertainty.")
     if behind:
         told = ", ".join(
-            f"{group.label} {100 * group.best(cost).accuracy:.1f} % (best of {group.num_trials})" for group in behind
+            f"{group.label} {100 * group.best.accuracy:.1f} % (best of {group.num_trials})" for group in behind
         )
         parts.append(f"Behind by more than the uncertainty: {told}.")
     lost = [group for group in groups if group.num_infeasible]
@@ -188,12 +188,7 @@ def _group(summary: Summary, labels: Mapping[int, tuple[float, str]]) -> list[Gr
             label,
             len(trials),
             sum(trial.state == "infeasible" for trial in trials),
-            [
-                point
-                for trial in trials
-                for point in summary.curves.get(trial.number, ())
-                if point.value(cost) is not None
-            ],
+            front_at((point for trial in trials for point in summary.curves.get(trial.number, ())), cost),
         )
         for (_, label), trials in sorted(members.items(), key=lambda item: item[0])
     ]

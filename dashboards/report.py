@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dashboards.answers import answer_all
 from dashboards.environments import environment_lines
@@ -59,8 +60,11 @@ def render_report(summary: Summary) -> str:
 
 
 def _embed(figure: go.Figure) -> str:
-    """Returns a figure as JSON that can stand in a script element."""
-    return str(figure.to_json()).replace("<", "\\u003c")
+    """Returns a figure as JSON that can stand in a script element, which only `<` could end."""
+    from plotly.utils import PlotlyJSONEncoder
+
+    plain = json.dumps(figure.to_dict(), cls=PlotlyJSONEncoder, separators=(",", ":"), ensure_ascii=False)
+    return plain.replace("<", "\\u003c")
 
 
 def _shown_trials(summary: Summary) -> list[TrialRow]:
@@ -82,14 +86,15 @@ def _tested(summary: Summary) -> dict[tuple[int, int], str]:
     }
 
 
-def _provenance(summary: Summary) -> list[dict[str, Any]]:
+def _provenance(summary: Summary) -> list[dict[str, str]]:
     """Returns how each cost was got, by the trials that were trained to their end."""
-    rows = []
-    for name, cost in COSTS.items():
-        values = [point.costs[name] for point in summary.finals if name in point.costs]
-        if values:
-            reason = next((value.reason for value in values if value.reason), None)
-            rows.append(
-                {"name": name, "unit": cost.unit, "text": cost.text, "method": values[0].method, "reason": reason}
-            )
+    finals, rows = summary.finals, []
+    for name, cost in COSTS.items() if finals else ():
+        having = next((point for point in finals if point.value(name) is not None), None)
+        lacking = [point for point in finals if point.value(name) is None]
+        ways: list[str] = [having.costs[name].method] if having else []
+        if lacking:
+            of = f" in {len(lacking):,} of {len(finals):,} trials" if having else ""
+            ways.append(f"absent{of}: {lacking[0].costs[name].reason}")
+        rows.append({"name": name, "unit": cost.unit, "text": cost.text, "how": "; ".join(ways)})
     return rows

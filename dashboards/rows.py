@@ -29,7 +29,7 @@ def trial_rows(summary: Summary) -> list[Row]:
                 "accuracy_low": last.interval[0] if last else None,
                 "accuracy_high": last.interval[1] if last else None,
                 **{f"params.{name}": value for name, value in trial.params.items()},
-                **{f"costs.{name}": last.value(name) if last and name in last.costs else None for name in COSTS},
+                **{f"costs.{name}": last.value(name) if last else None for name in COSTS},
                 "reason": trial.reason,
             }
         )

@@ -7,11 +7,12 @@ of accuracy over cost. Trials that failed or proved infeasible are no candidates
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from objectives.costs import COSTS, Measurement, accumulate
+from dashboards.totals import CostsSoFar, Totals
+from objectives.costs import COSTS
 from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import wilson_interval
 from storage.studies import StudyRow, TrialRow
@@ -38,12 +39,12 @@ class Checkpoint:
     params: Mapping[str, Any]
     accuracy: float
     interval: tuple[float, float]
-    costs: Mapping[str, Measurement]
+    costs: CostsSoFar
     is_last: bool
 
     def value(self, cost: str) -> float | None:
         """Returns a cost's value, None where it is absent."""
-        return self.costs[cost].value
+        return self.costs.value(cost)
 
 
 @dataclass(frozen=True)
@@ -124,25 +125,30 @@ def summarize(study: StudyRow) -> Summary:
 
 
 def trace_curve(trial: TrialRow) -> list[Checkpoint]:
-    """Returns a trial's checkpoints, with costs added up."""
-    curve: list[Checkpoint] = []
-    for index, row in enumerate(trial.epochs):
-        own = {name: Measurement(*row.costs[name]) for name in COSTS if name in row.costs}  # type: ignore[arg-type]
-        costs = {
-            name: accumulate(name, [curve[-1].costs[name], cost] if curve else [cost]) for name, cost in own.items()
-        }
-        curve.append(
-            Checkpoint(
-                trial.number,
-                row.epoch,
-                trial.params,
-                row.num_correct / row.num_images,
-                wilson_interval(row.num_correct, row.num_images),
-                costs,
-                index == len(trial.epochs) - 1,
-            )
+    """Returns a trial's checkpoints, at their cumulative costs."""
+    totals, last = Totals(trial.epochs), len(trial.epochs) - 1
+    return [
+        Checkpoint(
+            trial.number,
+            row.epoch,
+            trial.params,
+            row.num_correct / row.num_images,
+            wilson_interval(row.num_correct, row.num_images),
+            CostsSoFar(totals, index),
+            index == last,
         )
-    return curve
+        for index, row in enumerate(trial.epochs)
+    ]
+
+
+def front_at(points: Iterable[Checkpoint], cost: str) -> list[Checkpoint]:
+    """Returns the checkpoints that no other beats in accuracy and one cost, the cheapest first.
+
+    Those at which the cost is absent are left out.
+    """
+    priced = [point for point in points if point.value(cost) is not None]
+    kept = front([(-point.accuracy, point.value(cost) or 0.0) for point in priced])
+    return sorted((priced[index] for index in kept), key=lambda point: point.value(cost) or 0.0)
 
 
 def bill_lines(study: StudyRow) -> dict[str, float]:
@@ -259,7 +265,7 @@ def _losses(point: Checkpoint, minimize: Sequence[str]) -> list[float] | None:
 
 
 def _knee(points: Sequence[Checkpoint], cost: str) -> Checkpoint | None:
-    flat = [points[index] for index in front([(-point.accuracy, point.value(cost) or 0.0) for point in points])]
+    flat = front_at(points, cost)
     index = knee([point.accuracy for point in flat], [point.value(cost) or 0.0 for point in flat])
     return None if index is None else flat[index]
 

@@ -1,12 +1,10 @@
 """What a trial leaves on disk: a checkpoint to continue from, and the weights of each epoch.
 
-Files hold state_dicts and plain values only and are read with `weights_only=True`. Each is written beside its place and
-renamed into it, so that a file that has its name is whole.
+Files hold state_dicts and plain values only and are read with `weights_only=True`. A file that has its name is whole.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import torch
 from torch import nn
 
 from objectives.costs import Measurement
+from objectives.files import write_whole
 from objectives.trial import CHECKPOINT, EpochRecord, weights_path
 
 
@@ -43,13 +42,14 @@ def save(
 ) -> None:
     """Writes the weights of the epoch, then the checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(weights_path(folder, epoch), model.state_dict(), durable=False)
+    weights = model.state_dict()
+    write_whole(weights_path(folder, epoch), lambda file: torch.save(weights, file), durable=False)
     state = {
-        "model": model.state_dict(),
+        "model": weights,
         "optimizer": optimizer.state_dict(),
         "records": [asdict(record) for record in records],
     }
-    _write(folder / CHECKPOINT, state, durable=True)
+    write_whole(folder / CHECKPOINT, lambda file: torch.save(state, file), durable=True)
 
 
 def load(folder: Path) -> Checkpoint | None:
@@ -73,13 +73,3 @@ def load_weights(folder: Path, epoch: int) -> dict[str, Any] | None:
 def _record(plain: dict[str, Any]) -> EpochRecord:
     costs = {name: Measurement(**cost) for name, cost in plain.pop("costs").items()}
     return EpochRecord(**plain, costs=costs)
-
-
-def _write(path: Path, state: dict[str, Any], *, durable: bool) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        torch.save(state, file)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    part.replace(path)

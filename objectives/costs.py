@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Method = Literal["measured", "counted", "absent"]
 
@@ -97,8 +99,22 @@ def accumulate(name: str, values: Iterable[Measurement]) -> Measurement:
     together = list(values)
     if not together:
         return absent("no epoch was recorded")
-    known = [value.value for value in together if value.value is not None]
-    if len(known) < len(together):
+    total = running_totals(name, [value.value for value in together])[-1]
+    if total is None:
         return next(value for value in together if value.value is None)
-    total = sum(known) if COSTS[name].accumulate == "sum" else max(known)
     return Measurement(total, together[-1].method)
+
+
+def running_totals(name: str, values: Sequence[float | None]) -> list[float | None]:
+    """Returns the cost of the first epoch, of the first two together, and so on, each as `accumulate` has it.
+
+    Args:
+        name: One of `COSTS`.
+        values: Of each epoch, in the cost's unit; None where it is absent.
+
+    >>> running_totals("device_seconds", [1.0, 2.5, None, 1.0]), running_totals("peak_memory_bytes", [2.0, 1.0])
+    ([1.0, 3.5, None, None], [2.0, 2.0])
+    """
+    add: Any = operator.add if COSTS[name].accumulate == "sum" else max
+    known = values[: values.index(None)] if None in values else values
+    return [*itertools.accumulate(known, add), *itertools.repeat(None, len(values) - len(known))]

@@ -28,13 +28,14 @@ def front(points: Sequence[Losses]) -> list[int]:
     """
     kept: list[int] = []
     # Sorted lexicographically, so whatever dominates or equals a point comes before it.
-    order = sorted(range(len(points)), key=lambda index: tuple(points[index]))
+    keys = [tuple(point) for point in points]
+    order = sorted(range(len(points)), key=keys.__getitem__)
     flat = 2
     if points and len(points[0]) <= flat:
         least = math.inf
         for index in order:
-            if points[index][-1] < least:
-                least = points[index][-1]
+            if keys[index][-1] < least:
+                least = keys[index][-1]
                 kept.append(index)
         return sorted(kept)
     for index in order:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -10,6 +12,13 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+_NOT_THEIRS = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    f"{Path(__file__).parent}{os.sep}",
+    "<frozen",
+)
+"""Where the code lies that the user did not write."""
 
 
 class ImportFault(Exception):
@@ -49,9 +58,11 @@ def find_callable(path: str) -> Callable[..., Any]:
 
 
 def error_words(error: Exception) -> str:
-    """Returns the kind, the text and the place of an error, on one line."""
+    """Returns the kind, the text and the place of an error, on one line: the user's own place where it has one."""
     words = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
     if isinstance(error, SyntaxError):  # its text says where
         return words
-    place = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
+    place = (theirs or frames)[-1]
     return f"{words} ({Path(place.filename).name}:{place.lineno})"

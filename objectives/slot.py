@@ -1,6 +1,7 @@
 """A slot: runs bundles of trials, one event at a time, in this process or as a long-lived worker.
 
-Torch is imported by what runs in a slot, not by this module, so that the number of threads is set before.
+Torch is imported by what runs in a slot, not by this module, so that the number of threads is set before; a training
+function that does without has none.
 """
 
 from __future__ import annotations
@@ -9,64 +10,69 @@ import os
 import platform
 import queue
 import signal
+import sys
 import threading
-import traceback
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from importlib import metadata
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
 
-from objectives.trial import Device, Event, Failed, Infeasible, Placement, TrialConfig
+from objectives.imports import error_words, find_callable
+from objectives.trial import Config, Device, Event, Failed, FunctionConfig, Infeasible, Placement
 
-if TYPE_CHECKING:
-    import torch
-
-Bundle = Sequence[TrialConfig]
+Bundle = Sequence[Config]
 """Trials that are given to a slot together; on a CPU it runs them one after the other."""
 
 
-def run_bundle(bundle: Bundle, device: torch.device, described: Device) -> Iterator[Event]:
+def run_bundle(bundle: Bundle, device: Device) -> Iterator[Event]:
     """Runs the trials of a bundle and yields their events; one that fails does not harm the next."""
-    import torch
-
-    from objectives.train import run_trial
-
     for config in bundle:
+        heard_at = time.perf_counter()
         try:
-            yield from run_trial(config, device, described)
-        except (torch.OutOfMemoryError, MemoryError):
-            yield Infeasible(config.number, f"out of memory on {described.name}", {})
+            for event in _run(config, device):
+                yield event
+                heard_at = time.perf_counter()
         except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
-            if "DefaultCPUAllocator" in str(error):  # torch's CPU allocator raises a plain RuntimeError
-                yield Infeasible(config.number, f"out of memory on {described.name}", {})
+            bill = {"lost": time.perf_counter() - heard_at}
+            if _is_out_of_memory(error):
+                yield Infeasible(config.number, f"out of memory on {device.name}", bill)
             else:
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119
-                yield Failed(config.number, f"{type(error).__name__}: {error} ({where})", {})
-        if device.type == "cuda":
+                yield Failed(config.number, error_words(error), bill)
+        if device.kind == "cuda":
+            import torch
+
             torch.cuda.empty_cache()
 
 
-def open_device(placement: Placement) -> tuple[torch.device, Device]:
-    """Loads what every trial needs, sets torch up, and returns the device, with a description for the records.
+def open_device(placement: Placement) -> Device:
+    """Loads what every trial needs, sets torch up where it is loaded, and returns what the slot runs on.
 
     Raises:
         RuntimeError: where the device is not there.
+        ImportFault: where the training function is not.
     """
+    if placement.preload is None:
+        import torch
+
+        import objectives.train  # noqa: F401  so that it is no trial's set-up
+
+        torch.optim.SGD([torch.zeros(1)])  # the first optimizer of a process loads a second's worth of torch
+    else:
+        find_callable(placement.preload)
+    version = metadata.version("torch")
+    if placement.device == "cpu":
+        if "torch" in sys.modules:  # a training function may well do without
+            sys.modules["torch"].set_num_threads(placement.threads)
+        return Device("cpu", _cpu_name(), platform.node(), placement.threads, version)
+
     import torch
 
-    import objectives.train  # noqa: F401  so that it is no trial's set-up
-
-    torch.optim.SGD([torch.zeros(1)])  # the first optimizer of a process loads a second's worth of torch
     torch.set_num_threads(placement.threads)
-    if placement.device == "cpu":
-        described = Device("cpu", _cpu_name(), platform.node(), placement.threads, str(torch.__version__))
-        return torch.device("cpu"), described
     if not torch.cuda.is_available():
         raise RuntimeError(f"{placement.device} is not there: this torch sees no CUDA device")
     properties = torch.cuda.get_device_properties(0)
-    name, uuid = str(properties.name), str(properties.uuid)
-    return torch.device("cuda:0"), Device("cuda", name, uuid, placement.threads, str(torch.__version__))
+    return Device("cuda", str(properties.name), str(properties.uuid), placement.threads, version)
 
 
 def serve(connection: Connection, placement: Placement) -> None:
@@ -92,11 +98,28 @@ def serve(connection: Connection, placement: Placement) -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    device, described = open_device(placement)
+    device = open_device(placement)
     while True:
         connection.send(None)
-        for event in run_bundle(bundles.get(), device, described):
+        for event in run_bundle(bundles.get(), device):
             connection.send(event)
+
+
+def _run(config: Config, device: Device) -> Iterator[Event]:
+    if isinstance(config, FunctionConfig):
+        from objectives.function import run_function
+
+        return run_function(config, device)
+    from objectives.train import run_trial
+
+    return run_trial(config, device)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Says whether it is the device's memory that was too small, without loading torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return "DefaultCPUAllocator" in str(error)  # torch's CPU allocator raises a plain RuntimeError
 
 
 def _cpu_name() -> str:

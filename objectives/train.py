@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +18,10 @@ from torch import Tensor, nn
 
 from objectives import checkpoint
 from objectives.augmentations import augment
-from objectives.costs import Measurement, counted, measured
+from objectives.costs import counted, measured
 from objectives.data import Part, open_dataset
-from objectives.meters.energy import GpuEnergy
+from objectives.meters import Meters
 from objectives.meters.flops import train_flops_per_image
-from objectives.meters.memory import PeakMemory
 from objectives.meters.time import Stopwatch
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
@@ -69,7 +67,7 @@ class ResidentData:
     num_classes: int
 
 
-def run_trial(config: TrialConfig, device: torch.device, described: Device) -> Iterator[Event]:
+def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
     """Trains one trial and yields what happens: `Started`, an `EpochEnded` per epoch, then `Finished` or `Infeasible`.
 
     Where the trial's folder holds a checkpoint it continues after that epoch, and on a CPU ends bit-equal to a trial
@@ -77,13 +75,12 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
 
     Args:
         config: The setting.
-        device: Where to train.
-        described: The same device, as the records call it.
+        described: Where to train, as the records call it.
 
     Raises:
         torch.OutOfMemoryError: when the setting does not fit into the device's memory.
     """
-    watch = Stopwatch(device)
+    watch, device = Stopwatch(described), torch.device("cuda:0" if described.kind == "cuda" else "cpu")
     data = load_resident(config.dataset, device, config.data_root)
     images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
     num_images, image_CHW = len(labels_N), (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
@@ -101,7 +98,7 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
         optimizer.load_state_dict(cut_off.optimizer)
         records = list(cut_off.records)
     flops = train_flops_per_image(config.model, config.model_options, image_CHW, data.num_classes)
-    energy, memory = GpuEnergy(device), PeakMemory(device)
+    meters = Meters(described, watch)
     warm_up(model, images_NCHW[:batch_size], labels_N[:batch_size])
     watch.lap("setup")
     with watch.paused():
@@ -111,9 +108,7 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
 
     for epoch in range(len(records) + 1, config.epochs + 1):
         order_N = draw_order(config.seed, epoch, num_images).to(device)
-        memory.start()
-        energy.start()
-        cpu_start = time.process_time()
+        meters.start()
         train_loss_sum = train_epoch(
             model,
             optimizer,
@@ -129,12 +124,8 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
             ],
             generator=torch.Generator(device).manual_seed(derive_seed(config.seed, epoch, "augmentation")),
         )
-        device_seconds = watch.lap("training")
-        costs: dict[str, Measurement] = {
-            "device_seconds": measured(device_seconds),
-            "cpu_seconds": measured(time.process_time() - cpu_start),
-            "energy_joules": energy.stop(),
-            "peak_memory_bytes": memory.stop(),
+        costs = {
+            **meters.stop(),
             "train_flops": counted(float(flops * num_images)),
             "samples": counted(float(num_images)),
         }
@@ -146,7 +137,7 @@ def run_trial(config: TrialConfig, device: torch.device, described: Device) -> I
             yield Infeasible(config.number, f"diverged: the loss is not finite in epoch {epoch}", watch.take_bill())
             return
 
-        costs["wall_seconds"] = measured(device_seconds + evaluation_seconds)
+        costs["wall_seconds"] = measured((costs["device_seconds"].value or 0.0) + evaluation_seconds)
         record = EpochRecord(
             epoch,
             train_loss,

@@ -20,6 +20,9 @@ Bill = Mapping[str, float]
 CHECKPOINT = "checkpoint.pt"
 """Name of the file in a trial's folder that it continues from."""
 
+SAVED = "saved.npz"
+"""Name of the file in a trial's folder that holds what a training function saved last."""
+
 
 def weights_path(folder: Path, epoch: int) -> Path:
     """Returns where in a trial's folder the weights after an epoch lie."""
@@ -79,6 +82,30 @@ class TrialConfig:
 
 
 @dataclass(frozen=True)
+class FunctionConfig:
+    """All that a slot needs to run one trial of a training function of the user's.
+
+    Attributes:
+        number: The trial's number within its study.
+        train: `package.module:name` of a function `(params, context)`.
+        params: What it is given.
+        epochs: Passes over the training data, at least 1.
+        seed: Decides the random states at the start of each epoch.
+        folder: Where what it saves is; None keeps nothing.
+    """
+
+    number: int
+    train: str
+    params: Mapping[str, Value]
+    epochs: int
+    seed: int
+    folder: Path | None = None
+
+
+Config = TrialConfig | FunctionConfig
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where a slot runs.
 
@@ -87,12 +114,14 @@ class Placement:
         device: `cpu`, or `cuda:INDEX` by NVML's index.
         threads: Threads of torch's CPU operations.
         cores: CPU cores that the slot is pinned to; empty where it is not pinned.
+        preload: Import path of the training function that it is for; None for the built-in training.
     """
 
     slot: int
     device: str
     threads: int
     cores: tuple[int, ...] = ()
+    preload: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +133,7 @@ class Device:
         name: As the maker calls it.
         identity: Host name for a CPU, UUID for a GPU.
         threads: Threads of torch's CPU operations.
-        torch: Version of torch.
+        torch: Version of torch that is installed.
     """
 
     kind: str
@@ -120,8 +149,8 @@ class EpochRecord:
 
     Attributes:
         epoch: From 1.
-        train_loss: Mean cross-entropy in nats, over the pass, while the weights moved.
-        validation_loss: Mean cross-entropy in nats, after the pass.
+        train_loss: Mean cross-entropy in nats, over the pass, while the weights moved; None where it was not told.
+        validation_loss: Mean cross-entropy in nats, after the pass; None where it was not told.
         num_correct: Validation images classified correctly after the pass.
         num_images: Validation images.
         costs: By name in `COSTS`; every meter of the slot gives an entry, absent ones with their reason.
@@ -129,8 +158,8 @@ class EpochRecord:
     """
 
     epoch: int
-    train_loss: float
-    validation_loss: float
+    train_loss: float | None
+    validation_loss: float | None
     num_correct: int
     num_images: int
     costs: Mapping[str, Measurement]

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from search.spec import Compute
 
 
-def place_slots(compute: Compute, num_trials: int) -> list[Placement]:
+def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -> list[Placement]:
     """Returns the slots of a sweep: on GPUs one each, on a CPU each with cores of its own.
 
     Args:
         compute: What was asked for; `auto` is decided here.
         num_trials: No more slots than trials are made by `auto`.
+        preload: Import path of the training function that they are for, if it is not the built-in one.
 
     Raises:
         Faults: where what was asked for is not there.
@@ -45,6 +46,7 @@ def place_slots(compute: Compute, num_trials: int) -> list[Placement]:
             f"cuda:{gpus[slot]}" if gpus else "cpu",
             threads,
             tuple(cores[slot * threads : (slot + 1) * threads]),
+            preload,
         )
         for slot in range(num_slots)
     ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 from objectives.costs import COSTS, Measurement, accumulate
@@ -17,11 +18,13 @@ from objectives.parameters import Value
 from objectives.seeds import derive_seed
 from objectives.trial import (
     CHECKPOINT,
+    Config,
     EpochEnded,
     EpochRecord,
     Event,
     Failed,
     Finished,
+    FunctionConfig,
     Infeasible,
     Placement,
     Recipe,
@@ -49,7 +52,7 @@ ENDED = ("complete", "infeasible", "failed")
 """States in which a trial is told to the sampler."""
 
 Checkpoint = tuple[int, int]
-"""A trial's number and an epoch of it: a candidate for the front."""
+"""A setting's number and an epoch that all its trials reached: a candidate for the front."""
 
 
 @dataclass
@@ -102,15 +105,15 @@ class Coordinator:
         self._spec, self._watch, self._placements = spec, watch, placements
         self._is_interrupted = is_interrupted
         self._target, self._reference = study.num_trials, study.reference
-        self._num_classes = study.data["num_classes"]
+        self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
+        self._repeats = spec.search.repeats
         self._folder = database.artifacts / study.uuid
         self._trials = {row.number: _remember(row) for row in study.trials}
         self._ledger = Ledger(database, lease)
         self._proposals = Proposals(database, spec)
         self._front: dict[Checkpoint, list[float]] = {}
-        for trial in self._trials.values():
-            if trial.state == "complete":
-                self._merge_into_front(trial)
+        for setting in range(len(self._trials) // self._repeats):
+            self._merge_into_front(setting)
         self._next_heartbeat = 0.0
         self._repair(study, lease)
 
@@ -170,18 +173,25 @@ class Coordinator:
         number = len(self._trials)
         if number >= self._target:
             return None
-        params = self._proposals.ask(number)
+        setting, repeat = divmod(number, self._repeats)
+        params = self._proposals.ask(setting) if repeat == 0 else dict(self._trials[number - repeat].params)
         trial = Trial(number, params, derive_seed(self._spec.search.seed, number, "training"), "waiting")
         with self._ledger.writing() as page:
-            page.add_trial(number, params, trial.seed, is_baseline=self._proposals.is_baseline(number))
+            page.add_trial(number, params, trial.seed, is_baseline=self._proposals.is_baseline(setting))
             self._proposals.write(page.connection)
         self._trials[number] = trial
         return trial
 
-    def _configure(self, trial: Trial) -> TrialConfig:
+    def _configure(self, trial: Trial) -> Config:
         params, objective = trial.params, self._spec.objective
+        folder = self._trial_folder(trial.number)
+        if objective.train is not None:
+            return FunctionConfig(trial.number, objective.train, params, objective.epochs, trial.seed, folder)
         lr, optimizer, batch_size = params["lr"], str(params["optimizer"]), params["batch_size"]
         assert isinstance(lr, float)
+        assert objective.model is not None
+        assert objective.dataset is not None
+        assert objective.data_root is not None
         options = OPTIMIZERS[optimizer].options
         return TrialConfig(
             number=trial.number,
@@ -195,7 +205,7 @@ class Coordinator:
             model_options={name: params[name] for name in find_family(objective.model).parameters if name in params},
             optimizer_options={name: params[name] for name in options if name in params},
             recipe=Recipe(**{name: params[name] for name in Recipe.__dataclass_fields__ if name in params}),  # type: ignore[arg-type]  # the spec has checked them
-            folder=self._trial_folder(trial.number),
+            folder=folder,
             data_root=Path(objective.data_root),
         )
 
@@ -270,29 +280,34 @@ class Coordinator:
         costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
         page.end_trial(trial.number, state, reason, costs)
         trial.state, trial.reason = state, reason
-        self._tell(trial)
+        self._tell(trial.number // self._repeats)
 
     def _fix_reference(self, page: Page, trial: Trial) -> None:
         """Fixes the hypervolume's scales by the first trial that completes, once for the whole study."""
         if self._reference is not None:
             return
         worst = [Reference.WORST_OVER_FIRST * value for value in self._minimized(trial)]
-        self._reference = {"chance": 1 / self._num_classes, "worst": worst}
+        self._reference = {"chance": self._chance, "worst": worst}
         page.set_reference(self._reference)
 
-    def _tell(self, trial: Trial) -> None:
-        """Tells Optuna how a trial ended.
+    def _tell(self, setting: int) -> None:
+        """Tells Optuna how a setting did, once all its trials have ended: the means over its seeds.
 
-        An infeasible trial is told as accuracy 0 at the highest cost of any trial, with a violated constraint; these
-        numbers are for the sampler alone and are recorded nowhere else.
+        A setting that could not be trained, with one of its seeds even, is told as accuracy 0 at the highest cost of
+        any trial, with a violated constraint; these numbers are for the sampler alone and are recorded nowhere else.
         """
-        if trial.state == "complete":
-            self._proposals.tell(trial.number, trial.accuracies[-1], self._minimized(trial), feasible=True)
-        elif trial.state == "infeasible":
+        trials = self._members(setting)
+        complete = [trial for trial in trials if trial.state == "complete"]
+        if len(trials) < self._repeats or any(trial.state not in ENDED for trial in trials):
+            return
+        if any(trial.state == "infeasible" for trial in trials):
             costs = [self._highest(name) for name in self._spec.objective.minimize]
-            self._proposals.tell(trial.number, 0.0, costs, feasible=False)
+            self._proposals.tell(setting, 0.0, costs, feasible=False)
+        elif complete:
+            accuracy, *costs = _means([[trial.accuracies[-1], *self._minimized(trial)] for trial in complete])
+            self._proposals.tell(setting, accuracy, costs, feasible=True)
         else:
-            self._proposals.give_up(trial.number)
+            self._proposals.give_up(setting)
 
     def _highest(self, name: str) -> float:
         values = [trial.cost(name).value for trial in self._trials.values()]
@@ -302,9 +317,18 @@ class Coordinator:
         values = [trial.cost(name, epoch).value for name in self._spec.objective.minimize]
         return [value for value in values if value is not None]
 
-    def _merge_into_front(self, trial: Trial) -> None:
-        for epoch, accuracy in enumerate(trial.accuracies, start=1):
-            self._front[trial.number, epoch] = [-accuracy, *self._minimized(trial, epoch)]
+    def _members(self, setting: int) -> list[Trial]:
+        """Returns the trials of a setting: one for each seed, as far as they are there."""
+        first = setting * self._repeats
+        return [self._trials[number] for number in range(first, first + self._repeats) if number in self._trials]
+
+    def _merge_into_front(self, setting: int) -> None:
+        trials = self._members(setting)
+        complete = [trial for trial in trials if trial.state == "complete"]
+        if {trial.state for trial in trials} <= {"complete", "failed"}:
+            for epoch in range(1, min((len(trial.costs) for trial in complete), default=0) + 1):
+                values = [[-trial.accuracies[epoch - 1], *self._minimized(trial, epoch)] for trial in complete]
+                self._front[setting, epoch] = _means(values)
         ordered = sorted(self._front)
         kept = front([self._front[checkpoint] for checkpoint in ordered])
         self._front = {ordered[index]: self._front[ordered[index]] for index in kept}
@@ -312,16 +336,21 @@ class Coordinator:
     def _tidy(self, trial: Trial) -> None:
         """Keeps the weights of the front and the last ones of each complete trial, and removes the rest."""
         folder = self._trial_folder(trial.number)
-        if trial.state != "complete":
+        if trial.state == "complete":
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+        else:
             shutil.rmtree(folder, ignore_errors=True)
+        setting = trial.number // self._repeats
+        members = self._members(setting)
+        if len(members) < self._repeats or any(member.state not in ENDED for member in members):
             return
         before = set(self._front)
-        self._merge_into_front(trial)
-        new = {(trial.number, epoch) for epoch in range(1, len(trial.costs) + 1)}
-        for number, epoch in (before | new) - set(self._front):
-            if epoch < len(self._trials[number].costs):
-                weights_path(self._trial_folder(number), epoch).unlink(missing_ok=True)
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        self._merge_into_front(setting)
+        new = {(setting, epoch) for epoch in range(1, self._spec.objective.epochs + 1)}
+        for dropped, epoch in (before | new) - set(self._front):
+            for member in self._members(dropped):
+                if epoch < len(member.costs):
+                    weights_path(self._trial_folder(member.number), epoch).unlink(missing_ok=True)
 
     def _put_back(self) -> None:
         """Ends the attempts under way, bills what they lost, and lets their trials wait to be continued."""
@@ -346,15 +375,20 @@ class Coordinator:
                 if row.state == "running":
                     page.return_trial(row.number)
                     self._trials[row.number].state = "waiting"
-            for trial in self._trials.values():
-                if trial.number >= len(self._proposals):
-                    self._proposals.adopt(trial.number, trial.params)
-                if trial.state in ENDED:
-                    self._tell(trial)
+            for trial in list(self._trials.values())[:: self._repeats]:
+                setting = trial.number // self._repeats
+                if setting >= len(self._proposals):
+                    self._proposals.adopt(setting, trial.params)
+                self._tell(setting)
             self._proposals.write(page.connection)
 
     def _trial_folder(self, number: int) -> Path:
         return self._folder / f"trial-{number:05}"
+
+
+def _means(rows: list[list[float]]) -> list[float]:
+    """Returns the mean of each column."""
+    return [fmean(column) for column in zip(*rows, strict=True)]
 
 
 def _lost_seconds(heard_at: datetime, lease: Lease) -> float:

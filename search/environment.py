@@ -88,24 +88,26 @@ def digest_code(path: str) -> str | None:
 
 
 def _find_source(module: str) -> Path | None:
-    """Returns the source file of a module, without importing the packages that it is in as `find_spec` would."""
-    first, *inner = module.split(".")
+    """Returns the file of a module without importing the packages that it is in, as `find_spec` would."""
+    first, *rest = module.split(".")
     top = _find_top(first)
-    if top is None:
-        return None
-    if not inner:
-        return Path(top.origin) if top.has_location and top.origin else None
-    stems = [Path(folder, *inner) for folder in top.submodule_search_locations or ()]
-    files = (path for stem in stems for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")))
-    return next((path for path in files if path.is_file()), None)
+    if not rest:
+        return Path(top.origin) if top is not None and top.has_location and top.origin else None
+    if top is not None and top.origin:
+        folders: list[str] = list(top.submodule_search_locations or ())
+    else:  # a package without `__init__.py` lies wherever a folder of its name does
+        folders = [str(Path(root) / first) for root in (*sys.path, str(Path.cwd()))]
+    bases = [Path(folder).joinpath(*rest) for folder in folders]
+    files = [file for base in bases for file in (base / "__init__.py", base.with_name(f"{base.name}.py"))]
+    return next((file for file in files if file.is_file()), None)
 
 
 def _find_top(name: str) -> ModuleSpec | None:
-    """Looks where `objectives.imports` does, the working directory last."""
     try:
-        return PathFinder.find_spec(name, [*sys.path, str(Path.cwd())]) or find_spec(name)
+        found = find_spec(name)
     except (ImportError, ValueError):
-        return None
+        found = None
+    return found or PathFinder.find_spec(name, [str(Path.cwd())])  # last, as `objectives.imports` does
 
 
 def _versions(names: Iterable[str]) -> dict[str, str]:

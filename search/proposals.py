@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from objectives.parameters import Value
 from objectives.seeds import derive_seed
-from search.plans import Told
+from search.plans import Query, Told
 from search.samplers import SAMPLERS
-from search.space import Choice, Entry, Fixed, Range, baseline, contains, is_asked, leave_out
+from search.space import Choice, Entry, Fixed, Range, contains, is_asked, leave_out
 from search.spec import SweepSpec
 from storage.database import Database
 from storage.projection import Projection
@@ -34,14 +34,16 @@ class Proposals:
     The samplers look at trials in memory. `write` puts what was asked and told since the last `write` into Optuna's
     tables, as a part of the ledger's own transaction: a kill leaves both or neither, and no half trial.
 
-    A proposal depends on the study's seed, the trial's number and what was told before, not on how long the process
-    lives.
+    A setting is one trial of Optuna's, however many seeds it is trained with. A proposal depends on the study's seed,
+    the setting's number and what was told before, not on how long the process lives.
     """
 
     def __init__(self, database: Database, spec: SweepSpec) -> None:
         import optuna
 
         self._spec, self._sampler = spec, SAMPLERS[spec.search.sampler]
+        self._baseline = spec.baseline or {}
+        self._num_baselines = int(spec.baseline is not None)
         minimize = optuna.study.StudyDirection.MINIMIZE
         directions = [optuna.study.StudyDirection.MAXIMIZE, *(minimize for _ in spec.objective.minimize)]
         self._projection = Projection(database, spec.name, directions)
@@ -58,43 +60,43 @@ class Proposals:
     def __len__(self) -> int:
         return len(self._trials())
 
-    def ask(self, number: int) -> dict[str, Value]:
-        """Returns the parameters of trial `number`, the next that the ledger lacks.
+    def ask(self, setting: int) -> dict[str, Value]:
+        """Returns the parameters of a setting, the next that the ledger lacks.
 
         Raises:
             RuntimeError: where Optuna counts otherwise than the ledger.
         """
-        if number != len(self):
-            raise RuntimeError(f"Optuna has {len(self)} trials where the ledger has {number}")
-        preset = self._preset(number)
+        if setting != len(self):
+            raise RuntimeError(f"Optuna has {len(self)} trials where the ledger has {setting} settings")
+        preset = self._preset(setting)
         if preset is not None:
             self._study.enqueue_trial(preset)
-        self._seed_sampler(number, WHOLE)
+        self._seed_sampler(setting, WHOLE)
         trial = self._study.ask()
         _ = trial.relative_params  # drawn here, under their own seed
-        params = self._suggest_baseline(trial) if self.is_baseline(number) else self._suggest_all(trial)
-        self._unwritten.append(partial(self._projection.add, trial=self._trials()[number]))
+        params = self._suggest_baseline(trial) if self.is_baseline(setting) else self._suggest_all(trial)
+        self._unwritten.append(partial(self._projection.add, trial=self._trials()[setting]))
         return params
 
-    def tell(self, number: int, accuracy: float, costs: list[float], *, feasible: bool) -> None:
-        """Tells Optuna how a trial did. A trial that is told already is left alone.
+    def tell(self, setting: int, accuracy: float, costs: list[float], *, feasible: bool) -> None:
+        """Tells Optuna how a setting did. One that is told already is left alone.
 
         Args:
-            number: The trial.
-            accuracy: 0 to 1; of an infeasible trial any finite number, by convention 0.
+            setting: Its number.
+            accuracy: 0 to 1; of an infeasible one any finite number, by convention 0.
             costs: One finite number for each minimised cost.
             feasible: Whether the setting could be trained.
         """
         from optuna.trial import TrialState
 
         constraint = {f"constraints:{INFEASIBLE}": 0.0 if feasible else 1.0}
-        self._finish(number, TrialState.COMPLETE, [accuracy, *costs], constraint)
+        self._finish(setting, TrialState.COMPLETE, [accuracy, *costs], constraint)
 
-    def give_up(self, number: int) -> None:
-        """Tells Optuna that a trial failed for a reason that has nothing to do with its setting."""
+    def give_up(self, setting: int) -> None:
+        """Tells Optuna that a setting failed for a reason that has nothing to do with it."""
         from optuna.trial import TrialState
 
-        self._finish(number, TrialState.FAIL, None, {})
+        self._finish(setting, TrialState.FAIL, None, {})
 
     def write(self, connection: Connection) -> None:
         """Writes what was asked and told since the last write, in a transaction of the ledger's."""
@@ -103,8 +105,8 @@ class Proposals:
         self._projection.remember(connection, self._storage.get_study_system_attrs(self._study._study_id))
         self._unwritten.clear()
 
-    def adopt(self, number: int, params: Mapping[str, Value]) -> None:
-        """Gives Optuna a trial that the ledger has and its tables lack, because somebody removed it there."""
+    def adopt(self, setting: int, params: Mapping[str, Value]) -> None:
+        """Gives Optuna a setting that the ledger has and its tables lack, because somebody removed it there."""
         from optuna.trial import TrialState, create_trial
 
         entries = self._spec.entries
@@ -112,21 +114,21 @@ class Proposals:
         distributions = {name: _distribution(entries[name]) for name in known}
         trial = create_trial(state=TrialState.RUNNING, params=dict(known), distributions=distributions)
         self._storage.create_new_trial(self._study._study_id, trial)
-        self._unwritten.append(partial(self._projection.add, trial=self._trials()[number]))
+        self._unwritten.append(partial(self._projection.add, trial=self._trials()[setting]))
 
-    def is_baseline(self, number: int) -> bool:
-        """Says whether trial `number` is the one that the others must beat."""
-        return number == 0 and self._spec.search.baseline
+    def is_baseline(self, setting: int) -> bool:
+        """Says whether it is the one that the others must beat."""
+        return setting < self._num_baselines
 
-    def _finish(self, number: int, state: Any, values: list[float] | None, constraints: dict[str, float]) -> None:
+    def _finish(self, setting: int, state: Any, values: list[float] | None, constraints: dict[str, float]) -> None:
         """Ends a trial; samplers' own hooks after a trial are passed by: they stop a study or warn, no more."""
-        trial = self._trials()[number]
+        trial = self._trials()[setting]
         if trial.state.is_finished():
             return
         for key, value in constraints.items():
             self._storage.set_trial_system_attr(trial._trial_id, key, value)
         self._storage.set_trial_state_values(trial._trial_id, state, values)
-        ended = self._trials()[number]
+        ended = self._trials()[setting]
         self._unwritten.append(partial(self._projection.finish, trial=ended, constraints=constraints))
 
     def _trials(self) -> list[FrozenTrial]:
@@ -134,35 +136,34 @@ class Proposals:
 
     def _preset(self, number: int) -> dict[str, Value] | None:
         """Returns what Optuna is not to propose itself: the baseline where the space has it, or a plan's setting."""
-        model, entries, search = self._spec.objective.model, self._spec.entries, self._spec.search
+        entries, search = self._spec.entries, self._spec.search
         if self.is_baseline(number):
-            return {name: value for name, value in baseline(model).items() if _is_proposed(entries, name, value)}
+            return {name: value for name, value in self._baseline.items() if _is_proposed(entries, name, value)}
         if self._sampler.plan is None:
             return None
         seeds = derive_seed(search.seed, 0, "plan"), derive_seed(search.seed, number, "plan")
-        place = number - search.baseline
-        return leave_out(
-            model, entries, self._sampler.plan(model, entries, search.sampler_options, seeds, place, self._told())
-        )
+        place = number - self._num_baselines
+        query = Query(self._spec.laws, entries, search.sampler_options, seeds, place, self._told())
+        return leave_out(query.laws, entries, self._sampler.plan(query))
 
     def _told(self) -> list[Told]:
-        first = int(self._spec.search.baseline)
-        return [Told(trial.params, trial.values[0]) for trial in self._trials()[first:] if trial.values]
+        trials = self._trials()[self._num_baselines :]
+        return [Told(trial.params, trial.values[0]) for trial in trials if trial.values]
 
     def _suggest_all(self, trial: Trial) -> dict[str, Value]:
+        laws, entries = self._spec.laws, self._spec.entries
         params: dict[str, Value] = {}
-        for name, entry in self._spec.entries.items():
-            if is_asked(self._spec.objective.model, self._spec.entries, name, params):
+        for name, entry in entries.items():
+            if is_asked(laws, entries, name, params):
                 params[name] = entry.value if isinstance(entry, Fixed) else self._suggest_one(trial, name, entry)
         return params
 
     def _suggest_baseline(self, trial: Trial) -> dict[str, Value]:
         """Returns the baseline; Optuna learns those of its parameters that lie within the space."""
-        params = baseline(self._spec.objective.model)
-        for name, value in params.items():
+        for name, value in self._baseline.items():
             if _is_proposed(self._spec.entries, name, value):
                 self._suggest_one(trial, name, self._spec.entries[name])
-        return params
+        return dict(self._baseline)
 
     def _suggest_one(self, trial: Trial, name: str, entry: Entry) -> Value:
         self._seed_sampler(trial.number, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import islice
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from objectives.parameters import FLAG, Parameter
 from search.faults import suggest
+from search.laws import Laws
 from search.plans import LARGEST_GRID, Plan, grid_settings, plan_cmaes, plan_grid, plan_qmc
 from search.space import Choice, Entry, Range, list_values
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-
-    from search.spec import Objective
 
 Faults = list[tuple[str, str]]
 """Pairs of a key of the spec and what is wrong with it."""
@@ -29,14 +28,16 @@ class Sweep:
     """What a sampler must be able to do.
 
     Attributes:
-        objective: The spec's.
+        minimize: Names of the costs to minimise.
+        laws: Of what is trained.
         entries: The space.
-        num_trials: Trials that it is to propose, the baseline left out.
+        num_settings: Settings that it is to propose, the baseline left out.
     """
 
-    objective: Objective
+    minimize: Sequence[str]
+    laws: Laws
     entries: Mapping[str, Entry]
-    num_trials: int
+    num_settings: int
 
 
 def _none(_sweep: Sweep) -> Faults:
@@ -97,10 +98,10 @@ def _grid_misfits(sweep: Sweep) -> Faults:
     largest = prod(len(list_values(entry, LARGEST_GRID + 1)) for entry in sweep.entries.values())
     if largest > LARGEST_GRID:
         return [("space", f"a grid of at most {LARGEST_GRID:,} settings is needed, but this one has more")]
-    settings = grid_settings(sweep.objective.model, sweep.entries)
-    size = sum(1 for _ in islice(settings, sweep.num_trials))
-    if size < sweep.num_trials:
-        law = f"the grid has {size} settings besides the baseline, but {sweep.num_trials} trials are asked for"
+    settings = grid_settings(sweep.laws, sweep.entries)
+    size = sum(1 for _ in islice(settings, sweep.num_settings))
+    if size < sweep.num_settings:
+        law = f"the grid has {size} settings besides the baseline, but {sweep.num_settings} are asked for"
         return [("search.trials", law)]
     return []
 
@@ -108,8 +109,8 @@ def _grid_misfits(sweep: Sweep) -> Faults:
 def _cmaes_misfits(sweep: Sweep) -> Faults:
     """CMA-ES has one objective and moves in numbers only."""
     found: Faults = []
-    if sweep.objective.minimize:
-        got = ", ".join(sweep.objective.minimize)
+    if sweep.minimize:
+        got = ", ".join(sweep.minimize)
         law = (
             f"cmaes has one objective: minimize = [] leaves accuracy alone, but got {got}; tpe, gp, nsga2 take several"
         )

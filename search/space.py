@@ -12,14 +12,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from objectives.optimizers import OPTIMIZERS
-from objectives.parameters import TRAINING, Parameter, Value
+from objectives.parameters import Parameter, Value
 from search.faults import suggest
-from search.models import find_family
-
-BASELINE: dict[str, Value] = {"optimizer": "sgd", "lr": 0.001, "batch_size": 64, "momentum": 0.9}
-"""The background text's own setting, which the other trials must beat; a model family adds its own part."""
-
+from search.laws import Laws
 
 When = tuple[tuple[str, tuple[Value, ...]], ...]
 """Other parameters, and the values of which each must have one."""
@@ -56,73 +51,45 @@ class Range:
 Entry = Fixed | Choice | Range
 
 
-def known_parameters(model: str) -> dict[str, Parameter]:
-    """Returns every parameter that a sweep over `model` may name, with its law."""
-    known = {
-        "optimizer": Parameter("str", words=tuple(OPTIMIZERS)),
-        **TRAINING,
-        **find_family(model).parameters,
-    }
-    for optimizer in OPTIMIZERS.values():
-        for name, law in optimizer.options.items():
-            known.setdefault(name, law)
-    return known
-
-
-def baseline(model: str) -> dict[str, Value]:
-    """Returns the parameters of the trial that the others must beat."""
-    return {**BASELINE, **find_family(model).baseline}
-
-
-def parse_space(model: str, raw: Mapping[str, Any]) -> tuple[dict[str, Entry], list[tuple[str, str]]]:
+def parse_space(laws: Laws, raw: Mapping[str, Any]) -> tuple[dict[str, Entry], list[tuple[str, str]]]:
     """Reads the space of a spec.
 
     Args:
-        model: A key of `MODELS`.
+        laws: Of what is trained.
         raw: The spec's `space` table.
 
     Returns:
         The entries, and the faults as pairs of parameter and what is wrong with it. The parameters that every trial
         needs and the table leaves out are fixed at the baseline's values.
     """
-    known = known_parameters(model)
-    needed = {name: value for name, value in baseline(model).items() if name != "momentum"}
-    entries: dict[str, Entry] = {name: Fixed(value) for name, value in needed.items() if name not in raw}
+    entries: dict[str, Entry] = {name: Fixed(value) for name, value in laws.needed.items() if name not in raw}
     faults: list[tuple[str, str]] = []
     for name, value in raw.items():
-        if name not in known:
-            faults.append((name, f"no such parameter{suggest(name, known)}"))
+        law = laws.find(name, value)
+        if law is None:
+            faults.append((name, f"no such parameter{suggest(name, laws.names)}"))
             continue
-        entry, found = _parse_entry(known[name], value)
+        entry, found = _parse_entry(law, value)
         faults += [(f"{name}.{where}" if where else name, text) for where, text in found]
         if entry is not None:
             entries[name] = entry
-    faults += _unused_options(model, entries) + _when_faults(entries, needed)
+    faults += laws.unused({name: _few_values(entry) for name, entry in entries.items()}).items()
+    faults += _when_faults(entries, laws.needed)
     return _parents_first(entries), faults
 
 
-def takes(model: str, optimizer: str, name: str) -> bool:
-    """Says whether a trial of this model and optimizer has the parameter."""
-    return (
-        name == "optimizer"
-        or name in TRAINING
-        or name in find_family(model).parameters
-        or name in OPTIMIZERS[optimizer].options
+def is_asked(laws: Laws, entries: Mapping[str, Entry], name: str, params: Mapping[str, Value]) -> bool:
+    """Says whether a trial has the parameter, given those that come before it in the space."""
+    return laws.takes(name, params) and all(
+        parent in params and params[parent] in values for parent, values in entries[name].when
     )
 
 
-def is_asked(model: str, entries: Mapping[str, Entry], name: str, params: Mapping[str, Value]) -> bool:
-    """Says whether a trial has the parameter, given those that come before it in the space."""
-    if name != "optimizer" and not takes(model, str(params["optimizer"]), name):
-        return False
-    return all(parent in params and params[parent] in values for parent, values in entries[name].when)
-
-
-def leave_out(model: str, entries: Mapping[str, Entry], params: Mapping[str, Value]) -> dict[str, Value]:
+def leave_out(laws: Laws, entries: Mapping[str, Entry], params: Mapping[str, Value]) -> dict[str, Value]:
     """Returns a setting without the parameters that it does not take."""
     kept: dict[str, Value] = {}
     for name in entries:
-        if name in params and is_asked(model, entries, name, kept):
+        if name in params and is_asked(laws, entries, name, kept):
             kept[name] = params[name]
     return kept
 
@@ -247,16 +214,10 @@ def _leads_back(entries: Mapping[str, Entry], name: str) -> bool:
     return False
 
 
-def _unused_options(model: str, entries: Mapping[str, Entry]) -> list[tuple[str, str]]:
-    optimizer = entries.get("optimizer")
-    if optimizer is None or isinstance(optimizer, Range):
-        return []
-    chosen = [str(name) for name in (optimizer.values if isinstance(optimizer, Choice) else (optimizer.value,))]
-    return [
-        (name, f"none of the optimizers of this space ({', '.join(chosen)}) has this option")
-        for name in entries
-        if not any(takes(model, option, name) for option in chosen)
-    ]
+def _few_values(entry: Entry) -> tuple[Value, ...] | None:
+    if isinstance(entry, Range):
+        return None
+    return entry.values if isinstance(entry, Choice) else (entry.value,)
 
 
 def _parse_entry(law: Parameter, raw: Any) -> tuple[Entry | None, list[tuple[str, str]]]:

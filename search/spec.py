@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,11 +26,13 @@ from pydantic_core import PydanticCustomError
 from objectives.costs import COSTS
 from objectives.data import DATASETS, FOLDER, default_root
 from objectives.models import MODELS
+from objectives.parameters import Value
 from search.engines import ENGINES
 from search.faults import Faults, suggest
+from search.laws import Laws, find_laws
 from search.models import find_family
 from search.samplers import SAMPLERS, Sweep
-from search.space import Entry, parse_space
+from search.space import Entry, Fixed, is_asked, parse_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -43,9 +45,13 @@ BUILT_IN_SPACE: dict[str, Any] = {
 }
 
 
-def built_in_space(model: str) -> dict[str, Any]:
-    """Returns the space of a sweep that names none; of a user's model all parameters stay at their defaults."""
-    return {name: entry for name, entry in BUILT_IN_SPACE.items() if name != "width" or model == "cnn"}
+def built_in_space(model: str | None) -> dict[str, Any]:
+    """Returns the space of a sweep that names none.
+
+    Of a user's model all parameters stay at their defaults; a training function (None) has nothing to vary.
+    """
+    left_out = {"cnn": set(), None: set(BUILT_IN_SPACE)}.get(model, {"width"})
+    return {name: entry for name, entry in BUILT_IN_SPACE.items() if name not in left_out}
 
 
 def _known(kind: str, names: Iterable[str]) -> AfterValidator:
@@ -75,6 +81,13 @@ def _read_model(name: str) -> str:
     return name
 
 
+def _read_import_path(name: str) -> str:
+    if not IMPORT_PATH.fullmatch(name):
+        text = f"package.module:name of a function train(params, context) is needed, but got {name!r}"
+        raise PydanticCustomError("unknown", "{text}", {"text": text})
+    return name
+
+
 def _read_dataset(name: str) -> str:
     """Returns the name of a data set; whether a folder or a module is there is found out when it is opened."""
     if name.startswith(FOLDER) and name != FOLDER:
@@ -93,15 +106,31 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Objective(Section):
-    """What is trained, and what is wanted of it."""
+def _unless_function(value: str) -> Callable[[dict[str, Any]], str | None]:
+    """Returns the default of a key that only the built-in training has."""
+    return lambda known: None if known.get("train") else value
 
-    model: Annotated[str, AfterValidator(_read_model)] = "cnn"
-    dataset: Annotated[str, AfterValidator(_read_dataset)] = "mnist5k"
-    data_root: Annotated[str, AfterValidator(_absolute)] = Field(default_factory=lambda: str(default_root()))
+
+class Objective(Section):
+    """What is trained, and what is wanted of it: a model on a data set, or a training function of the user's."""
+
+    train: Annotated[str, AfterValidator(_read_import_path)] | None = None
+    model: Annotated[str, AfterValidator(_read_model)] | None = Field(default_factory=_unless_function("cnn"))
+    dataset: Annotated[str, AfterValidator(_read_dataset)] | None = Field(default_factory=_unless_function("mnist5k"))
+    data_root: Annotated[str, AfterValidator(_absolute)] | None = Field(
+        default_factory=lambda known: None if known.get("train") else str(default_root())
+    )
     epochs: int = Field(10, ge=1, le=100_000)
     maximize: list[Literal["accuracy"]] = Field(["accuracy"], min_length=1, max_length=1)
     minimize: list[Annotated[str, _known("cost", COSTS)]] = ["device_seconds"]
+
+    @field_validator("model", "dataset", "data_root")
+    @classmethod
+    def _whole(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if (value is None) != (info.data.get("train") is not None):
+            law = f"it does not go with objective.train, which brings its own; leave {value!r} out"
+            raise PydanticCustomError("unknown", "{text}", {"text": law if value else "a name is needed"})
+        return value
 
     @field_validator("minimize")
     @classmethod
@@ -118,7 +147,8 @@ class Search(Section):
     sampler_options: dict[str, Any] = {}
     seed: int = Field(0, ge=0, lt=2**31)
     trials: int = Field(32, ge=1, le=1_000_000)
-    baseline: bool = True
+    repeats: int = Field(1, ge=1, le=1000)
+    baseline: bool | dict[str, Value] = True
 
     @field_validator("sampler_options")
     @classmethod
@@ -162,8 +192,9 @@ class SweepSpec(Section):
     @classmethod
     def _lawful(cls, space: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         objective = info.data.get("objective")
-        model = objective.model if objective is not None else "cnn"
-        faults = parse_space(model, space)[1]
+        if objective is None:  # it has faults of its own
+            objective = Objective(train="a:function") if (info.context or {}).get("is_function") else Objective()
+        faults = parse_space(find_laws(objective), space)[1]
         if faults:
             raise PydanticCustomError("faults", "{faults}", {"faults": faults})
         return space
@@ -171,16 +202,59 @@ class SweepSpec(Section):
     @model_validator(mode="after")
     def _possible(self) -> SweepSpec:
         search = self.search
-        sweep = Sweep(self.objective, self.entries, max(0, search.trials - search.baseline))
-        faults = SAMPLERS[search.sampler].misfits(sweep)
+        num_settings = search.trials // search.repeats
+        sweep = Sweep(self.objective.minimize, self.laws, self.entries, num_settings - (self.baseline is not None))
+        faults = [*self._repeat_faults(), *self._baseline_faults(), *SAMPLERS[search.sampler].misfits(sweep)]
         if faults:
             raise PydanticCustomError("faults", "{faults}", {"faults": faults})
         return self
 
+    def _repeat_faults(self) -> Iterator[tuple[str, str]]:
+        trials, repeats = self.search.trials, self.search.repeats
+        if trials % repeats:
+            law = "a multiple of search.repeats is needed, so that each setting gets all its seeds"
+            more = trials + repeats - trials % repeats
+            yield "search.trials", f"{law}, but got {trials} and {repeats}; {more} would do"
+
+    def _baseline_faults(self) -> Iterator[tuple[str, str]]:
+        """Yields what is wrong with a baseline of the user's own."""
+        if isinstance(self.search.baseline, bool):
+            return
+        for name, value in self.search.baseline.items():
+            law = self.laws.find(name, value)
+            if law is None or (name not in self.entries and not self.laws.names):
+                yield f"search.baseline.{name}", f"no such parameter{suggest(name, self.laws.names or self.entries)}"
+            elif not law.allows(value):
+                yield f"search.baseline.{name}", f"{law.law()} is needed, but got {value!r}"
+        given = self.baseline or {}
+        for name in self.entries:
+            if name not in given and not self.laws.names and is_asked(self.laws, self.entries, name, given):
+                yield f"search.baseline.{name}", "the space has this parameter: a value is needed"
+
+    @property
+    def laws(self) -> Laws:
+        """The laws of the parameters."""
+        return find_laws(self.objective)
+
     @property
     def entries(self) -> dict[str, Entry]:
         """The space, read."""
-        return parse_space(self.objective.model, self.space)[0]
+        return parse_space(self.laws, self.space)[0]
+
+    @property
+    def baseline(self) -> dict[str, Value] | None:
+        """The setting of the first trial, which the others must beat; None where there is none."""
+        own = self.search.baseline
+        if isinstance(own, bool):
+            return dict(self.laws.baseline) or None if own else None
+        fixed = {name: entry.value for name, entry in self.entries.items() if isinstance(entry, Fixed)}
+        params = {**(self.laws.baseline or fixed), **own}
+        laws = {name: self.laws.find(name, value) for name, value in params.items()}
+        return {
+            name: law.convert(params[name])
+            for name, law in laws.items()
+            if law is not None and law.allows(params[name]) and self.laws.takes(name, params)
+        }
 
 
 def read_spec(path: Path | None, settings: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> SweepSpec:
@@ -197,7 +271,7 @@ def read_spec(path: Path | None, settings: Sequence[str] = (), flags: Mapping[st
     faults: list[str] = []
     changes = [_read_setting(setting, faults) for setting in settings]
     changes += [(key, value) for key, value in (flags or {}).items() if value is not None]
-    raw = {"space": built_in_space(dict(changes).get("objective.model", "cnn"))} if path is None else _read_toml(path)
+    raw = {"space": built_in_space(_named_model(dict(changes)))} if path is None else _read_toml(path)
     raw = json.loads(json.dumps(raw, default=str))
     for key, value in changes:
         if key:
@@ -217,7 +291,7 @@ def validate(raw: Mapping[str, Any], faults: Sequence[str] = ()) -> SweepSpec:
     """
     found = list(faults)
     try:
-        spec = SweepSpec.model_validate(raw)
+        spec = SweepSpec.model_validate(raw, context={"is_function": "train" in _table_of(raw, "objective")})
     except ValidationError as error:
         found += _lines(error)
     if found:
@@ -228,6 +302,15 @@ def validate(raw: Mapping[str, Any], faults: Sequence[str] = ()) -> SweepSpec:
 def example() -> str:
     """Returns a commented spec."""
     return files("search").joinpath("example.toml").read_text()
+
+
+def _table_of(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    table = raw.get(key)
+    return table if isinstance(table, Mapping) else {}
+
+
+def _named_model(changes: Mapping[str, Any]) -> str | None:
+    return None if "objective.train" in changes else changes.get("objective.model", "cnn")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -289,6 +372,8 @@ def _lines(error: ValidationError) -> list[str]:
     for fault in error.errors(include_url=False):
         where = [str(part) for part in fault["loc"] if part not in ("int", "literal['auto']", "constrained-int")]
         got = repr(fault["input"])
+        if fault["type"] == "default_factory_not_called":
+            continue  # what the default depends on has its own line
         if fault["type"] == "faults":
             lines += [".".join([*where, name]) + f": {text}" for name, text in fault["ctx"]["faults"]]
         elif fault["type"] in ("unknown", "name", "doubled"):

@@ -17,8 +17,9 @@ from search.coordinator import Coordinator, Watch
 from search.data import describe
 from search.environment import keep_environment, observe
 from search.faults import Faults
+from search.functions import check_function
 from search.models import check_model
-from search.spec import SweepSpec, validate
+from search.spec import Objective, SweepSpec, validate
 from storage import leases
 from storage.database import Database
 from storage.ledger import Ledger
@@ -51,13 +52,12 @@ def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambd
         raise Faults("objective.minimize: energy_joules cannot be measured here: only a GPU's counter is read")
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
-    data = describe(spec.objective.dataset, Path(spec.objective.data_root))
-    check_model(spec.objective.model, data.image_CHW, data.num_classes)
-    for note in data.notes:
+    data = _look_at(spec.objective)
+    for note in data.get("notes", ()):
         tell(note)
     database.create()
     database.artifacts.mkdir(parents=True, exist_ok=True)
-    create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, asdict(data))
+    create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
     return _run(database, spec.name, {}, watch, tell)
 
 
@@ -119,11 +119,29 @@ def delete(name: str, database: Database) -> None:
     shutil.rmtree(database.artifacts / uuid, ignore_errors=True)
 
 
+def _look_at(objective: Objective) -> dict[str, Any]:
+    """Makes sure that what is trained can be used, and returns what describes its data; of a function nothing is known.
+
+    Raises:
+        Faults: where it cannot.
+        Abandoned: on an interrupt meanwhile.
+    """
+    if objective.train is not None:
+        check_function(objective.train)
+        return {}
+    assert objective.model is not None
+    assert objective.dataset is not None
+    assert objective.data_root is not None
+    data = describe(objective.dataset, Path(objective.data_root))
+    check_model(objective.model, data.image_CHW, data.num_classes)
+    return asdict(data)
+
+
 def _check_data(study: StudyRow) -> None:
     """Holds a study to its data: accuracies on different images cannot be compared."""
     objective = stored_spec(study, {}).objective
-    now = asdict(describe(objective.dataset, Path(objective.data_root)))
-    if now["fingerprint"] != study.data["fingerprint"]:
+    now = _look_at(objective)
+    if now.get("fingerprint") != study.data.get("fingerprint"):
         raise Faults(
             f"objective.dataset: {objective.dataset} has changed since study {study.name!r} began "
             f"({_data_words(study.data)} then, {_data_words(now)} now); put it back as it was, or launch a new study"
@@ -140,7 +158,7 @@ def _run(
 ) -> StudyRow:
     study = load_study(database, name)
     spec = stored_spec(study, compute, num_more)
-    placements = place_slots(spec.compute, study.num_trials)
+    placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
     environment = observe(spec.objective.model_dump())
     with _interruption() as is_interrupted:
         lease = leases.acquire(database, study.uuid)

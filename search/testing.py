@@ -35,6 +35,9 @@ def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> Tes
     """Returns the test accuracy of a checkpoint: computed once from its stored weights, on the CPU, and kept."""
     if (point.trial, point.epoch) in study.tests:
         return _tested(*study.tests[point.trial, point.epoch])
+    objective = study.spec["objective"]
+    if objective["model"] is None:
+        return TestAccuracy(None, None, "a training function tells of its validation data alone")
     import torch
 
     from objectives.checkpoint import load_weights
@@ -46,7 +49,6 @@ def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> Tes
     if weights is None:
         reason = f"the weights of trial {point.trial} after epoch {point.epoch} were not kept: it was not on the front"
         return TestAccuracy(None, None, reason)
-    objective = study.spec["objective"]
     try:
         data = load_resident(objective["dataset"], torch.device("cpu"), Path(objective["data_root"]))
     except DataFault as fault:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -137,45 +137,16 @@ def load_study(database: Database, name: str) -> StudyRow:
     database.check()
     with database.read() as connection:
         row = _find(connection, name)
-        study = row.uuid
-        costs: dict[tuple[int, int], dict[str, CostValue]] = defaultdict(dict)
-        for cost in _rows(connection, tables.epoch_costs, study, tables.epoch_costs.c.name):
-            costs[cost.trial, cost.epoch][cost.name] = CostValue(cost.value, cost.method, cost.reason)
-        epochs: dict[int, list[EpochRow]] = defaultdict(list)
-        for epoch in _rows(connection, tables.epochs, study, tables.epochs.c.epoch):
-            plain = {key: getattr(epoch, key) for key in EpochRow.__dataclass_fields__ if key != "costs"}
-            epochs[epoch.trial].append(EpochRow(**plain, costs=costs[epoch.trial, epoch.epoch]))
-        bills: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
-        for bill in _rows(connection, tables.bills, study, tables.bills.c.line):
-            bills[bill.trial, bill.attempt][bill.line] = bill.seconds
-        attempts: dict[int, list[AttemptRow]] = defaultdict(list)
-        for attempt in _rows(connection, tables.attempts, study, tables.attempts.c.attempt):
-            plain = {key: getattr(attempt, key) for key in AttemptRow.__dataclass_fields__ if key != "bill"}
-            attempts[attempt.trial].append(AttemptRow(**plain, bill=bills[attempt.trial, attempt.attempt]))
-        frozen: dict[int, dict[str, CostValue]] = defaultdict(dict)
-        for cost in _rows(connection, tables.trial_costs, study, tables.trial_costs.c.name):
-            frozen[cost.trial][cost.name] = CostValue(cost.value, cost.method, cost.reason)
-        trials = tuple(
-            TrialRow(
-                trial.number,
-                trial.state,
-                trial.params,
-                trial.seed,
-                trial.is_baseline,
-                trial.reason,
-                frozen[trial.number],
-                tuple(epochs[trial.number]),
-                tuple(attempts[trial.number]),
-            )
-            for trial in _rows(connection, tables.trials, study, tables.trials.c.number)
-        )
+        trials = _read_trials(connection, row.uuid)
         tests = {
-            (test.trial, test.epoch): (test.num_correct, test.num_images)
-            for test in _rows(connection, tables.test_results, study, tables.test_results.c.trial)
+            (trial, epoch): (num_correct, num_images)
+            for trial, epoch, num_correct, num_images in _rows(
+                connection, tables.test_results, row.uuid, "trial", "epoch", "num_correct", "num_images"
+            )
         }
         state = _state(connection, row)
     return StudyRow(
-        study,
+        row.uuid,
         row.name,
         state,
         row.spec,
@@ -277,5 +248,54 @@ def _state(connection: Connection, row: Row[Any]) -> str:
     return "running" if leases.is_live(holder, held.expires_at) else "interrupted"
 
 
-def _rows(connection: Connection, table: Table, study: str, order: Any) -> list[Row[Any]]:
-    return list(connection.execute(select(table).where(table.c.study == study).order_by(order)))
+def _read_trials(connection: Connection, study: str) -> tuple[TrialRow, ...]:
+    epochs, attempts = _read_epochs(connection, study), _read_attempts(connection, study)
+    costs: dict[int, dict[str, CostValue]] = defaultdict(dict)
+    for trial, name, *cost in _rows(connection, tables.trial_costs, study, "trial", "name", *CostValue._fields):
+        costs[trial][name] = CostValue(*cost)
+    names = _own_fields(TrialRow, tables.trials)
+    return tuple(
+        TrialRow(
+            **dict(zip(names, row, strict=True)),
+            costs=costs[number],
+            epochs=tuple(epochs[number]),
+            attempts=tuple(attempts[number]),
+        )
+        for number, *row in _rows(connection, tables.trials, study, "number", *names)
+    )
+
+
+def _read_epochs(connection: Connection, study: str) -> dict[int, list[EpochRow]]:
+    # There are several costs for each epoch of each trial: rows are unpacked, since access by name takes far longer.
+    costs: dict[tuple[int, int], dict[str, CostValue]] = defaultdict(dict)
+    for trial, epoch, name, value, method, reason in _rows(
+        connection, tables.epoch_costs, study, "trial", "epoch", "name", *CostValue._fields
+    ):
+        costs[trial, epoch][name] = CostValue(value, method, reason)
+    epochs: dict[int, list[EpochRow]] = defaultdict(list)
+    names = _own_fields(EpochRow, tables.epochs)
+    for trial, epoch, *row in _rows(connection, tables.epochs, study, "trial", "epoch", *names):
+        epochs[trial].append(EpochRow(**dict(zip(names, row, strict=True)), costs=costs[trial, epoch]))
+    return epochs
+
+
+def _read_attempts(connection: Connection, study: str) -> dict[int, list[AttemptRow]]:
+    bills: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+    for trial, attempt, line, seconds in _rows(connection, tables.bills, study, "trial", "attempt", "line", "seconds"):
+        bills[trial, attempt][line] = seconds
+    attempts: dict[int, list[AttemptRow]] = defaultdict(list)
+    names = _own_fields(AttemptRow, tables.attempts)
+    for trial, attempt, *row in _rows(connection, tables.attempts, study, "trial", "attempt", *names):
+        attempts[trial].append(AttemptRow(**dict(zip(names, row, strict=True)), bill=bills[trial, attempt]))
+    return attempts
+
+
+def _own_fields(record: type[EpochRow | AttemptRow | TrialRow], table: Table) -> list[str]:
+    """Returns the fields of a record that stand in its own table."""
+    return [field.name for field in fields(record) if field.name in table.c]
+
+
+def _rows(connection: Connection, table: Table, study: str, *columns: str) -> Sequence[Any]:
+    """Returns these columns of a study's rows, in the order of the table's key."""
+    chosen = select(*(table.c[name] for name in columns)).where(table.c.study == study)
+    return connection.execute(chosen.order_by(*table.primary_key)).all()

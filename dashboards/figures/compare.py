@@ -14,15 +14,13 @@ from dashboards.figures.parts import (
     choose_scale,
     empty_figure,
     hover,
-    known,
     menu,
     percent,
     price,
 )
 from dashboards.palette import CYCLE, LAYOUT, SYMBOLS
-from dashboards.summary import Checkpoint, Summary, name_devices
+from dashboards.summary import Checkpoint, Summary, front_at, name_devices
 from objectives.costs import COSTS
-from objectives.front import front
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -102,15 +100,13 @@ def draw_compare(info: CompareInfo) -> go.Figure:
 
 
 def _trace_study(summary: Summary, cost: str) -> Compared:
-    points = [point for curve in summary.curves.values() for point in curve if known(point, cost)]
-    kept = front([(-point.accuracy, point.value(cost) or 0.0) for point in points])
     objective = summary.study.spec["objective"]
     return Compared(
         summary.study.name,
         f"{objective.get('model')} on {objective.get('dataset')}",
         len(summary.curves),
         name_devices(summary.study),
-        sorted((points[index] for index in kept), key=lambda point: point.value(cost) or 0.0),
+        front_at((point for curve in summary.curves.values() for point in curve), cost),
     )
 
 

@@ -18,8 +18,7 @@ from dashboards.figures.parts import (
     price,
 )
 from dashboards.palette import CYCLE, LAYOUT, SYMBOLS
-from dashboards.summary import Checkpoint, Summary
-from objectives.front import front
+from dashboards.summary import Checkpoint, Summary, front_at
 from storage.studies import TrialRow
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def trace_optimizers(summary: Summary) -> OptimizersInfo:
             name,
             len(trials),
             sum(trial.state == "infeasible" for trial in trials),
-            _front([point for trial in trials for point in summary.curves.get(trial.number, ())], cost),
+            front_at((point for trial in trials for point in summary.curves.get(trial.number, ())), cost),
         )
         for name, trials in sorted(members.items())
     ]
@@ -134,9 +133,3 @@ def _traces(line: OptimizerLine, info: OptimizersInfo, color: str, symbol: str, 
         legendgroup=line.optimizer,
     )
     return [steps, interval]
-
-
-def _front(points: list[Checkpoint], cost: str) -> list[Checkpoint]:
-    priced = [point for point in points if point.value(cost) is not None]
-    kept = front([(-point.accuracy, point.value(cost) or 0.0) for point in priced])
-    return sorted((priced[index] for index in kept), key=lambda point: point.value(cost) or 0.0)

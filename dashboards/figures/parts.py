@@ -29,12 +29,12 @@ def axis_title(cost: str) -> str:
 
 def known(point: Checkpoint, cost: str) -> bool:
     """Says whether a checkpoint has a value of a cost."""
-    return cost in point.costs and point.costs[cost].value is not None
+    return point.value(cost) is not None
 
 
 def price(point: Checkpoint, cost: str) -> float | None:
     """Returns a cost in four digits, None where it is absent: more would only make the file larger."""
-    value = point.costs[cost].value if cost in point.costs else None
+    value = point.value(cost)
     return None if value is None else short(value)
 
 

@@ -21,11 +21,11 @@ from dashboards.figures.parts import (
     thin,
 )
 from dashboards.palette import BLACK, BLUE, GREY, LAYOUT, ORANGE, RED
-from dashboards.summary import Checkpoint, Summary
+from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.terminal import Marks, plot
 from dashboards.words import cost_words
 from objectives.costs import COSTS
-from objectives.front import front, knee
+from objectives.front import knee
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -137,9 +137,7 @@ def tell_tradeoff(info: TradeoffInfo, width: int) -> str:
 
 
 def _trace_cost(checkpoints: Sequence[Checkpoint], cost: str) -> Tradeoff:
-    points = [point for point in checkpoints if known(point, cost)]
-    losses = [(-point.accuracy, point.value(cost) or 0.0) for point in points]
-    on_front = sorted((points[index] for index in front(losses)), key=lambda point: point.value(cost) or 0.0)
+    on_front = front_at(checkpoints, cost)
     at = knee([point.accuracy for point in on_front], [point.value(cost) or 0.0 for point in on_front])
     return Tradeoff(cost, on_front, None if at is None else on_front[at])
 

@@ -1,1 +1,40 @@
-"""The meters: each reads one thing, in SI units, absent with a reason where it cannot be read."""
+"""The meters: each reads one thing, in SI units, absent with a reason where it cannot be read. Torch-free on a CPU."""
+
+from __future__ import annotations
+
+from time import process_time
+
+from objectives.costs import Measurement, measured
+from objectives.meters.energy import GpuEnergy
+from objectives.meters.memory import PeakMemory
+from objectives.meters.time import Stopwatch
+from objectives.trial import Device
+
+
+class Meters:
+    """All meters of a slot that read a device, over one stretch of training after the other.
+
+    Args:
+        device: What the slot runs on.
+        watch: The slot's clock; a stretch begins where its last line ended.
+    """
+
+    def __init__(self, device: Device, watch: Stopwatch) -> None:
+        self._watch, self._energy, self._memory = watch, GpuEnergy(device), PeakMemory(device)
+        self._cpu_start_seconds = 0.0
+
+    def start(self) -> None:
+        """Begins a stretch."""
+        self._memory.start()
+        self._energy.start()
+        self._cpu_start_seconds = process_time()
+
+    def stop(self) -> dict[str, Measurement]:
+        """Ends the stretch, books it as `training`, and returns its costs by name."""
+        device_seconds = self._watch.lap("training")
+        return {
+            "device_seconds": measured(device_seconds),
+            "cpu_seconds": measured(process_time() - self._cpu_start_seconds),
+            "energy_joules": self._energy.stop(),
+            "peak_memory_bytes": self._memory.stop(),
+        }

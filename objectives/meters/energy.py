@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from objectives.costs import Measurement, absent, measured
+from objectives.trial import Device
 
 
 class GpuEnergy:
@@ -16,19 +15,18 @@ class GpuEnergy:
     the whole GPU: whatever else runs there is in it.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: Device) -> None:
         self._handle: Any = None
         self._fault: str | None = None
         self._start_millijoules = 0
-        if device.type != "cuda":
+        if device.kind != "cuda":
             self._fault = "only a GPU's energy counter is read, and this slot runs on a CPU"
             return
         import pynvml
 
         try:
             pynvml.nvmlInit()
-            uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
-            self._handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+            self._handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{device.identity}")
             self._read()
         except pynvml.NVMLError as error:
             self._fault = f"NVML gives no energy counter: {error}"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from objectives.costs import Measurement, absent, measured
+from objectives.trial import Device
 
 RESET_PEAK = "5"
 """Written to /proc/self/clear_refs it sets the process's peak to what it holds now (Linux, proc(5))."""
@@ -15,14 +14,16 @@ RESET_PEAK = "5"
 class PeakMemory:
     """On CUDA the most memory allocated by torch; on a CPU the most resident memory of the process (Linux)."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: Device) -> None:
         self._device = device
         self._fault: str | None = None
 
     def start(self) -> None:
         """Begins a stretch: the peak is what is held now."""
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
+        if self._device.kind == "cuda":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
             return
         try:
             Path("/proc/self/clear_refs").write_text(RESET_PEAK)
@@ -31,8 +32,10 @@ class PeakMemory:
 
     def stop(self) -> Measurement:
         """Returns the stretch's peak in bytes."""
-        if self._device.type == "cuda":
-            return measured(float(torch.cuda.max_memory_allocated(self._device)))
+        if self._device.kind == "cuda":
+            import torch
+
+            return measured(float(torch.cuda.max_memory_allocated()))
         if self._fault is not None:
             return absent(self._fault)
         for line in Path("/proc/self/status").read_text().splitlines():

@@ -6,9 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
-from objectives.trial import Bill
+from objectives.trial import Bill, Device
 
 
 class Stopwatch:
@@ -17,7 +15,7 @@ class Stopwatch:
     Every reading waits for the device first, so that a line holds the work that was started in it.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: Device) -> None:
         self._device = device
         self._lines: dict[str, float] = {}
         self._since = self._now()
@@ -41,6 +39,8 @@ class Stopwatch:
         self._since = self._now()
 
     def _now(self) -> float:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        if self._device.kind == "cuda":
+            import torch
+
+            torch.cuda.synchronize()
         return time.perf_counter()

@@ -13,7 +13,7 @@ class InlineEngine:
 
     def __init__(self, placements: Sequence[Placement]) -> None:
         self._placement = placements[0]
-        self._device, self._described = open_device(self._placement)
+        self._device = open_device(self._placement)
         self._running: Iterator[Event] | None = None
 
     def free_slots(self) -> Sequence[Placement]:
@@ -24,7 +24,7 @@ class InlineEngine:
         """Takes a bundle; it is begun when events are read."""
         assert self._running is None
         assert slot == self._placement.slot
-        self._running = run_bundle(bundle, self._device, self._described)
+        self._running = run_bundle(bundle, self._device)
 
     def events(self, timeout_seconds: float) -> Iterator[Event]:  # noqa: ARG002  an event is always under way
         """Trains until the next event and yields it."""

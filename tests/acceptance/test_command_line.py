@@ -143,7 +143,7 @@ def test_a_grid_is_not_extended_beyond_its_size(paretune: Run, quick_spec: Path)
     paretune("launch", str(quick_spec), *settings, *INLINE, check=True)
     done = paretune("resume", "quick", "--trials", "2")
     assert done.returncode == 2
-    assert "the grid has 4 settings besides the baseline, but 5 trials are asked for" in " ".join(done.stderr.split())
+    assert "the grid has 4 settings besides the baseline, but 5 are asked for" in " ".join(done.stderr.split())
     paretune("resume", "quick", "--trials", "1", check=True)
 
 

@@ -175,7 +175,7 @@ def test_the_chance_level_is_that_of_the_analysis_of_variance() -> None:
     """Of 100 normal outcomes in 4 groups eta squared is Beta(3/2, 48): its 95 % quantile is 0.0778."""
     dice = random.Random(1)
     values = [dice.gauss(0, 1) for _ in range(100)]
-    (level,) = chance_levels(values, [[list(range(start, 100, 4)) for start in range(4)]])
+    ((level,),) = chance_levels([values], [[list(range(start, 100, 4)) for start in range(4)]])
     assert level == pytest.approx(0.0778, abs=0.02)
 
 

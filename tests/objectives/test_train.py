@@ -37,7 +37,7 @@ CONFIG = TrialConfig(0, "cnn", "digits", 3, 5, 0.01, "adam", 64, {"width": 0.5},
 
 
 def events_of(config: TrialConfig, device: str = "cpu") -> list[Event]:
-    return list(run_bundle([config], *open_device(Placement(0, device, 1))))
+    return list(run_bundle([config], open_device(Placement(0, device, 1))))
 
 
 def records_of(events: list[Event]) -> list[EpochRecord]:
@@ -80,7 +80,7 @@ def test_a_trial_cut_off_continues_and_ends_bit_equal(tmp_path: Path) -> None:
     whole = replace(CONFIG, folder=tmp_path / "whole")
     undisturbed = records_of(events_of(whole))
     cut_off = replace(CONFIG, folder=tmp_path / "cut")
-    running = run_trial(cut_off, *open_device(Placement(0, "cpu", 1)))
+    running = run_trial(cut_off, open_device(Placement(0, "cpu", 1)))
     for _ in range(3):  # started, and two epochs
         next(running)
     running.close()
@@ -108,7 +108,7 @@ def test_every_recipe_trains_otherwise_and_continues_bit_equal(recipe: Recipe, t
     config = replace(CONFIG, recipe=recipe)
     undisturbed = outcome(records_of(events_of(config)))
     assert undisturbed != outcome(records_of(events_of(CONFIG)))
-    running = run_trial(replace(config, folder=tmp_path), *open_device(Placement(0, "cpu", 1)))
+    running = run_trial(replace(config, folder=tmp_path), open_device(Placement(0, "cpu", 1)))
     for _ in range(3):
         next(running)
     running.close()

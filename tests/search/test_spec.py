@@ -208,7 +208,7 @@ def test_a_grid_has_so_many_trials_and_no_more() -> None:
     ]
     assert read_spec(None, [*grid, "search.trials=19"]).search.trials == 19
     assert faults_of(None, *grid, "search.trials=20") == [
-        "search.trials: the grid has 18 settings besides the baseline, but 19 trials are asked for"
+        "search.trials: the grid has 18 settings besides the baseline, but 19 are asked for"
     ]
     assert read_spec(None, [*grid, "search.trials=18", "search.baseline=false"])
     assert "settings is needed" in faults_of(None, *grid, "space.eps={low=0.1, high=0.9, step=0.00001}")[0]

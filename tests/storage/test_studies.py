@@ -44,6 +44,25 @@ def test_what_is_written_is_read_back(database: Database, ledger: Ledger) -> Non
     assert list_studies(database)[0].num_ended == 1
 
 
+def test_each_trial_gets_its_own_rows_in_their_order(database: Database, ledger: Ledger) -> None:
+    with ledger.writing() as page:
+        for number in (1, 0):
+            page.add_trial(number, {"lr": float(number)}, 0, is_baseline=False)
+            for attempt in (1, 2):
+                page.start_attempt(number, slot=attempt)
+                page.charge(number, attempt, {"training": 10.0 * number + attempt})
+        for number, epoch in ((1, 1), (0, 1), (0, 2)):
+            cost = {"samples": CostValue(100.0 * number + epoch, "counted", None)}
+            page.record_epoch(
+                number, 1, epoch=epoch, train_loss=1.0, validation_loss=2.0, num_correct=9, num_images=10, costs=cost
+            )
+    first, second = load_study(database, "a").trials
+    assert (first.number, second.number) == (0, 1)
+    assert [(row.epoch, row.costs["samples"].value) for row in first.epochs] == [(1, 1.0), (2, 2.0)]
+    assert [(row.epoch, row.costs["samples"].value) for row in second.epochs] == [(1, 101.0)]
+    assert [(own.attempt, own.slot, own.bill["training"]) for own in second.attempts] == [(1, 1, 11.0), (2, 2, 12.0)]
+
+
 def test_an_epoch_is_recorded_once(database: Database, ledger: Ledger) -> None:
     with ledger.writing() as page:
         page.add_trial(0, {}, 0, is_baseline=False)

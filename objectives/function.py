@@ -1,0 +1,267 @@
+"""A training function of the user's own as a trial: any loop, any library, with a few lines about it.
+
+def train(params, context):
+    model = Model(**params)
+    saved = context.restore()
+    if saved is not None:
+        model.load(saved)
+    for epoch in context.epochs():
+        with context.training():
+            model.fit_once()
+        context.report(model.num_correct(), num_images=1000)
+        context.save(model.state())
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from operator import index
+from pathlib import Path
+from typing import Any, NoReturn
+
+from objectives.costs import Measurement, absent, accumulate, counted, measured
+from objectives.imports import find_callable
+from objectives.meters import Meters
+from objectives.meters.time import Stopwatch
+from objectives.seeds import derive_seed
+from objectives.states import read_state, write_state
+from objectives.trial import (
+    SAVED,
+    Device,
+    EpochEnded,
+    EpochRecord,
+    Event,
+    Finished,
+    FunctionConfig,
+    Infeasible,
+    Started,
+)
+
+
+class Context:
+    """What a training function is given beside its parameters.
+
+    Attributes:
+        seed: The trial's; NumPy's, torch's and Python's global random states are set from it at the start, and again
+            at the start of each epoch, so that a trial which continues draws what it would have drawn.
+        device: Where to train, as torch calls it: `cpu` or `cuda:0`.
+        num_epochs: Epochs that the spec asks for.
+    """
+
+    def __init__(self, config: FunctionConfig, device: Device, send: Callable[[Event], None]) -> None:
+        self.seed, self.num_epochs = config.seed, config.epochs
+        self.device = "cuda:0" if device.kind == "cuda" else "cpu"
+        self._config, self._described, self._send = config, device, send
+        self._watch = Stopwatch(device)
+        self._meters = Meters(device, self._watch)
+        self._records: list[EpochRecord] = []
+        self._costs: dict[str, Measurement] = {}
+        self._epoch = 0
+        _seed_everything(config.seed)
+
+    def restore(self) -> Any:
+        """Returns what was saved last, after which `epochs` continues; None in a trial that begins."""
+        path = self._saved_path
+        if path is None or not path.exists():
+            return None
+        kept = read_state(path)
+        self._records = [_record(plain) for plain in kept["records"]]
+        return kept["state"]
+
+    def epochs(self) -> Iterator[int]:
+        """Yields the number of each epoch that is still to do, from 1; it must be reported before the next."""
+        self._watch.lap("setup")
+        with self._watch.paused():
+            self._send(Started(self._config.number, self._described, len(self._records), self._watch.take_bill()))
+            for record in self._records:
+                self._send(EpochEnded(self._config.number, record, replayed=True))
+        for epoch in range(len(self._records) + 1, self.num_epochs + 1):
+            self._epoch = epoch
+            _seed_everything(derive_seed(self.seed, epoch, "epoch"))
+            yield epoch
+            if len(self._records) < epoch:
+                raise RuntimeError(f"epoch {epoch} was not reported: each needs context.report(...)")
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Meters what is done inside as this epoch's training: time, energy, memory. More than once, they add up."""
+        self._watch.lap("setup")
+        self._meters.start()
+        yield
+        costs = self._meters.stop()
+        before = self._costs or costs
+        self._costs = {
+            name: accumulate(name, [before[name], cost] if self._costs else [cost]) for name, cost in costs.items()
+        }
+
+    def report(
+        self,
+        num_correct: int,
+        num_images: int,
+        *,
+        train_loss: float | None = None,
+        validation_loss: float | None = None,
+        num_samples: int | None = None,
+        train_flops: float | None = None,
+    ) -> None:
+        """Ends an epoch: tells how good the model is now.
+
+        Args:
+            num_correct: Validation examples that it gets right.
+            num_images: Validation examples, at least 1.
+            train_loss: Mean over the pass; a trial whose loss is not finite is infeasible.
+            validation_loss: Mean after the pass; likewise.
+            num_samples: Examples trained on in this epoch.
+            train_flops: Floating-point operations of this epoch's training, 2 per multiply-add.
+
+        Raises:
+            RuntimeError: outside an epoch, for the second time in one, or where nothing was metered.
+            ValueError: for counts that cannot be.
+        """
+        correct, images = index(num_correct), index(num_images)
+        if not 0 <= correct <= images or images == 0:
+            raise ValueError(
+                f"0 <= num_correct <= num_images and num_images > 0 must hold, but got {correct}, {images}"
+            )
+        if self._epoch != len(self._records) + 1:
+            raise RuntimeError("context.report(...) ends an epoch of context.epochs(), once")
+        if not self._costs:
+            raise RuntimeError(f"epoch {self._epoch} was not metered: put its training in `with context.training():`")
+        evaluation_seconds = self._watch.lap("evaluation")
+        losses = [None if loss is None else float(loss) for loss in (train_loss, validation_loss)]
+        if any(loss is not None and not math.isfinite(loss) for loss in losses):
+            self.infeasible(f"diverged: the loss is not finite in epoch {self._epoch}")
+        costs = {
+            **self._costs,
+            "wall_seconds": measured((self._costs["device_seconds"].value or 0.0) + evaluation_seconds),
+            "train_flops": _told(train_flops),
+            "samples": _told(num_samples),
+        }
+        record = EpochRecord(self._epoch, losses[0], losses[1], correct, images, costs, self._watch.take_bill())
+        self._records.append(record)
+        self._costs = {}
+        with self._watch.paused():
+            self._send(EpochEnded(self._config.number, record))
+
+    def save(self, state: Any) -> None:
+        """Keeps a state to continue from after the last epoch that was reported; the one before is dropped.
+
+        Args:
+            state: None, flags, numbers, words, NumPy arrays of these and torch tensors, in lists, tuples and dicts: a
+                `state_dict()` is.
+
+        Raises:
+            StateFault: for anything else.
+        """
+        if (path := self._saved_path) is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_state(path, {"records": [asdict(record) for record in self._records], "state": state})
+        self._watch.lap("saving")
+
+    def infeasible(self, reason: str) -> NoReturn:
+        """Ends the trial: its setting cannot be trained. Samplers learn to stay away from it."""
+        raise _NotTrainable(reason)
+
+    def close(self) -> Event:
+        """Returns the event that ends a trial whose function has returned.
+
+        Raises:
+            RuntimeError: where it reported no epoch.
+        """
+        if not self._records:
+            raise RuntimeError("the function returned without a report of any epoch")
+        self._watch.lap("saving")
+        return Finished(self._config.number, self._watch.take_bill())
+
+    def give_up(self, reason: str) -> Event:
+        """Returns the event that ends a trial which cannot be trained."""
+        self._watch.lap("training")
+        return Infeasible(self._config.number, reason, self._watch.take_bill())
+
+    @property
+    def _saved_path(self) -> Path | None:
+        return None if self._config.folder is None else self._config.folder / SAVED
+
+
+class _NotTrainable(Exception):
+    """Raised by `Context.infeasible`."""
+
+
+class _Abandoned(BaseException):
+    """Ends the thread of a function that nobody listens to any more."""
+
+
+def run_function(config: FunctionConfig, device: Device) -> Iterator[Event]:
+    """Runs one trial of a training function and yields what happens, as `run_trial` does for the built-in training.
+
+    The function runs in a thread of its own, which waits whenever it has told something until the next event is asked
+    for. Closing the iterator lets it go no further than its next word to the context.
+
+    Args:
+        config: The setting.
+        device: What the slot runs on.
+
+    Raises:
+        Exception: whatever the function raises.
+    """
+    told: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    goes_on, abandoned = threading.Semaphore(0), threading.Event()
+    raised: list[BaseException] = []
+
+    def send(event: Event) -> None:
+        told.put(event)
+        goes_on.acquire()
+        if abandoned.is_set():
+            raise _Abandoned
+
+    context = Context(config, device, send)
+
+    def work() -> None:
+        try:
+            find_callable(config.train)(dict(config.params), context)
+        except BaseException as error:  # noqa: BLE001  SystemExit too must reach the slot
+            raised.append(error)
+        told.put(None)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while (event := told.get()) is not None:
+            yield event
+            goes_on.release()
+    finally:
+        abandoned.set()
+        goes_on.release()
+    match raised:
+        case []:
+            yield context.close()
+        case [_NotTrainable() as error]:
+            yield context.give_up(str(error))
+        case [Exception() as error]:
+            raise error
+        case [error]:
+            raise RuntimeError(f"the function ended with {type(error).__name__}: {error}") from error
+
+
+def _told(value: float | None) -> Measurement:
+    return absent("the training function did not tell it") if value is None else counted(float(value))
+
+
+def _record(plain: Mapping[str, Any]) -> EpochRecord:
+    costs = {name: Measurement(**cost) for name, cost in plain["costs"].items()}
+    return EpochRecord(**{**plain, "costs": costs})
+
+
+def _seed_everything(seed: int) -> None:
+    """Sets the global random states of Python, and of NumPy and torch where they are loaded."""
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed % 2**32)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)

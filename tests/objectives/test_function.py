@@ -1,0 +1,220 @@
+"""A training function as a trial: what it tells becomes events, what it saves it continues from."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from objectives.function import Context, run_function
+from objectives.slot import run_bundle
+from objectives.trial import Device, EpochEnded, Event, Failed, Finished, FunctionConfig, Infeasible, Started
+
+CPU = Device("cpu", "a CPU", "here", 1, "2.14.1")
+CONFIG = FunctionConfig(0, "own_functions:train", {"gain": 2}, epochs=3, seed=5)
+
+Train = Callable[[dict[str, Any], Context], None]
+
+
+def counts(params: dict[str, Any], context: Context) -> None:
+    """Adds up random draws: a run that draws otherwise shows it."""
+    total = context.restore() or 0.0
+    for _ in context.epochs():
+        with context.training():
+            total += params["gain"] * float(np.random.rand())
+        context.report(round(100 * total), 1000, train_loss=total)
+        context.save(total)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Iterator[Event]]:
+    module = ModuleType("own_functions")
+    monkeypatch.setitem(sys.modules, "own_functions", module)
+
+    def begin(train: Train, config: FunctionConfig = CONFIG) -> Iterator[Event]:
+        module.train = train  # type: ignore[attr-defined]
+        return run_bundle([config], CPU)
+
+    return begin
+
+
+def losses(events: list[Event]) -> list[float | None]:
+    return [event.record.train_loss for event in events if isinstance(event, EpochEnded)]
+
+
+def test_what_it_tells_becomes_events(run: Callable[..., Iterator[Event]]) -> None:
+    begun = time.perf_counter()
+    started, *epochs, finished = run(counts)
+    elapsed = time.perf_counter() - begun
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    assert [type(event) for event in epochs] == [EpochEnded] * 3
+    record = epochs[1].record  # type: ignore[union-attr]
+    assert (record.epoch, record.num_images, record.validation_loss) == (2, 1000, None)
+    assert record.costs["device_seconds"].value > 0
+    assert record.costs["train_flops"].reason == "the training function did not tell it"
+    bills = [started.bill, finished.bill, *(event.record.bill for event in epochs)]  # type: ignore[union-attr]
+    assert sum(seconds for bill in bills for seconds in bill.values()) == pytest.approx(elapsed, abs=0.02)
+
+
+def test_a_trial_that_was_cut_off_continues_and_ends_equal(run: Callable[..., Iterator[Event]], tmp_path: Path) -> None:
+    undisturbed = losses(list(run(counts)))
+    config = replace(CONFIG, folder=tmp_path / "trial-00000")
+    running = run(counts, config)
+    assert [type(next(running)) for _ in range(3)] == [Started, EpochEnded, EpochEnded]
+    time.sleep(0.2)
+    running.close()  # type: ignore[attr-defined]
+    started, *rest = run(counts, config)
+    assert isinstance(started, Started)
+    assert started.epoch == 1  # the second epoch was told and not yet saved
+    assert [event.replayed for event in rest if isinstance(event, EpochEnded)] == [True, False, False]
+    assert losses(rest) == undisturbed
+
+
+def test_nobodys_listening_ends_the_thread(run: Callable[..., Iterator[Event]]) -> None:
+    before = threading.active_count()
+    running = run(counts, replace(CONFIG, epochs=100_000))
+    next(running)
+    running.close()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_clock_stands_still_while_nobody_asks(run: Callable[..., Iterator[Event]]) -> None:
+    running = run(counts)
+    next(running)
+    time.sleep(0.3)
+    event = next(running)
+    assert isinstance(event, EpochEnded)
+    assert sum(event.record.bill.values()) < 0.2
+
+
+def nothing(_params: dict[str, Any], _context: Context) -> None: ...
+
+
+def skips(_params: dict[str, Any], context: Context) -> None:
+    for _ in context.epochs():
+        pass
+
+
+def unmetered(_params: dict[str, Any], context: Context) -> None:
+    for _ in context.epochs():
+        context.report(1, 2)
+
+
+def twice(_params: dict[str, Any], context: Context) -> None:
+    for _ in context.epochs():
+        with context.training():
+            pass
+        context.report(1, 2)
+        context.report(1, 2)
+
+
+def impossible(_params: dict[str, Any], context: Context) -> None:
+    for _ in context.epochs():
+        with context.training():
+            pass
+        context.report(3, 2)
+
+
+def leaves(_params: dict[str, Any], _context: Context) -> None:
+    sys.exit(3)
+
+
+def keeps_an_object(_params: dict[str, Any], context: Context) -> None:
+    for _ in context.epochs():
+        with context.training():
+            pass
+        context.report(1, 2)
+        context.save({"model": object()})
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        (nothing, "returned without a report of any epoch"),
+        (skips, "epoch 1 was not reported: each needs context.report"),
+        (unmetered, "epoch 1 was not metered: put its training in `with context.training():`"),
+        (twice, "ends an epoch of context.epochs(), once"),
+        (impossible, "0 <= num_correct <= num_images and num_images > 0 must hold, but got 3, 2"),
+        (leaves, "the function ended with SystemExit: 3"),
+        (
+            keeps_an_object,
+            "state['model']: a plain value, a NumPy array, a torch tensor",
+        ),
+    ],
+)
+def test_what_a_function_does_wrong_is_told_in_one_line(
+    run: Callable[..., Iterator[Event]], tmp_path: Path, train: Train, words: str
+) -> None:
+    *_, last = run(train, replace(CONFIG, folder=tmp_path))
+    assert isinstance(last, Failed)
+    assert words in last.reason
+    assert last.bill["lost"] >= 0
+    assert "(test_function.py:" in last.reason or train in (nothing, leaves, skips)
+
+
+def diverges(_params: dict[str, Any], context: Context) -> None:
+    for epoch in context.epochs():
+        with context.training():
+            pass
+        context.report(1, 2, train_loss=float("nan") if epoch == 2 else 1.0)
+
+
+def gives_up(_params: dict[str, Any], context: Context) -> None:
+    context.infeasible("the width must be even")
+
+
+def exhausts(_params: dict[str, Any], _context: Context) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("train", "reason"),
+    [
+        (diverges, "diverged: the loss is not finite in epoch 2"),
+        (gives_up, "the width must be even"),
+        (exhausts, "out of memory on a CPU"),
+    ],
+)
+def test_a_setting_that_cannot_be_trained_is_infeasible(
+    run: Callable[..., Iterator[Event]], train: Train, reason: str
+) -> None:
+    *_, last = run(train)
+    assert isinstance(last, Infeasible)
+    assert last.reason == reason
+
+
+def stops_early(_params: dict[str, Any], context: Context) -> None:
+    for epoch in context.epochs():
+        with context.training():
+            pass
+        with context.training():
+            time.sleep(0.02)
+        context.report(1, 2, num_samples=64, train_flops=1e6)
+        if epoch == 2:
+            break
+
+
+def test_a_function_may_stop_early_and_count_for_itself(run: Callable[..., Iterator[Event]]) -> None:
+    _, first, _, last = run(stops_early)
+    assert isinstance(last, Finished)
+    assert isinstance(first, EpochEnded)
+    costs = first.record.costs
+    assert (costs["samples"].value, costs["train_flops"].value, costs["samples"].method) == (64.0, 1e6, "counted")
+    assert costs["device_seconds"].value >= 0.02  # type: ignore[operator]
+
+
+def test_an_iterator_that_is_closed_before_it_began_leaves_nothing(run: Callable[..., Iterator[Event]]) -> None:
+    run(counts)
+    run_function(CONFIG, CPU).close()  # type: ignore[attr-defined]
