@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
-from dashboards.summary import summarize
+from dashboards.summary import Summary, summarize
+from objectives.front import front
 from objectives.trial import CHECKPOINT
 from storage import leases
 from storage.artifacts import Artifact, list_artifacts, remove_artifacts, remove_empty_folders
 from storage.database import Database
-from storage.studies import StudyLine, StudyRow, list_studies, load_study
+from storage.studies import StudyLine, StudyRow, TrialRow, list_studies, load_study
 
 TRAINED, UNFINISHED, USELESS = ("complete", "stopped"), ("running", "waiting"), ("failed", "infeasible")
 PART = ".part"
@@ -54,15 +57,40 @@ class Holding:
 def needed_weights(study: StudyRow) -> set[tuple[int, int]]:
     """Returns the weights, as (trial, epoch), that a study still needs.
 
-    These are the front's and the last ones of each trial that was trained to its end. The front is that of the ended
-    trials: a point of a trial under way may yet vanish from it, with what it beats coming back. All weights of a trial
-    under way are needed, since it may end on the front with any of them.
+    These are the last ones of each trial that was trained to its end, and those on the front: of the trials, and of the
+    settings with the means over their seeds. A setting of which a trial is under way, or still to come, is not on it
+    yet: its points may vanish, with what they beat coming back. All of its weights are needed, since it may end on the
+    front with any of them.
     """
-    ended = summarize(replace(study, trials=tuple(trial for trial in study.trials if trial.state in TRAINED)))
-    under_way = (trial for trial in study.trials if trial.state in UNFINISHED)
-    return {(point.trial, point.epoch) for point in (*ended.front, *ended.finals)} | {
-        (trial.number, epoch.epoch) for trial in under_way for epoch in trial.epochs
-    }
+    repeats = study.spec.get("search", {}).get("repeats", 1)
+    settings: dict[int, list[TrialRow]] = defaultdict(list)
+    for trial in study.trials:
+        settings[trial.number // repeats].append(trial)
+    whole = {number: trials for number, trials in settings.items() if _is_whole(trials, repeats)}
+    ended = [trial for trials in whole.values() for trial in trials if trial.state in TRAINED]
+    summary = summarize(replace(study, trials=tuple(ended)))
+    needed = {(point.trial, point.epoch) for point in (*summary.front, *summary.finals)}
+    for number, epoch in _front_of_settings(summary, repeats) if repeats > 1 else ():
+        needed |= {(trial.number, epoch) for trial in whole[number]}
+    for trials in (trials for number, trials in settings.items() if number not in whole):
+        needed |= {(trial.number, epoch.epoch) for trial in trials for epoch in trial.epochs}
+    return needed
+
+
+def _is_whole(trials: Sequence[TrialRow], repeats: int) -> bool:
+    return len(trials) == repeats and not any(trial.state in UNFINISHED for trial in trials)
+
+
+def _front_of_settings(summary: Summary, repeats: int) -> list[tuple[int, int]]:
+    """Returns which settings are on the front after which epochs, by their means over the seeds."""
+    seeds: dict[tuple[int, int], list[list[float]]] = defaultdict(list)
+    for trial, curve in summary.curves.items():
+        for point in curve:
+            costs = [point.value(name) for name in summary.minimize]
+            seeds[trial // repeats, point.epoch].append([-point.accuracy, *(cost or 0.0 for cost in costs)])
+    means = [[fmean(column) for column in zip(*values, strict=True)] for values in seeds.values()]
+    keys = list(seeds)
+    return [keys[index] for index in front(means)]
 
 
 def find_removable(study: StudyRow, files: Iterable[Artifact]) -> list[Artifact]:
