@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 import typer
 
 from search.commands import choosing, clearing, looking, running
+from search.commands.completion import mend_bash_words
 from search.commands.console import tell
 from search.faults import Faults
 from storage.faults import StorageFault
@@ -28,6 +30,8 @@ for room in (running, looking, choosing, clearing):
 def main() -> None:
     """Runs the command line: exit 0 done, 2 the user's mistake, 3 some trials failed, 130 interrupted."""
     gc.set_threshold(100_000)  # imports make many objects and no garbage: a third less time to the first line
+    if os.environ.get("_PARETUNE_COMPLETE") == "complete_bash":
+        mend_bash_words(os.environ)
     try:
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:  # what typer finds wrong with the flags

@@ -22,7 +22,7 @@ KINDS = ("weights", "checkpoints", "other")
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Examples: [cyan]paretune delete mnist5k-cnn[/]   [cyan]paretune delete mnist5k-cnn --yes[/]")
 def delete(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -60,8 +60,10 @@ def gc(
 ) -> None:
     """Remove weights and checkpoints that nothing needs any more; the front's and each trial's last weights stay.
 
-    Removed are folders of deleted studies, half-written files, checkpoints of trials that ended, weights that are
-    neither on the front nor a trial's last, and all of failed and infeasible trials. A running study is left alone.
+    What goes: folders of deleted studies, half-written files,
+    checkpoints of trials that ended, all of failed and infeasible trials,
+    weights that are neither on the front nor a trial's last.
+    A running study is left alone.
     """
     from search.cleanup import clean, survey
     from storage.database import Database

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from search.commands.completion import complete_name
 from search.commands.console import new_table, print_json, standard_output
 from search.commands.options import DEFAULT_URL, AsJson, Name, Storage
 from search.faults import Faults
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command("list")
+@app.command("list", epilog="Examples: [cyan]paretune list[/]   [cyan]paretune list --json[/]")
 def list_(storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List the studies."""
     from storage.database import Database
@@ -56,7 +57,13 @@ def show(
     ] = None,
     others: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="NAME", help="Another study to compare with.", show_default=False),
+        typer.Option(
+            "--with",
+            metavar="NAME",
+            help="Another study to compare with.",
+            autocompletion=complete_name,
+            show_default=False,
+        ),
     ] = None,
     table: Annotated[
         str | None,

@@ -6,22 +6,11 @@ from typing import Annotated
 
 import typer
 
-from storage.faults import StorageFault
+from search.commands.completion import complete_name
 
 DEFAULT_URL = "sqlite:///paretune.db"
 
-
-def _complete_name(incomplete: str) -> list[str]:
-    from storage.database import Database
-    from storage.studies import list_studies
-
-    try:
-        return [line.name for line in list_studies(Database(DEFAULT_URL)) if line.name.startswith(incomplete)]
-    except StorageFault:
-        return []
-
-
-Name = Annotated[str, typer.Argument(help="The study.", autocompletion=_complete_name, show_default=False)]
+Name = Annotated[str, typer.Argument(help="The study.", autocompletion=complete_name, show_default=False)]
 Storage = Annotated[str, typer.Option("--storage", envvar="PARETUNE_STORAGE", help="Database URL.", metavar="URL")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing while it runs.")]

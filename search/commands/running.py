@@ -99,7 +99,7 @@ def resume(
         )
 
 
-@app.command()
+@app.command(epilog="Example: [cyan]paretune stop mnist5k-cnn[/]")
 def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Stop a running study; everything is saved, `resume` continues it."""
     from search import sweeps

@@ -16,8 +16,10 @@ import optuna
 import psutil
 import pytest
 from commands import COMMAND, Run, run_paretune, write_quick_spec
+from typer.main import get_command
 
 from dashboards.figures import FIGURES
+from search.cli import app
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.studies import TrialRow, load_study
@@ -308,8 +310,12 @@ def test_help_names_every_figure(paretune: Run) -> None:
 
 
 def test_help_and_example(paretune: Run) -> None:
-    for command in ("launch", "resume", "list", "show", "pick", "report", "stop", "delete"):
-        assert "--storage" in paretune(command, "--help", check=True).stdout
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert {"launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc"} <= set(commands)
+    for command in commands:
+        told = paretune(command, "--help", check=True).stdout
+        assert "--storage" in told
+        assert f"paretune {command}" in told.partition("Example")[2]
     assert "[objective]" in paretune("launch", "--example", check=True).stdout
 
 

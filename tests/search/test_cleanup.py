@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from commands import Run, run_paretune
-from synthetic import summary_of, trial
+from synthetic import SPEC, summary_of, trial
 
 from objectives.trial import EpochEnded, Event
 from search import sweeps
@@ -71,6 +71,28 @@ def test_weights_of_the_front_of_ended_trials_and_last_ones_are_needed() -> None
     assert needed_weights(summary.study) == {(0, 2), (1, 1), (1, 2), (2, 1), (2, 2)}
     ended = [replace(row, state="complete") if row.number == 2 else row for row in summary.study.trials]
     assert needed_weights(replace(summary.study, trials=tuple(ended))) == {(0, 2), (1, 2), (2, 1), (2, 2)}
+
+
+def test_weights_of_settings_on_the_front_are_needed_with_all_their_seeds() -> None:
+    spec = {**SPEC, "search": {"sampler": "tpe", "repeats": 2}}
+    summary = summary_of(
+        trial(0, [(700, 1.0), (500, 1.0), (100, 1.0)]),
+        trial(1, [(900, 1.0), (920, 1.0), (930, 1.0)]),
+        trial(2, [(860, 1.5), (870, 2.0)]),
+        trial(3, [(860, 1.5), (870, 2.0)]),
+        trial(4, [(999, 0.1), (999, 0.1)]),
+        trial(5, [(999, 0.1)], "waiting"),
+        spec=spec,
+    )
+    ended = {(0, 3), (1, 1), (1, 2), (1, 3), (2, 2), (3, 2)}
+    by_means = {(0, 1), (1, 1), (2, 1), (3, 1), (2, 2), (3, 2)}
+    assert needed_weights(summary.study) == ended | by_means | {(4, 1), (4, 2), (5, 1)}
+
+
+@pytest.mark.parametrize("settings", [[], ["search.repeats=2", "search.trials=6", "objective.epochs=5"]])
+def test_what_a_coordinator_keeps_is_not_removed(quick_spec: Path, database: Database, settings: list[str]) -> None:
+    sweeps.launch(read_spec(quick_spec, [INLINE, *settings]), database, silent)
+    assert [holding.removable for holding in survey(database)] == [()]
 
 
 def test_a_sweep_leaves_nothing_to_remove(database: Database, study: StudyRow) -> None:

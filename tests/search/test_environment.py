@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,24 @@ def test_code_is_found_without_importing_it(tmp_path: Path, monkeypatch: pytest.
     assert digest_code("deep_nets.wide.net:build") not in (None, first)
     assert digest_code("deep_nets.wide.other:build") is None
     assert not any(name.startswith("deep_nets") for name in sys.modules)
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        ("alone.py", "alone:net"),
+        ("of_spaces/inner/net.py", "of_spaces.inner.net:build"),
+        ("package/__init__.py", "package:net"),
+        ("package/inner/__init__.py", "package.inner:net"),
+    ],
+)
+def test_code_is_found_where_it_may_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, path: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "package").mkdir(exist_ok=True)
+    (tmp_path / "package" / "__init__.py").touch()
+    (tmp_path / file).write_text("x = 1")
+    assert digest_code(path) == sha256(b"x = 1").hexdigest()
 
 
 def test_looking_imports_nothing_heavy() -> None:
