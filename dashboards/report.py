@@ -46,6 +46,7 @@ def render_report(summary: Summary) -> str:
         figures=single,
         drawn={name: _embed(figure) for name, figure in drawn.items()},
         heights={name: figure.layout.height for name, figure in drawn.items()},
+        widths={name: (figure.layout.meta or {}).get("least_width", 0) for name, figure in drawn.items()},
         shown=_shown_trials(summary),
         answers=answer_all(summary),
         bill=lines,
