@@ -12,6 +12,7 @@ from dashboards.summary import Summary, bill_lines, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.costs import COSTS
 from objectives.intervals import wilson_interval
+from storage.collector import collector_rests
 from storage.studies import TrialRow
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def write_report(summary: Summary, path: Path) -> None:
     path.write_text(render_report(summary), encoding="utf-8")
 
 
+@collector_rests()
 def render_report(summary: Summary) -> str:
     """Returns the report as HTML, with plotly's script in it."""
     from jinja2 import Environment, PackageLoader

@@ -15,6 +15,7 @@ from dashboards.totals import CostsSoFar, Totals
 from objectives.costs import COSTS
 from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import wilson_interval
+from storage.collector import collector_rests
 from storage.studies import StudyRow, TrialRow
 
 CANDIDATE_STATES = ("complete", "stopped", "running", "waiting")
@@ -99,6 +100,7 @@ def first_cost(minimize: Sequence[str]) -> str:
     return minimize[0] if minimize else "device_seconds"
 
 
+@collector_rests()
 def summarize(study: StudyRow) -> Summary:
     """Returns what a study has come to."""
     minimize = tuple(study.spec["objective"]["minimize"])

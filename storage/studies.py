@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, Row, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from storage import leases, tables
+from storage.collector import collector_rests
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import CostValue
@@ -142,7 +142,7 @@ def load_study(database: Database, name: str) -> StudyRow:
         row = _find(connection, name)
         mark = (str(database), *_last_epoch(connection, row.uuid))
         held = _HELD.get(mark)
-        with _uncollected():
+        with collector_rests():
             epochs = (
                 _read_epochs(connection, row.uuid) if held is None else {own.number: own.epochs for own in held.trials}
             )
@@ -287,21 +287,6 @@ def _read_attempts(connection: Connection, study: str) -> dict[int, list[Attempt
     for trial, attempt, *row in _rows(connection, tables.attempts, study, "trial", "attempt", *names):
         attempts[trial].append(AttemptRow(**dict(zip(names, row, strict=True)), bill=bills[trial, attempt]))
     return attempts
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keeps the garbage collector from walking through all records each time that some more were made.
-
-    They hold no cycles, and the walks take as long as the reading.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _last_epoch(connection: Connection, study: str) -> tuple[Any, ...]:

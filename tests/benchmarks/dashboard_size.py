@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results/dashboard_size.json")
     chosen = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", module="optuna")
     facts = machine_facts("optuna", "plotly", "sqlalchemy")
     rows = []
     for num_trials in chosen.trials:

@@ -89,20 +89,12 @@ def test_of_a_study_that_is_held_only_what_may_have_changed_is_read_again(databa
     assert fresh is not first
 
 
-def test_the_garbage_collector_rests_while_records_are_made_and_goes_on_after_a_fault(
+def test_the_collector_rests_while_records_are_made(
     database: Database, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-
-    def fail(*_: object) -> None:
-        seen.append(gc.isenabled())
-        raise RuntimeError
-
+    monkeypatch.setattr("storage.studies._read_epochs", lambda *_: seen.append(gc.isenabled()) or {})
     load_study(database, "a")  # nobody holds it
-    assert gc.isenabled()
-    monkeypatch.setattr("storage.studies._read_epochs", fail)
-    with pytest.raises(RuntimeError):
-        load_study(database, "a")
     assert (seen, gc.isenabled()) == ([False], True)
 
 
