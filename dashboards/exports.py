@@ -7,12 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dashboards.figures import Figure
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 WIDTH = 1280
 """Of an image, in pixels; a page fits its window."""
+
+STILL_HEADING = 36
+"""Height of an image's heading, in pixels, where there were no menus."""
 
 
 class NoImages(Exception):
@@ -59,7 +65,8 @@ def _write_html(figure: Figure, info: Any, path: Path) -> None:
 
 
 def _write_image(figure: Figure, info: Any, path: Path) -> None:
-    drawn = figure.draw(info)
+    name = f"{info.study}: " if hasattr(info, "study") else ""
+    drawn = as_still(figure.draw(info), f"{name}{figure.title}")
     with path.open("wb") as file:  # found out first: it is quick, an image is not
         try:
             file.write(drawn.to_image(format=path.suffix.removeprefix("."), width=WIDTH))
@@ -69,6 +76,21 @@ def _write_image(figure: Figure, info: Any, path: Path) -> None:
                 f"{path.name}: an image needs kaleido (`pip install paretune[images]`) and a Chrome or Chromium; "
                 f".html and .json need neither: {_first_line(str(error))}"
             ) from error
+
+
+def as_still(drawn: go.Figure, heading: str) -> go.Figure:
+    """Returns a figure for paper: with a heading in the place of the menus, which nobody can open there."""
+    more = 0 if drawn.layout.updatemenus else STILL_HEADING
+    notes = drawn.layout.title.text
+    return drawn.update_layout(
+        title={"text": f"<b>{heading}</b>" + (f"<br>{notes}" if notes else ""), "font": {"size": 16}},
+        title_x=0.01,
+        title_y=1,
+        title_yanchor="top",
+        title_pad_t=14,
+        height=drawn.layout.height + more,
+        margin_t=drawn.layout.margin.t + more,
+    ).update_layout(updatemenus=[], overwrite=True)
 
 
 def _write_json(_figure: Figure, info: Any, path: Path) -> None:

@@ -33,5 +33,16 @@ LAYOUT: dict[str, Any] = {
     "margin": {"l": 70, "r": 20, "t": 60, "b": 60},
     "height": 520,
     "hoverlabel": {"align": "left"},
-    "legend": {"orientation": "h", "x": 0, "y": -0.18, "itemsizing": "constant"},
+    "legend": {
+        "orientation": "h",
+        "x": 0,
+        "y": 0,
+        "yref": "container",
+        "yanchor": "bottom",
+        "itemsizing": "constant",
+        "tracegroupgap": 0,
+    },
 }
+
+LEGEND_ABOVE: dict[str, Any] = {"orientation": "h", "x": 0, "y": 1, "yref": "paper", "yanchor": "bottom"}
+"""The legend of a figure that is as high as what it shows, so that it is in sight with the first bars."""

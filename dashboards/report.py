@@ -14,6 +14,7 @@ from dashboards.summary import Checkpoint, Summary, bill_lines, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from objectives.costs import COSTS
 from objectives.intervals import seeds_interval
+from storage.collector import collector_rests
 from storage.studies import StudyRow, TrialRow
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def write_report(summary: Summary, path: Path) -> None:
     path.write_text(render_report(summary), encoding="utf-8")
 
 
+@collector_rests()
 def render_report(summary: Summary) -> str:
     """Returns the report as HTML, with plotly's script in it."""
     from jinja2 import Environment, PackageLoader
@@ -48,6 +50,7 @@ def render_report(summary: Summary) -> str:
         figures=single,
         drawn={name: _embed(figure) for name, figure in drawn.items()},
         heights={name: figure.layout.height for name, figure in drawn.items()},
+        widths={name: (figure.layout.meta or {}).get("least_width", 0) for name, figure in drawn.items()},
         shown=_shown_trials(summary),
         answers=answer_all(summary),
         bill=lines,

@@ -16,6 +16,7 @@ from dashboards.totals import CostsSoFar, MeanCosts, Totals
 from objectives.costs import COSTS, Measurement
 from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import seeds_interval, wilson_interval
+from storage.collector import collector_rests
 from storage.studies import StudyRow, TrialRow
 
 CANDIDATE_STATES = ("complete", "stopped", "running", "waiting")
@@ -109,6 +110,7 @@ def first_cost(minimize: Sequence[str]) -> str:
     return minimize[0] if minimize else "device_seconds"
 
 
+@collector_rests()
 def summarize(study: StudyRow) -> Summary:
     """Returns what a study has come to."""
     minimize = tuple(study.spec["objective"]["minimize"])

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, Row, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from storage import leases, tables
+from storage.collector import collector_rests
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import CostValue
@@ -100,6 +102,10 @@ class StudyLine:
     created_at: datetime
 
 
+_HELD: WeakValueDictionary[tuple[Any, ...], StudyRow] = WeakValueDictionary()
+"""Studies that somebody still holds. Epochs are only ever added, so while none was they need not be read again."""
+
+
 def create_study(
     database: Database, name: str, spec: Mapping[str, Any], num_trials: int, data: Mapping[str, Any]
 ) -> str:
@@ -137,7 +143,13 @@ def load_study(database: Database, name: str) -> StudyRow:
     database.check()
     with database.read() as connection:
         row = _find(connection, name)
-        trials = _read_trials(connection, row.uuid)
+        mark = (str(database), *_last_epoch(connection, row.uuid))
+        held = _HELD.get(mark)
+        with collector_rests():
+            epochs = (
+                _read_epochs(connection, row.uuid) if held is None else {own.number: own.epochs for own in held.trials}
+            )
+            trials = _read_trials(connection, row.uuid, epochs)
         tests = {
             (trial, epoch): (num_correct, num_images)
             for trial, epoch, num_correct, num_images in _rows(
@@ -145,7 +157,7 @@ def load_study(database: Database, name: str) -> StudyRow:
             )
         }
         state = _state(connection, row)
-    return StudyRow(
+    study = StudyRow(
         row.uuid,
         row.name,
         state,
@@ -158,6 +170,8 @@ def load_study(database: Database, name: str) -> StudyRow:
         tests,
         tuple(row.environments),
     )
+    _HELD[mark] = study
+    return study
 
 
 def list_studies(database: Database) -> list[StudyLine]:
@@ -248,8 +262,8 @@ def _state(connection: Connection, row: Row[Any]) -> str:
     return "running" if leases.is_live(holder, held.expires_at) else "interrupted"
 
 
-def _read_trials(connection: Connection, study: str) -> tuple[TrialRow, ...]:
-    epochs, attempts = _read_epochs(connection, study), _read_attempts(connection, study)
+def _read_trials(connection: Connection, study: str, epochs: Mapping[int, Sequence[EpochRow]]) -> tuple[TrialRow, ...]:
+    attempts = _read_attempts(connection, study)
     costs: dict[int, dict[str, CostValue]] = defaultdict(dict)
     for trial, name, *cost in _rows(connection, tables.trial_costs, study, "trial", "name", *CostValue._fields):
         costs[trial][name] = CostValue(*cost)
@@ -258,7 +272,7 @@ def _read_trials(connection: Connection, study: str) -> tuple[TrialRow, ...]:
         TrialRow(
             **dict(zip(names, row, strict=True)),
             costs=costs[number],
-            epochs=tuple(epochs[number]),
+            epochs=tuple(epochs.get(number, ())),
             attempts=tuple(attempts[number]),
         )
         for number, *row in _rows(connection, tables.trials, study, "number", *names)
@@ -288,6 +302,13 @@ def _read_attempts(connection: Connection, study: str) -> dict[int, list[Attempt
     for trial, attempt, *row in _rows(connection, tables.attempts, study, "trial", "attempt", *names):
         attempts[trial].append(AttemptRow(**dict(zip(names, row, strict=True)), bill=bills[trial, attempt]))
     return attempts
+
+
+def _last_epoch(connection: Connection, study: str) -> tuple[Any, ...]:
+    """Returns what changes whenever an epoch is added: the study, how many there are, and when the last came."""
+    epochs = tables.epochs.c
+    counted = select(func.count(), func.max(epochs.recorded_at)).where(epochs.study == study)
+    return (study, *connection.execute(counted).one())
 
 
 def _own_fields(record: type[EpochRow | AttemptRow | TrialRow], table: Table) -> list[str]:

@@ -80,7 +80,8 @@ FIGURES: dict[str, Figure] = {
     ),
     "slices": Figure(
         "Parameter by parameter",
-        "Each trial's last accuracy and cost against each parameter; the other parameters differ too.",
+        "Each trial's last accuracy and cost against each parameter; the other parameters differ too. Choose "
+        "`everything` to see the trials that stayed far below the best.",
         _of_first(trace_slices),
         draw_slices,
     ),
@@ -100,7 +101,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "spending": Figure(
         "Where the compute went",
-        "Slot seconds billed. Each block divides the same bill, so its bars add up to it.",
+        "Slot seconds billed. Each block divides the same bill, so its bars add up to it; in brackets how many trials.",
         _of_first(trace_spending),
         draw_spending,
         tell_spending,

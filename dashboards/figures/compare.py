@@ -92,7 +92,7 @@ def draw_compare(info: CompareInfo) -> go.Figure:
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
     return figure.update_layout(
         title={"text": "<br>".join(notes), "font": {"size": 14}, "y": 0.97, "yanchor": "top", "x": 0.01},
-        legend_y=-0.24,
+        showlegend=True,
         updatemenus=[
             menu(0, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
             menu(0.24, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from operator import ge
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,18 +75,19 @@ def draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
 
     if not info.steps:
         return empty_figure("no trial has ended yet, or none that fixed the scales")
-    spent = [short(step.spent_seconds, 6) for step in info.steps]
-    trials = [step.num_trials for step in info.steps]
-    figure = go.Figure(layout={**LAYOUT, "height": 420})
+    steps = _bends(info.steps)
+    spent = [short(step.spent_seconds, 6) for step in steps]
+    trials = [step.num_trials for step in steps]
+    figure = go.Figure(layout={**LAYOUT, "height": 420, "margin": {**LAYOUT["margin"], "l": 100}})
     figure.add_scatter(
         x=spent,
-        y=[round(step.hypervolume, 5) for step in info.steps],
+        y=[round(step.hypervolume, 5) for step in steps],
         mode="lines",
         line={"shape": "hv", "color": BLUE, "width": 2.5},
         text=[
             f"trial {step.trial} ended, {step.num_trials:,} by then<br>"
             f"{cost_words('device_seconds', step.spent_seconds)} billed"
-            for step in info.steps
+            for step in steps
         ],
         hovertemplate="%{text}<br>hypervolume %{y:.3f}<extra></extra>",
     )
@@ -103,6 +105,12 @@ def draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
             menu(0.24, [choose_scale("x: linear", "linear"), choose_scale("x: logarithmic", "log")]),
         ]
     )
+
+
+def _bends(steps: list[Step]) -> list[Step]:
+    """Returns the first step, those that raise the line, and the last: between them it is flat."""
+    raised = [after for before, after in pairwise(steps) if after.hypervolume > before.hypervolume]
+    return list(dict.fromkeys([steps[0], *raised, steps[-1]]))
 
 
 def _ended(summary: Summary) -> list[tuple[TrialRow | None, float]]:

@@ -35,6 +35,9 @@ NUM_DEALS = 200
 LEAST_TRIALS = 8
 """Complete trials below which no share is given: four bins of two say nothing."""
 
+BAR, BETWEEN = 40, 50
+"""Height of a bar with its space, and of the space between two outcomes, in pixels."""
+
 CHANCE = "not told apart from chance"
 
 
@@ -99,52 +102,20 @@ def draw_importance(info: ImportanceInfo) -> go.Figure:
     if not info.outcomes:
         return empty_figure(_too_few(info))
     titles = [f"for {_words(outcome.name)}" for outcome in info.outcomes]
-    figure = make_subplots(rows=1, cols=len(info.outcomes), subplot_titles=titles, horizontal_spacing=0.14)
-    for column, outcome in enumerate(info.outcomes, start=1):
-        shares = outcome.shares[::-1]
-        names = [share.parameter for share in shares]
-        color = BLUE if outcome.name == "accuracy" else GREEN
-        figure.add_bar(
-            x=[100 * share.share for share in shares],
-            y=names,
-            orientation="h",
-            marker={"color": [color if share.is_told_apart else GREY for share in shares]},
-            hovertext=[_hover(share, outcome.name) for share in shares],
-            hoverinfo="text",
-            showlegend=False,
-            row=1,
-            col=column,
-        )
-        figure.add_scatter(
-            name="95 % chance level",
-            x=[100 * share.chance for share in shares],
-            y=names,
-            mode="markers",
-            marker={"symbol": "line-ns", "size": 26, "line": {"width": 3, "color": BLACK}},
-            hovertemplate="chance gives up to %{x:.0f} %<extra></extra>",
-            showlegend=column == 1,
-            row=1,
-            col=column,
-        )
-        figure.add_scatter(
-            x=[100 * max(share.share, share.chance) + 2 for share in shares],
-            y=names,
-            mode="text",
-            text=[share_words(share.share) + ("" if share.is_told_apart else f", {CHANCE}") for share in shares],
-            textposition="middle right",
-            hoverinfo="skip",
-            showlegend=False,
-            cliponaxis=False,
-            row=1,
-            col=column,
-        )
-    figure.update_xaxes(title="share of the variance explained (%)", range=[0, 112])
-    figure.update_yaxes(ticksuffix="  ")
-    height = 190 + 44 * max(len(outcome.shares) for outcome in info.outcomes)
-    margin = {**LAYOUT["margin"], "l": 110}
-    return figure.update_layout(
-        {**LAYOUT, "height": height, "margin": margin}, legend={"orientation": "h", "y": -70 / (height - 120), "x": 0}
+    inner = len(info.outcomes) * BAR * max(len(outcome.shares) for outcome in info.outcomes)
+    inner += BETWEEN * (len(info.outcomes) - 1)
+    figure = make_subplots(
+        rows=len(info.outcomes), cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=BETWEEN / inner
     )
+    for row, outcome in enumerate(info.outcomes, start=1):
+        traces = _traces(outcome)
+        traces[1].showlegend = row == 1
+        figure.add_traces(traces, rows=row, cols=1)
+    figure.update_xaxes(range=[0, 132], tickvals=list(range(0, 101, 20)))
+    figure.update_xaxes(title="variance explained (%)", row=len(info.outcomes))
+    figure.update_yaxes(ticksuffix="  ")
+    margin = {**LAYOUT["margin"], "l": 110, "b": 90}
+    return figure.update_layout({**LAYOUT, "height": inner + margin["t"] + margin["b"], "margin": margin})
 
 
 def tell_importance(info: ImportanceInfo, width: int) -> str:
@@ -224,6 +195,44 @@ def _trace_outcomes(outcomes: dict[str, list[float]], groups: dict[str, list[Bin
         ]
         traced.append(Outcome(name, sorted(shares, key=lambda share: -share.share)))
     return traced
+
+
+def _traces(outcome: Outcome) -> list[Any]:
+    """Returns an outcome's bars, their marks at the chance level, and the words behind them."""
+    import plotly.graph_objects as go
+
+    shares = outcome.shares[::-1]
+    names = [share.parameter for share in shares]
+    color = BLUE if outcome.name == "accuracy" else GREEN
+    return [
+        go.Bar(
+            x=[100 * share.share for share in shares],
+            y=names,
+            orientation="h",
+            marker={"color": [color if share.is_told_apart else GREY for share in shares]},
+            hovertext=[_hover(share, outcome.name) for share in shares],
+            hoverinfo="text",
+            showlegend=False,
+        ),
+        go.Scatter(
+            name="95 % chance level",
+            x=[100 * share.chance for share in shares],
+            y=names,
+            mode="markers",
+            marker={"symbol": "line-ns", "size": 22, "line": {"width": 3, "color": BLACK}},
+            hovertemplate="chance gives up to %{x:.2g} %<extra></extra>",
+        ),
+        go.Scatter(
+            x=[100 * max(share.share, share.chance) + 2 for share in shares],
+            y=names,
+            mode="text",
+            text=[share_words(share.share) + ("" if share.is_told_apart else ", within chance") for share in shares],
+            textposition="middle right",
+            hoverinfo="skip",
+            showlegend=False,
+            cliponaxis=False,
+        ),
+    ]
 
 
 def _means(values: Sequence[float], bins: Sequence[Bin]) -> list[tuple[str, int, float]]:

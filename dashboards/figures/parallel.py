@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dashboards.figures.parts import empty_figure, short, thin, tick_logs
+from dashboards.figures.parts import empty_figure, least_width, short, thin, tick_logs
 from dashboards.palette import LAYOUT, PALE, RED, SKY
 from dashboards.settings import NOT_SET, are_words, is_log, varied_parameters
 from dashboards.summary import Summary
@@ -92,12 +92,12 @@ def draw_parallel(info: ParallelInfo) -> go.Figure:
         line={
             # Lines of a higher number lie on top, so the front is the highest.
             "color": [-min(rank, deepest) for rank in info.ranks],
-            "colorscale": [[0, PALE], [1 - 1 / deepest, SKY], [1, RED]],
-            "cmin": -deepest,
-            "cmax": 0,
+            "colorscale": _bands(deepest),
+            "cmin": -deepest - 0.5,
+            "cmax": 0.5,
             "showscale": True,
             "colorbar": {
-                "title": {"text": f"front rank{of}"},
+                "title": {"text": f"front rank{of}<br>&nbsp;"},
                 "thickness": 14,
                 "tickvals": [-rank for rank in range(deepest + 1)],
                 "ticktext": [_rank_words(rank) for rank in range(deepest + 1)],
@@ -105,12 +105,22 @@ def draw_parallel(info: ParallelInfo) -> go.Figure:
         },
         labelfont={"size": 14},
     )
-    return go.Figure(lines, layout={**LAYOUT, "margin": {"l": 80, "r": 40, "t": 70, "b": 30}})
+    figure = go.Figure(lines, layout={**LAYOUT, "margin": {"l": 80, "r": 40, "t": 70, "b": 30}})
+    return figure.update_layout(meta=least_width(len(info.axes) + 1))
 
 
 def _dimension(axis: Axis) -> dict[str, Any]:
     ticks = {"tickvals": [at for at, _ in axis.ticks], "ticktext": [words for _, words in axis.ticks]}
     return {"label": axis.title, "values": [short(at, 5) for at in axis.places], **(ticks if axis.ticks else {})}
+
+
+def _bands(deepest: int) -> list[tuple[float, str]]:
+    """Returns a colour scale in which each rank has one colour: the front red, the others from blue to pale."""
+    from plotly.colors import sample_colorscale
+
+    under = sample_colorscale([[0, SKY], [1, PALE]], [rank / (deepest - 1) for rank in range(deepest)])
+    bands = [RED, *under][::-1]
+    return [(place / len(bands), color) for number, color in enumerate(bands) for place in (number, number + 1)]
 
 
 def _rank_words(rank: int) -> str:

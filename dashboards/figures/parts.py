@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dashboards.palette import LAYOUT
@@ -52,17 +52,33 @@ def percent(accuracy: float) -> float:
     return round(100 * accuracy, 2)
 
 
-def hover(point: Checkpoint, cost: str | None = None) -> str:
-    """Returns what is shown of a checkpoint under the pointer, with one cost if wanted."""
+def hover(point: Checkpoint, cost: str | None = None, params: Mapping[str, Any] | None = None) -> str:
+    """Returns what is shown of a checkpoint under the pointer.
+
+    Args:
+        point: The checkpoint.
+        cost: One that is told.
+        params: The parameters that are told; all without it.
+    """
     parts = [f"<b>trial {point.numbers}, epoch {point.epoch}</b>", accuracy_words(point.accuracy, point.interval)]
     if cost is not None:
         parts.append(cost_words(cost, point.value(cost)))
-    return "<br>".join([*parts, break_lines(params_words(point.params))])
+    return "<br>".join([*parts, break_lines(params_words(point.params if params is None else params))])
 
 
 def break_lines(setting: str) -> str:
-    """Returns a setting with one parameter on each line."""
-    return setting.replace(" ", "<br>")
+    """Returns a setting in words with two parameters on each line.
+
+    >>> break_lines("optimizer=adam lr=0.01 batch_size=64")
+    'optimizer=adam, lr=0.01<br>batch_size=64'
+    """
+    words = setting.split(" ")
+    return "<br>".join(", ".join(words[at : at + 2]) for at in range(0, len(words), 2))
+
+
+def least_width(num_columns: int) -> dict[str, int]:
+    """Returns the `meta` of a figure that cannot be read when narrower: the report lets it scroll sideways."""
+    return {"least_width": 130 * num_columns}
 
 
 def thin(items: Sequence[Item], most: int) -> list[Item]:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dashboards.figures.parts import empty_figure, hover, percent, price, thin, tick_logs
+from dashboards.figures.parts import (
+    POINTS_BELOW_BEST,
+    accuracy_range,
+    choose_range,
+    empty_figure,
+    hover,
+    least_width,
+    menu,
+    percent,
+    price,
+    thin,
+    tick_logs,
+)
 from dashboards.palette import BLUE, GREY, LAYOUT
 from dashboards.settings import NOT_SET, are_words, is_log, varied_parameters
 from dashboards.summary import Checkpoint, Summary
@@ -17,6 +30,9 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 1000
 """Trials that are not on the front and are shown; of more an even choice."""
+
+PAD = 0.08
+"""Space below the lowest and above the highest cost, in powers of ten."""
 
 GOLDEN = 0.6180339887498949
 SPREAD = 0.5
@@ -90,6 +106,7 @@ def draw_slices(info: SlicesInfo) -> go.Figure:
         (_count_others(info), [point for point in info.points if point.trial not in front]),
         ("with a checkpoint on the front", [point for point in info.points if point.trial in front]),
     ]
+    best = max(point.accuracy for point in info.points)
     for column, part in enumerate(info.slices, start=1):
         for (name, points), color in zip(groups, (GREY, BLUE), strict=True):
             figure.add_traces(
@@ -102,13 +119,20 @@ def draw_slices(info: SlicesInfo) -> go.Figure:
             )
         figure.update_xaxes(**_axis(part, info.points), col=column)
         figure.update_xaxes(showticklabels=False, row=1, col=column)
-    figure.update_yaxes(title="accuracy (%)", row=1, col=1)
+    figure.update_yaxes(title="accuracy (%)", range=accuracy_range(best - POINTS_BELOW_BEST), row=1, col=1)
     prices = [value for point in info.points if (value := point.value(info.cost)) is not None and value > 0]
     ticks = tick_logs(min(prices), max(prices)) if prices else []
     words = [cost_words(info.cost, tick) for tick in ticks]
-    figure.update_yaxes(type="log", tickvals=ticks, ticktext=words, row=2)
+    ends = [math.log10(min(prices)) - PAD, math.log10(max(prices)) + PAD] if prices else None
+    figure.update_yaxes(type="log", range=ends, tickvals=ticks, ticktext=words, row=2)
     figure.update_yaxes(title=COSTS[info.cost].title, row=2, col=1)
-    return figure.update_layout({**LAYOUT, "height": 560}, legend={"orientation": "h", "y": -0.2, "x": 0})
+    ranges = [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]
+    margin = {**LAYOUT["margin"], "t": 90}
+    return figure.update_layout(
+        {**LAYOUT, "height": 600, "margin": margin},
+        updatemenus=[{**menu(0, ranges), "y": 1.2}],
+        meta=least_width(len(info.slices) + 1),
+    )
 
 
 def _count_others(info: SlicesInfo) -> str:
@@ -127,7 +151,8 @@ def _pair(part: Slice, name: str, points: list[Checkpoint], color: str, cost: st
         "legendgroup": name,
     }
     accuracies = [percent(point.accuracy) for point in points]
-    words = [hover(point, cost) for point in points]
+    own = [{part.parameter: point.params.get(part.parameter, NOT_SET)} for point in points]
+    words = [hover(point, cost, params) for point, params in zip(points, own, strict=True)]
     return [
         go.Scatter(**shared, y=accuracies, text=words, hoverinfo="text"),
         go.Scatter(**shared, y=[price(point, cost) for point in points], hovertemplate="%{y:.3s}<extra></extra>"),

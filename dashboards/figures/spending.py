@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from dashboards.figures.parts import empty_figure, short
-from dashboards.palette import GREY, LAYOUT, LINES
+from dashboards.palette import GREY, LAYOUT, LEGEND_ABOVE, LINES
 from dashboards.settings import bin_values, varied_parameters
 from dashboards.summary import Summary, bill_lines
 from dashboards.terminal import Bar, draw_bars
@@ -92,10 +92,11 @@ def draw_spending(info: SpendingInfo) -> go.Figure:
             hoverinfo="text",
         )
     figure.update_yaxes(autorange="reversed", dividercolor=GREY, tickfont={"size": 12})
-    figure.update_xaxes(title="slot seconds billed (s); behind each value its trials")
+    figure.update_xaxes(title="slot seconds")
     height = 170 + 24 * len(rows)
-    legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal"}
-    return figure.update_layout(barmode="stack", height=height, legend=legend, bargap=0.25)
+    return figure.update_layout(
+        barmode="stack", height=height, legend={**LEGEND_ABOVE, "traceorder": "normal"}, bargap=0.25
+    )
 
 
 def tell_spending(info: SpendingInfo, width: int) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from dashboards.figures.parts import break_lines, empty_figure
-from dashboards.palette import LAYOUT, OUTCOMES
+from dashboards.palette import LAYOUT, LEGEND_ABOVE, OUTCOMES
 from dashboards.summary import Summary
 from dashboards.words import cost_words, params_words
 
@@ -87,9 +87,10 @@ def draw_timeline(info: TimelineInfo) -> go.Figure:
                 y=[f"slot {stay.slot}" for stay in stays],
                 orientation="h",
                 marker={"color": color, "line": {"width": 1 if len(info.stays) <= MOST_EDGED else 0, "color": "white"}},
+                customdata=[[stay.trial, stay.attempt] for stay in stays],
                 text=[_hover(stay) for stay in stays],
                 textposition="none",
-                hovertemplate="%{text}<extra></extra>",
+                hovertemplate="<b>trial %{customdata[0]}, attempt %{customdata[1]}</b><br>%{text}<extra></extra>",
             )
     figure.update_xaxes(type="date", title="time (UTC)")
     figure.update_yaxes(categoryorder="array", categoryarray=[f"slot {slot}" for slot in reversed(slots)])
@@ -98,7 +99,7 @@ def draw_timeline(info: TimelineInfo) -> go.Figure:
         showlegend=True,
         bargap=0.3,
         height=190 + 44 * len(slots),
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        legend=LEGEND_ABOVE,
     )
 
 
@@ -114,4 +115,4 @@ def _date(moment: datetime) -> str:
 def _hover(stay: Stay) -> str:
     how = f"{stay.outcome}: {stay.reason}" if stay.reason else stay.outcome
     spent = cost_words("device_seconds", _seconds(stay))
-    return f"<b>trial {stay.trial}, attempt {stay.attempt}</b><br>{how}, {spent}<br>{break_lines(stay.setting)}"
+    return f"{how}, {spent}<br>{break_lines(stay.setting)}"

@@ -157,7 +157,7 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
             hovertemplate="%{text}<br>%{y:.1f} %, %{x:.3s}<extra></extra>",
         ),
         go.Scatter(
-            name="trials",
+            name=f"{len(info.finals):,} trials",
             y=[percent(point.accuracy) for point in info.finals],
             error_y=None if is_crowded else _bars(info.finals, GREY),
             mode="markers",

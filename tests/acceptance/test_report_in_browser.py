@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
+from synthetic import synthetic_summary
+
+from dashboards.report import write_report
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -48,3 +52,24 @@ def test_the_report_opens_offline_and_fits_the_window(
         browser.close()
     assert errors == []
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+def test_in_a_narrow_window_menus_do_not_hide_each_other_and_wide_figures_scroll(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(synthetic_summary(20), path)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        page = browser.new_page(viewport={"width": 400, "height": 900})
+        page.goto(f"file://{path}")
+        figure = page.locator("#tradeoff ~ .scroll .plotly-graph-div").first
+        figure.scroll_into_view_if_needed()
+        figure.locator(".updatemenu-header").first.wait_for()
+        boxes = [menu.bounding_box() for menu in figure.locator(".updatemenu-header").all()]
+        tops = [(box["y"], box["y"] + box["height"]) for box in boxes if box]
+        assert len(tops) == 3
+        assert all(end <= start for (_, end), (start, _) in pairwise(tops))
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        wide = page.locator("#parallel ~ .scroll").first
+        assert wide.evaluate("own => own.scrollWidth > own.clientWidth")
+        browser.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -132,6 +133,21 @@ def test_ranges_are_compared_by_thirds() -> None:
     assert "lr 0.001 to 0.01 reached" in sentence
     assert "lr 0.1 to 1 30.0 % (best of 3)" in sentence
     assert "Could not be trained: 1 of 3 at lr 0.1 to 1." in sentence
+
+
+def test_the_report_says_how_many_trials_lack_a_cost() -> None:
+    known = trial(1, [(900, 1.0)])
+    lacking = replace(known, number=2, epochs=(replace(known.epochs[0], costs={}),))
+    page = render_report(summary_of(known, lacking))
+    assert "<td>measured; absent in 1 of 2 trials: it was not recorded</td>" in page
+    assert "<td>absent: no meter</td>" in render_report(summary_of(known))
+
+
+def test_figures_stand_in_script_elements_that_only_the_page_can_end() -> None:
+    page = render_report(summary_of(*(trial(n, [(900, 1.0)], optimizer=f"</script>{n}") for n in (1, 2))))
+    figures = re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert len(figures) == 9
+    assert all(json.loads(figure)["layout"]["height"] for figure in figures)
 
 
 class Links(HTMLParser):

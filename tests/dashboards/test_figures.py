@@ -10,20 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plotly.offline import get_plotlyjs
 from synthetic import NOW, attempt_row, summary_of, synthetic_summary, trial
 
-from dashboards.exports import NoImages, as_plain, write_figure
+from dashboards.exports import NoImages, as_plain, as_still, write_figure
 from dashboards.figures import FIGURES
 from dashboards.figures.compare import draw_compare, trace_compare
 from dashboards.figures.curves import MOST_OTHERS, draw_curves, trace_curves
-from dashboards.figures.hypervolume import trace_hypervolume
-from dashboards.figures.importance import CHANCE, chance_levels, tell_importance, trace_importance
+from dashboards.figures.hypervolume import draw_hypervolume, trace_hypervolume
+from dashboards.figures.importance import CHANCE, chance_levels, draw_importance, tell_importance, trace_importance
 from dashboards.figures.optimizers import trace_optimizers
 from dashboards.figures.parallel import draw_parallel, trace_parallel
-from dashboards.figures.slices import MOST_POINTS, trace_slices
-from dashboards.figures.spending import tell_spending, trace_spending
+from dashboards.figures.slices import MOST_POINTS, draw_slices, trace_slices
+from dashboards.figures.spending import draw_spending, tell_spending, trace_spending
 from dashboards.figures.timeline import trace_timeline
 from dashboards.figures.tradeoff import MOST_EARLIER, draw_tradeoff, tell_tradeoff, trace_tradeoff
+from dashboards.palette import LAYOUT, RED
 from dashboards.report import MOST_ROWS, render_report
 from dashboards.summary import Summary, bill_lines, summarize
 
@@ -122,6 +124,17 @@ def test_the_hypervolume_ends_at_that_of_the_study(minimize: list[str]) -> None:
     assert trace_hypervolume(summary).steps[-1].hypervolume == pytest.approx(summary.hypervolume)
 
 
+def test_the_line_of_the_hypervolume_keeps_its_shape_without_the_steps_that_are_flat() -> None:
+    info = trace_hypervolume(synthetic_summary(60))
+    line = draw_hypervolume(info).data[0]
+    heights = {step.num_trials: round(step.hypervolume, 5) for step in info.steps}
+    drawn = dict(zip(draw_hypervolume(info).layout.updatemenus[0].buttons[1].args[0]["x"][0], line.y, strict=True))
+    assert len(drawn) < len(heights)
+    assert drawn.items() <= heights.items()
+    assert {1, len(heights)} <= drawn.keys()
+    assert sorted(set(drawn.values())) == sorted(set(heights.values()))
+
+
 def test_without_scales_there_is_no_hypervolume(summary: Summary) -> None:
     assert trace_hypervolume(replace(summary, study=replace(summary.study, reference=None))).steps == []
 
@@ -137,7 +150,9 @@ def test_parallel_coordinates_are_one_trace_with_the_front_last(summary: Summary
     assert info.axes[1].ticks == [(pytest.approx(0.30103), "2 s"), (pytest.approx(0.69897), "5 s")]
     drawn = draw_parallel(info)
     assert len(drawn.data) == 1
-    assert list(drawn.data[0].line.color) == [-1, 0, 0]
+    line = drawn.data[0].line
+    assert list(line.color) == [-1, 0, 0]
+    assert (line.colorscale[-1], line.colorscale[-2][0]) == ((1.0, RED), pytest.approx(2 / 3))  # a band for each rank
 
 
 def test_a_parameter_that_a_trial_lacks_has_a_place_of_its_own() -> None:
@@ -165,6 +180,15 @@ def test_importance_tells_what_matters_from_what_does_not() -> None:
     assert trace_importance(summary_of(*trials)) == info  # the dealing has a fixed seed
 
 
+def test_each_outcome_has_a_row_of_its_own_in_the_importance() -> None:
+    drawn = draw_importance(trace_importance(synthetic_summary(20)))
+    bars = [trace for trace in drawn.data if trace.type == "bar"]
+    assert [bar.yaxis for bar in bars] == ["y", "y2"]
+    assert drawn.layout.xaxis.domain == drawn.layout.xaxis2.domain == (0.0, 1.0)
+    words = [text for trace in drawn.data if trace.type == "scatter" for text in trace.text or ()]
+    assert any(text.endswith("%, within chance") for text in words)
+
+
 def test_few_trials_give_no_importance() -> None:
     info = trace_importance(summary_of(*(trial(n, [(900 + n, 1.0)], lr=0.1 * (1 + n)) for n in range(7))))
     assert info.outcomes == []
@@ -184,6 +208,16 @@ def test_slices_show_words_in_order_and_the_front(summary: Summary) -> None:
     assert [(part.parameter, part.words) for part in info.slices] == [("optimizer", ["adam", "sgd"])]
     assert info.front == [1, 2]
     assert [point.trial for point in info.points] == [0, 1, 2]
+
+
+def test_slices_open_at_the_best_and_can_show_everything(summary: Summary) -> None:
+    drawn = draw_slices(trace_slices(summary))
+    assert list(drawn.layout.yaxis.range) == pytest.approx([63.0, 100.5])
+    assert [button.args[0]["yaxis.range"] for button in drawn.layout.updatemenus[0].buttons] == [
+        [pytest.approx(63.0), 100.5],
+        [0.0, 100.5],
+    ]
+    assert drawn.data[0].text[0].endswith("<br>4 s<br>optimizer=adam")
 
 
 def test_the_spending_adds_up_to_the_bill(summary: Summary) -> None:
@@ -293,7 +327,7 @@ def test_what_is_left_out_of_5000_trials_is_said(large: Summary) -> None:
 
 def test_the_report_of_5000_trials_stays_small(large: Summary) -> None:
     page = render_report(large)
-    assert len(page) < 12_000_000
+    assert len(page) - len(get_plotlyjs()) < 5_000_000
     assert page.count("<td>complete") <= MOST_ROWS + 1
     assert "of 5,000 trials: the" in page
     assert all(f'<h2 id="{name}">' in page for name, figure in FIGURES.items() if not figure.takes_several)
@@ -317,6 +351,16 @@ def test_a_page_needs_nothing_from_outside(summary: Summary, tmp_path: Path) -> 
     page = (tmp_path / "page.html").read_text()
     assert "plotly.js v" in page
     assert 'src="http' not in page
+
+
+def test_an_image_has_a_heading_and_no_menus(summary: Summary) -> None:
+    menus, bars = draw_tradeoff(trace_tradeoff(summary)), draw_spending(trace_spending(summary))
+    height = bars.layout.height
+    assert as_still(menus, "study: heading").layout.updatemenus == ()
+    assert (menus.layout.title.text, menus.layout.height) == ("<b>study: heading</b>", LAYOUT["height"])
+    assert as_still(bars, "x").layout.height > height
+    warned = draw_compare(trace_compare([summary, summary_of(name="empty")]))
+    assert "left out" in as_still(warned, "x").layout.title.text
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium here")

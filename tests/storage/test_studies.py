@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -61,6 +63,39 @@ def test_each_trial_gets_its_own_rows_in_their_order(database: Database, ledger:
     assert [(row.epoch, row.costs["samples"].value) for row in first.epochs] == [(1, 1.0), (2, 2.0)]
     assert [(row.epoch, row.costs["samples"].value) for row in second.epochs] == [(1, 101.0)]
     assert [(own.attempt, own.slot, own.bill["training"]) for own in second.attempts] == [(1, 1, 11.0), (2, 2, 12.0)]
+
+
+def test_of_a_study_that_is_held_only_what_may_have_changed_is_read_again(database: Database, ledger: Ledger) -> None:
+    with ledger.writing() as page:
+        page.add_trial(0, {}, 0, is_baseline=False)
+        page.start_attempt(0, slot=0)
+        record(page, 1)
+    held = load_study(database, "a")
+    keep_test(database, ledger.study, 0, 1, 8, 10)
+    with ledger.writing() as page:
+        page.add_trial(1, {}, 0, is_baseline=False)
+        page.end_trial(0, "complete", None, COSTS)
+    again = load_study(database, "a")
+    assert again.trials[0].epochs[0] is held.trials[0].epochs[0]
+    assert (again.tests, [trial.state for trial in again.trials]) == ({(0, 1): (8, 10)}, ["complete", "waiting"])
+    with ledger.writing() as page:
+        page.start_attempt(1, slot=0)
+        page.record_epoch(1, 1, epoch=1, train_loss=1.0, validation_loss=2.0, num_correct=9, num_images=10, costs=COSTS)
+    assert [len(trial.epochs) for trial in load_study(database, "a").trials] == [1, 1]
+    first = held.trials[0].epochs[0]
+    del held, again
+    fresh = load_study(database, "a").trials[0].epochs[0]
+    assert fresh == first
+    assert fresh is not first
+
+
+def test_the_collector_rests_while_records_are_made(
+    database: Database, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr("storage.studies._read_epochs", lambda *_: seen.append(gc.isenabled()) or {})
+    load_study(database, "a")  # nobody holds it
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_an_epoch_is_recorded_once(database: Database, ledger: Ledger) -> None:
