@@ -82,11 +82,12 @@ def test_weights_of_settings_on_the_front_are_needed_with_all_their_seeds() -> N
         trial(3, [(860, 1.5), (870, 2.0)]),
         trial(4, [(999, 0.1), (999, 0.1)]),
         trial(5, [(999, 0.1)], "waiting"),
+        trial(6, [(200, 3.0), (100, 3.0)]),
         spec=spec,
     )
-    ended = {(0, 3), (1, 1), (1, 2), (1, 3), (2, 2), (3, 2)}
+    lasts = {(0, 3), (1, 3), (2, 2), (3, 2)}
     by_means = {(0, 1), (1, 1), (2, 1), (3, 1), (2, 2), (3, 2)}
-    assert needed_weights(summary.study) == ended | by_means | {(4, 1), (4, 2), (5, 1)}
+    assert needed_weights(summary.study) == lasts | by_means | {(4, 1), (4, 2), (5, 1), (6, 1), (6, 2)}
 
 
 @pytest.mark.parametrize("settings", [[], ["search.repeats=2", "search.trials=6", "objective.epochs=5"]])
