@@ -143,6 +143,7 @@ def trace_curve(trial: TrialRow) -> list[Checkpoint]:
     ]
 
 
+@collector_rests()
 def front_at(points: Iterable[Checkpoint], cost: str) -> list[Checkpoint]:
     """Returns the checkpoints that no other beats in accuracy and one cost, the cheapest first.
 
