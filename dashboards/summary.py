@@ -192,6 +192,7 @@ def _mean_curve(members: Sequence[tuple[TrialRow, Sequence[Checkpoint]]]) -> lis
     return [*points[:-1], replace(points[-1], is_last=True)] if points else []
 
 
+@collector_rests()
 def front_at(points: Iterable[Checkpoint], cost: str) -> list[Checkpoint]:
     """Returns the checkpoints that no other beats in accuracy and one cost, the cheapest first.
 

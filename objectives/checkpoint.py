@@ -61,12 +61,13 @@ def load(folder: Path) -> Checkpoint | None:
     return Checkpoint(state["model"], state["optimizer"], tuple(_record(plain) for plain in state["records"]))
 
 
-def load_weights(folder: Path, epoch: int) -> dict[str, Any] | None:
-    """Returns the model's state_dict after an epoch, on the CPU, or None where it was not kept."""
-    path = weights_path(folder, epoch)
-    if not path.exists():
-        return None
-    weights: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+def load_weights(folder: Path, epoch: int) -> dict[str, Any]:
+    """Returns the model's state_dict after an epoch, on the CPU.
+
+    Raises:
+        FileNotFoundError: where it was not kept.
+    """
+    weights: dict[str, Any] = torch.load(weights_path(folder, epoch), map_location="cpu", weights_only=True)
     return weights
 
 

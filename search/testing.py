@@ -9,6 +9,7 @@ from typing import Any
 from dashboards.summary import Checkpoint
 from objectives.data import DataFault
 from objectives.intervals import seeds_interval
+from objectives.trial import weights_path
 from storage.database import Database
 from storage.studies import StudyRow, keep_test
 
@@ -47,15 +48,16 @@ def _count_correct(database: Database, study: StudyRow, trial: int, point: Check
     objective = study.spec["objective"]
     if objective.get("train") is not None:
         return "a training function tells of its validation data alone"
+    folder = database.artifacts / study.uuid / f"trial-{trial:05}"
+    if not weights_path(folder, point.epoch).exists():
+        return f"the weights of trial {trial} after epoch {point.epoch} were not kept: it was not on the front"
+
     import torch
 
     from objectives.checkpoint import load_weights
     from objectives.models import build_model, read_family
     from objectives.train import evaluate, load_resident
 
-    weights = load_weights(database.artifacts / study.uuid / f"trial-{trial:05}", point.epoch)
-    if weights is None:
-        return f"the weights of trial {trial} after epoch {point.epoch} were not kept: it was not on the front"
     try:
         data = load_resident(objective["dataset"], torch.device("cpu"), Path(objective["data_root"]))
     except DataFault as fault:
@@ -63,7 +65,7 @@ def _count_correct(database: Database, study: StudyRow, trial: int, point: Check
     names = read_family(objective["model"]).parameters
     options = {name: point.params[name] for name in names if name in point.params}
     model = build_model(objective["model"], data.test.images_NCHW.shape[1], data.num_classes, options)
-    model.load_state_dict(weights)
+    model.load_state_dict(load_weights(folder, point.epoch))
     num_correct, num_images = evaluate(model, data.test)[1], len(data.test.labels_N)
     keep_test(database, study.uuid, trial, point.epoch, num_correct, num_images)
     return num_correct, num_images

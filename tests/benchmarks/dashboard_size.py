@@ -13,6 +13,7 @@ Every number is the median of so many runs in one process, in which both sides w
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import statistics
 import sys
@@ -103,23 +104,26 @@ def write_optuna(database: Database, summary: Summary) -> None:
 
 
 def time_call(times: Times, what: str, call: Callable[[], Any]) -> Any:
+    gc.collect()  # so that no part pays for what another left
     start = time.perf_counter()
     made = call()
     times.setdefault(what, []).append(time.perf_counter() - start)
     return made
 
 
+def add_up(times: Times, whole: str, *parts: str) -> None:
+    times.setdefault(whole, []).append(sum(times[part][-1] for part in parts))
+
+
 def time_paretune(database: Database, name: str, times: Times) -> str:
     """Times each part and returns the report."""
-    start = time.perf_counter()
     study = time_call(times, "load_study", lambda: load_study(database, name))
     summary = time_call(times, "summarize", lambda: summarize(study))
-    times.setdefault("read", []).append(time.perf_counter() - start)
+    add_up(times, "read", "load_study", "summarize")
     for figure_name, figure in FIGURES.items():
-        start = time.perf_counter()
         info = time_call(times, f"{figure_name}: trace", lambda kind=figure: kind.trace([summary]))
         time_call(times, f"{figure_name}: draw", lambda kind=figure, own=info: kind.draw(own).to_json())
-        times.setdefault(figure_name, []).append(time.perf_counter() - start)
+        add_up(times, figure_name, f"{figure_name}: trace", f"{figure_name}: draw")
     return time_call(times, "report", lambda: render_report(summary))
 
 
