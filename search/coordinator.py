@@ -2,78 +2,41 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
-from objectives.costs import COSTS, Measurement, accumulate
-from objectives.front import Reference, front
-from objectives.optimizers import OPTIMIZERS
-from objectives.parameters import Value
+from objectives.costs import COSTS, Measurement
+from objectives.front import Reference
 from objectives.seeds import derive_seed
 from objectives.trial import (
-    CHECKPOINT,
-    Config,
     EpochEnded,
-    EpochRecord,
     Event,
     Failed,
     Finished,
-    FunctionConfig,
     Infeasible,
     Placement,
-    Recipe,
     SlotLost,
     Started,
-    TrialConfig,
-    weights_path,
 )
+from search.configs import configure
 from search.engines import ENGINES, Engine
-from search.models import find_family
+from search.keeping import Keeper
 from search.proposals import Proposals
 from search.spec import SweepSpec
+from search.trials import Trial, Trials
 from storage.database import Database
 from storage.leases import Lease
 from storage.ledger import CostValue, Ledger, Page
-from storage.studies import StudyRow, TrialRow
+from storage.studies import StudyRow
 
 MOST_ATTEMPTS = 3
 """Attempts of a trial whose slot keeps dying; after the last one it has failed."""
 
 HEARTBEAT_SECONDS = 1.0
 """How often requests are looked for and the lease is renewed."""
-
-ENDED = ("complete", "infeasible", "failed")
-"""States in which a trial is told to the sampler."""
-
-Checkpoint = tuple[int, int]
-"""A setting's number and an epoch that all its trials reached: a candidate for the front."""
-
-
-@dataclass
-class Trial:
-    """A trial as the coordinator knows it while it runs the study."""
-
-    number: int
-    params: dict[str, Value]
-    seed: int
-    state: str
-    num_attempts: int = 0
-    slot: int | None = None
-    heard_at: float = 0.0
-    accuracies: list[float] = field(default_factory=list)
-    costs: list[dict[str, Measurement]] = field(default_factory=list)
-    reason: str | None = None
-
-    def cost(self, name: str, epoch: int | None = None) -> Measurement:
-        """Returns the cost up to an epoch, by default the last."""
-        return accumulate(name, [costs[name] for costs in self.costs[:epoch]])
-
 
 Watch = Callable[[Trial, Event], None]
 """Told of each event after it was recorded."""
@@ -106,14 +69,11 @@ class Coordinator:
         self._is_interrupted = is_interrupted
         self._target, self._reference = study.num_trials, study.reference
         self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
-        self._repeats = spec.search.repeats
-        self._folder = database.artifacts / study.uuid
-        self._trials = {row.number: _remember(row) for row in study.trials}
+        by_number = {row.number: Trial.of(row) for row in study.trials}
+        self._trials = Trials(spec.search.repeats, spec.objective.minimize, by_number)
+        self._keeper = Keeper(database.artifacts / study.uuid, self._trials)
         self._ledger = Ledger(database, lease)
         self._proposals = Proposals(database, spec)
-        self._front: dict[Checkpoint, list[float]] = {}
-        for setting in range(len(self._trials) // self._repeats):
-            self._merge_into_front(setting)
         self._next_heartbeat = 0.0
         self._repair(study, lease)
 
@@ -147,7 +107,7 @@ class Coordinator:
         return "stopped"
 
     def _all_ended(self) -> bool:
-        under_way = any(trial.state in ("running", "waiting") for trial in self._trials.values())
+        under_way = any(not trial.has_ended for trial in self._trials)
         return not under_way and len(self._trials) >= self._target
 
     def _stop_requested(self) -> bool:
@@ -160,54 +120,27 @@ class Coordinator:
 
     def _fill(self, engine: Engine) -> None:
         for placement in engine.free_slots():
-            waiting = (trial for trial in self._trials.values() if trial.state == "waiting")
+            waiting = (trial for trial in self._trials if trial.state == "waiting")
             trial = next(waiting, None) or self._propose()
             if trial is None:
                 return
             with self._ledger.writing() as page:
                 trial.num_attempts = page.start_attempt(trial.number, placement.slot)
             trial.state, trial.slot, trial.heard_at = "running", placement.slot, time.perf_counter()
-            engine.submit(placement.slot, [self._configure(trial)])
+            engine.submit(placement.slot, [configure(self._spec, trial, self._keeper.trial_folder(trial.number))])
 
     def _propose(self) -> Trial | None:
         number = len(self._trials)
         if number >= self._target:
             return None
-        setting, repeat = divmod(number, self._repeats)
+        setting, repeat = divmod(number, self._trials.repeats)
         params = self._proposals.ask(setting) if repeat == 0 else dict(self._trials[number - repeat].params)
         trial = Trial(number, params, derive_seed(self._spec.search.seed, number, "training"), "waiting")
         with self._ledger.writing() as page:
             page.add_trial(number, params, trial.seed, is_baseline=self._proposals.is_baseline(setting))
             self._proposals.write(page.connection)
-        self._trials[number] = trial
+        self._trials.add(trial)
         return trial
-
-    def _configure(self, trial: Trial) -> Config:
-        params, objective = trial.params, self._spec.objective
-        folder = self._trial_folder(trial.number)
-        if objective.train is not None:
-            return FunctionConfig(trial.number, objective.train, params, objective.epochs, trial.seed, folder)
-        lr, optimizer, batch_size = params["lr"], str(params["optimizer"]), params["batch_size"]
-        assert isinstance(lr, float)
-        assert objective.model is not None
-        assert objective.dataset is not None
-        assert objective.data_root is not None
-        options = OPTIMIZERS[optimizer].options
-        return TrialConfig(
-            number=trial.number,
-            model=objective.model,
-            dataset=objective.dataset,
-            epochs=objective.epochs,
-            seed=trial.seed,
-            lr=lr,
-            optimizer=optimizer,
-            batch_size="full" if batch_size == "full" else int(batch_size),
-            model_options={name: params[name] for name in find_family(objective.model).parameters if name in params},
-            optimizer_options={name: params[name] for name in options if name in params},
-            recipe=Recipe(**{name: params[name] for name in Recipe.__dataclass_fields__ if name in params}),  # type: ignore[arg-type]  # the spec has checked them
-            folder=folder,
-            data_root=Path(objective.data_root),
-        )
 
     def _record(self, events: list[Event]) -> None:
         """Writes events in one transaction, Optuna's tables too, then tells the watcher and the disk."""
@@ -219,8 +152,8 @@ class Coordinator:
             self._proposals.write(page.connection)
         for event in events:
             trial = self._trials[event.trial]
-            if trial.state in ENDED:
-                self._tidy(trial)
+            if trial.has_ended:
+                self._keeper.tidy(trial)
             self._watch(trial, event)
 
     def _write(self, page: Page, trial: Trial, event: Event) -> None:
@@ -273,20 +206,20 @@ class Coordinator:
         )
         if not event.replayed:  # else its time is in what the attempt before it lost
             page.charge(trial.number, attempt, record.bill)
-        _remember_epoch(trial, record)
+        trial.remember(record)
 
     def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
         page.end_attempt(trial.number, trial.num_attempts, state)
         costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
         page.end_trial(trial.number, state, reason, costs)
         trial.state, trial.reason = state, reason
-        self._tell(trial.number // self._repeats)
+        self._tell(self._trials.setting_of(trial))
 
     def _fix_reference(self, page: Page, trial: Trial) -> None:
         """Fixes the hypervolume's scales by the first trial that completes, once for the whole study."""
         if self._reference is not None:
             return
-        worst = [Reference.WORST_OVER_FIRST * value for value in self._minimized(trial)]
+        worst = [Reference.WORST_OVER_FIRST * value for value in trial.values(self._trials.minimize)]
         self._reference = {"chance": self._chance, "worst": worst}
         page.set_reference(self._reference)
 
@@ -296,65 +229,21 @@ class Coordinator:
         A setting that could not be trained, with one of its seeds even, is told as accuracy 0 at the highest cost of
         any trial, with a violated constraint; these numbers are for the sampler alone and are recorded nowhere else.
         """
-        trials = self._members(setting)
-        complete = [trial for trial in trials if trial.state == "complete"]
-        if len(trials) < self._repeats or any(trial.state not in ENDED for trial in trials):
+        if not self._trials.has_ended(setting):
             return
-        if any(trial.state == "infeasible" for trial in trials):
-            costs = [self._highest(name) for name in self._spec.objective.minimize]
+        states = {trial.state for trial in self._trials.members(setting)}
+        if "infeasible" in states:
+            costs = [self._trials.highest(name) or 1.0 for name in self._trials.minimize]
             self._proposals.tell(setting, 0.0, costs, feasible=False)
-        elif complete:
-            accuracy, *costs = _means([[trial.accuracies[-1], *self._minimized(trial)] for trial in complete])
+        elif "complete" in states:
+            accuracy, *costs = self._trials.means(setting)
             self._proposals.tell(setting, accuracy, costs, feasible=True)
         else:
             self._proposals.give_up(setting)
 
-    def _highest(self, name: str) -> float:
-        values = [trial.cost(name).value for trial in self._trials.values()]
-        return max((value for value in values if value is not None), default=1.0)
-
-    def _minimized(self, trial: Trial, epoch: int | None = None) -> list[float]:
-        values = [trial.cost(name, epoch).value for name in self._spec.objective.minimize]
-        return [value for value in values if value is not None]
-
-    def _members(self, setting: int) -> list[Trial]:
-        """Returns the trials of a setting: one for each seed, as far as they are there."""
-        first = setting * self._repeats
-        return [self._trials[number] for number in range(first, first + self._repeats) if number in self._trials]
-
-    def _merge_into_front(self, setting: int) -> None:
-        trials = self._members(setting)
-        complete = [trial for trial in trials if trial.state == "complete"]
-        if {trial.state for trial in trials} <= {"complete", "failed"}:
-            for epoch in range(1, min((len(trial.costs) for trial in complete), default=0) + 1):
-                values = [[-trial.accuracies[epoch - 1], *self._minimized(trial, epoch)] for trial in complete]
-                self._front[setting, epoch] = _means(values)
-        ordered = sorted(self._front)
-        kept = front([self._front[checkpoint] for checkpoint in ordered])
-        self._front = {ordered[index]: self._front[ordered[index]] for index in kept}
-
-    def _tidy(self, trial: Trial) -> None:
-        """Keeps the weights of the front and the last ones of each complete trial, and removes the rest."""
-        folder = self._trial_folder(trial.number)
-        if trial.state == "complete":
-            (folder / CHECKPOINT).unlink(missing_ok=True)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-        setting = trial.number // self._repeats
-        members = self._members(setting)
-        if len(members) < self._repeats or any(member.state not in ENDED for member in members):
-            return
-        before = set(self._front)
-        self._merge_into_front(setting)
-        new = {(setting, epoch) for epoch in range(1, self._spec.objective.epochs + 1)}
-        for dropped, epoch in (before | new) - set(self._front):
-            for member in self._members(dropped):
-                if epoch < len(member.costs):
-                    weights_path(self._trial_folder(member.number), epoch).unlink(missing_ok=True)
-
     def _put_back(self) -> None:
         """Ends the attempts under way, bills what they lost, and lets their trials wait to be continued."""
-        running = [trial for trial in self._trials.values() if trial.state == "running"]
+        running = [trial for trial in self._trials if trial.state == "running"]
         with self._ledger.writing() as page:
             for trial in running:
                 lost_seconds = time.perf_counter() - trial.heard_at
@@ -375,43 +264,17 @@ class Coordinator:
                 if row.state == "running":
                     page.return_trial(row.number)
                     self._trials[row.number].state = "waiting"
-            for trial in list(self._trials.values())[:: self._repeats]:
-                setting = trial.number // self._repeats
+            for setting in range(self._trials.num_settings):
                 if setting >= len(self._proposals):
-                    self._proposals.adopt(setting, trial.params)
+                    self._proposals.adopt(setting, self._trials.members(setting)[0].params)
                 self._tell(setting)
             self._proposals.write(page.connection)
-
-    def _trial_folder(self, number: int) -> Path:
-        return self._folder / f"trial-{number:05}"
-
-
-def _means(rows: list[list[float]]) -> list[float]:
-    """Returns the mean of each column."""
-    return [fmean(column) for column in zip(*rows, strict=True)]
 
 
 def _lost_seconds(heard_at: datetime, lease: Lease) -> float:
     """Returns how long an attempt went on, unheard, until its coordinator was last heard of."""
     last = lease.last_renewed_at or datetime.now(UTC)
     return max(0.0, (last - heard_at).total_seconds())
-
-
-def _remember(row: TrialRow) -> Trial:
-    trial = Trial(row.number, dict(row.params), row.seed, row.state, len(row.attempts), reason=row.reason)
-    for epoch in row.epochs:
-        trial.accuracies.append(epoch.num_correct / epoch.num_images)
-        trial.costs.append({name: _measurement(cost) for name, cost in epoch.costs.items()})
-    return trial
-
-
-def _remember_epoch(trial: Trial, record: EpochRecord) -> None:
-    trial.accuracies.append(record.num_correct / record.num_images)
-    trial.costs.append(dict(record.costs))
-
-
-def _measurement(cost: CostValue) -> Measurement:
-    return Measurement(*cost)  # type: ignore[arg-type]  # the ledger keeps the method as a plain word
 
 
 def _kept(cost: Measurement) -> CostValue:

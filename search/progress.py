@@ -12,8 +12,8 @@ from dashboards.summary import first_cost
 from dashboards.words import cost_words, params_words
 from objectives.front import front
 from objectives.trial import EpochEnded, Event, SlotLost, Started
-from search.coordinator import Trial
 from search.spec import SweepSpec
+from search.trials import Trial
 
 ENDED = ("complete", "infeasible", "failed")
 

@@ -15,8 +15,8 @@ from synthetic import SPEC, summary_of, trial
 from objectives.trial import EpochEnded, Event
 from search import sweeps
 from search.cleanup import clean, needed_weights, survey
-from search.coordinator import Trial
 from search.spec import read_spec
+from search.trials import Trial
 from storage import leases
 from storage.database import Database
 from storage.studies import StudyRow, create_study, delete_study, load_study

@@ -7,9 +7,9 @@ import pytest
 
 from objectives.trial import EpochEnded, Event
 from search import sweeps
-from search.coordinator import Trial
 from search.faults import Faults
 from search.spec import SweepSpec, read_spec
+from search.trials import Trial
 from storage.database import Database
 from storage.studies import StudyRow, load_study
 

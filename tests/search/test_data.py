@@ -15,10 +15,10 @@ from PIL import Image
 
 from objectives.trial import Event
 from search import sweeps
-from search.coordinator import Trial
 from search.data import describe
 from search.faults import Faults
 from search.spec import SweepSpec, read_spec
+from search.trials import Trial
 from storage.database import Database
 from storage.studies import load_study
 

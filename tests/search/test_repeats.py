@@ -14,10 +14,10 @@ from objectives.intervals import seeds_interval
 from objectives.trial import EpochEnded, Event
 from search import sweeps
 from search.cleanup import needed_weights
-from search.coordinator import Trial
 from search.faults import Faults
 from search.spec import SweepSpec, read_spec
 from search.testing import test_accuracy as find_test_accuracy
+from search.trials import Trial
 from storage.database import Database
 from storage.projection import optuna_storage
 from storage.studies import load_study

@@ -1,0 +1,45 @@
+"""What a slot is told of a trial, by the spec and the trial's parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from objectives.optimizers import OPTIMIZERS
+from objectives.trial import Config, FunctionConfig, Recipe, TrialConfig
+from search.models import find_family
+from search.spec import SweepSpec
+from search.trials import Trial
+
+
+def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
+    """Returns all that a slot needs to run a trial.
+
+    Args:
+        spec: The study's.
+        trial: One of its trials.
+        folder: Where the trial's files are.
+    """
+    params, objective = trial.params, spec.objective
+    if objective.train is not None:
+        return FunctionConfig(trial.number, objective.train, params, objective.epochs, trial.seed, folder)
+    lr, optimizer, batch_size = params["lr"], str(params["optimizer"]), params["batch_size"]
+    assert isinstance(lr, float)
+    assert objective.model is not None
+    assert objective.dataset is not None
+    assert objective.data_root is not None
+    options = OPTIMIZERS[optimizer].options
+    return TrialConfig(
+        number=trial.number,
+        model=objective.model,
+        dataset=objective.dataset,
+        epochs=objective.epochs,
+        seed=trial.seed,
+        lr=lr,
+        optimizer=optimizer,
+        batch_size="full" if batch_size == "full" else int(batch_size),
+        model_options={name: params[name] for name in find_family(objective.model).parameters if name in params},
+        optimizer_options={name: params[name] for name in options if name in params},
+        recipe=Recipe(**{name: params[name] for name in Recipe.__dataclass_fields__ if name in params}),  # type: ignore[arg-type]  # the spec has checked them
+        folder=folder,
+        data_root=Path(objective.data_root),
+    )
