@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from objectives import checkpoint
 from objectives.augmentations import augment
-from objectives.costs import counted, measured
+from objectives.costs import Measurement, absent, counted, measured
 from objectives.data import Part, open_dataset
+from objectives.imports import error_words
 from objectives.meters import Meters
 from objectives.meters.flops import train_flops_per_image
 from objectives.meters.time import Stopwatch
@@ -97,7 +98,7 @@ def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
         model.load_state_dict(cut_off.model)
         optimizer.load_state_dict(cut_off.optimizer)
         records = list(cut_off.records)
-    flops = train_flops_per_image(config.model, config.model_options, image_CHW, data.num_classes)
+    flops = count_epoch_flops(config, image_CHW, data.num_classes, num_images)
     meters = Meters(described, watch)
     warm_up(model, images_NCHW[:batch_size], labels_N[:batch_size])
     watch.lap("setup")
@@ -126,7 +127,7 @@ def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
         )
         costs = {
             **meters.stop(),
-            "train_flops": counted(float(flops * num_images)),
+            "train_flops": flops,
             "samples": counted(float(num_images)),
         }
 
@@ -198,6 +199,18 @@ def train_epoch(
             loss_sum += loss.detach()
         optimizer.step()
     return loss_sum
+
+
+def count_epoch_flops(
+    config: TrialConfig, image_CHW: tuple[int, int, int], num_classes: int, num_images: int
+) -> Measurement:
+    """Returns the FLOPs of a pass over the training images; absent where the user's model cannot be counted."""
+    try:
+        return counted(
+            float(num_images * train_flops_per_image(config.model, config.model_options, image_CHW, num_classes))
+        )
+    except Exception as error:  # noqa: BLE001  whatever it raises on the meta device, it may well train on a real one
+        return absent(f"the model cannot be counted without data: {error_words(error)}")
 
 
 @torch.inference_mode()

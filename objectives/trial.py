@@ -20,6 +20,9 @@ Bill = Mapping[str, float]
 CHECKPOINT = "checkpoint.pt"
 """Name of the file in a trial's folder that it continues from."""
 
+LOG = "log.txt"
+"""Name of the file in a trial's folder that holds what the user's code printed."""
+
 SAVED = "saved.npz"
 """Name of the file in a trial's folder that holds what a training function saved last."""
 
