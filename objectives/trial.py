@@ -214,9 +214,13 @@ class Failed:
     bill: Bill
 
 
+SLOT_DIED = "slot died: "
+"""How the reason begins where a slot died."""
+
+
 @dataclass(frozen=True)
 class SlotLost:
-    """A slot died with this trial on it; the trial can be tried again."""
+    """A slot died with this trial on it; the trial can be tried again. `reason` begins with `SLOT_DIED`."""
 
     trial: int
     reason: str
