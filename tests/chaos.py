@@ -16,9 +16,13 @@ from uuid import uuid4
 
 import psutil
 from commands import COMMAND
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from search.cleanup import needed_weights
+from storage import tables
 from storage.database import Database
+from storage.faults import StorageFault
 from storage.projection import optuna_storage
 from storage.studies import StudyRow, load_study
 
@@ -27,8 +31,14 @@ MARK = "PARETUNE_CHAOS"
 
 PATIENCE_SECONDS = 300
 VICTIMS = ("slot", "slot", "coordinator", "all")
-MOST_DELAY_SECONDS = (0.3, 1.5, 5.0)
-"""How long a kill is waited for at most: short ones meet the start of a process, long ones its work."""
+START_SECONDS = 3.0
+"""A kill that is to meet the start of a process falls within so many seconds of it."""
+
+WORK_SECONDS = 0.4
+"""A kill that is to meet the work falls within so many seconds of an epoch's record."""
+
+MOST_EPOCHS = 5
+"""Epochs that are recorded at most between two kills of the work."""
 
 
 @dataclass
@@ -55,7 +65,7 @@ class Storm:
         dice = random.Random(self.seed)
         process = self._start("launch", str(spec), "--quiet")
         while self.kills.total() < num_kills:
-            time.sleep(dice.uniform(0, dice.choice(MOST_DELAY_SECONDS)))
+            self._let_be(process, study, dice)
             victim = dice.choice(VICTIMS)
             slots = _slots_of(process)
             if process.poll() is None and victim == "slot" and slots:
@@ -82,10 +92,31 @@ class Storm:
             time.sleep(0.05)
         return found
 
+    def _let_be(self, process: subprocess.Popen[str], study: str, dice: random.Random) -> None:
+        """Lets the sweep be: for some seconds from its start, or until it has recorded some epochs more."""
+        if dice.random() < 1 / 3:
+            time.sleep(dice.uniform(0, START_SECONDS))
+            return
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        wanted = self._num_epochs(study) + dice.randint(1, MOST_EPOCHS)
+        while self._num_epochs(study) < wanted and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(dice.uniform(0, WORK_SECONDS))
+
+    def _num_epochs(self, study: str) -> int:
+        epochs, studies = tables.epochs, tables.studies.c
+        uuids = select(studies.uuid).where(studies.name == study).scalar_subquery()
+        try:
+            with Database(self.url).read() as connection:
+                return connection.scalar(select(func.count()).where(epochs.c.study == uuids)) or 0
+        except (StorageFault, SQLAlchemyError):  # there is no database yet
+            return 0
+
     def _go_on(self, ended: subprocess.Popen[str], spec: Path, study: str) -> subprocess.Popen[str]:
         """Resumes the study, or launches it where it was killed before it was made."""
         _, errors = ended.communicate()
-        assert ended.returncode in (0, -signal.SIGKILL) or "there is no" in errors, errors
+        is_expected = any(words in errors for words in ("there is no", "died (exit code -9)"))
+        assert ended.returncode in (0, -signal.SIGKILL) or is_expected, errors
         listed = subprocess.run([COMMAND, "list", "--storage", self.url], capture_output=True, text=True, check=False)
         is_there = listed.returncode == 0 and study in listed.stdout
         return self._start("resume", study, "--quiet") if is_there else self._start("launch", str(spec), "--quiet")

@@ -54,6 +54,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield new_database(server)
 
 
+@pytest.mark.slow
 def test_a_sweep_under_a_storm_of_kills_ends_as_an_undisturbed_one(url: str, tmp_path: Path) -> None:
     whole = undisturbed(tmp_path)
     (tmp_path / "spec.toml").write_text(SPEC)
