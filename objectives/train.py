@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from objectives.augmentations import augment
 from objectives.checkpoint import Checkpoint, Saver, Within
-from objectives.costs import Measurement, add_costs, counted, measured
+from objectives.costs import Measurement, absent, add_costs, counted, measured
 from objectives.data import Part, open_dataset
+from objectives.imports import error_words
 from objectives.meters import Meters
 from objectives.meters.flops import train_flops_per_image
 from objectives.meters.time import Stopwatch
@@ -140,7 +141,7 @@ def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
         costs = {
             **current.costs,
             "wall_seconds": measured((current.costs["device_seconds"].value or 0.0) + evaluation_seconds),
-            "train_flops": counted(float(training.flops_per_image * training.num_images)),
+            "train_flops": training.flops,
             "samples": counted(float(training.num_images)),
         }
         num_validation = len(training.data.validation.labels_N)
@@ -161,7 +162,7 @@ class Training:
         data: On the device.
         num_images: Of the training part.
         model: What is trained.
-        flops_per_image: Of a forward and backward pass.
+        flops: Of a pass over the training part.
         records: Of the epochs that are done.
         saver: Writes its files.
     """
@@ -181,7 +182,7 @@ class Training:
         self.model = model
         self._optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
         image_CHW = (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
-        self.flops_per_image = train_flops_per_image(config.model, config.model_options, image_CHW, data.num_classes)
+        self.flops = count_epoch_flops(config, image_CHW, data.num_classes, self.num_images)
         self._watch, self._meters = watch, Meters(described, watch)
         warm_up(model, images_NCHW[: self._batch_size], labels_N[: self._batch_size])
 
@@ -287,6 +288,18 @@ def train_epoch(
             loss_sum += loss.detach()
         optimizer.step()
         yield
+
+
+def count_epoch_flops(
+    config: TrialConfig, image_CHW: tuple[int, int, int], num_classes: int, num_images: int
+) -> Measurement:
+    """Returns the FLOPs of a pass over the training images; absent where the user's model cannot be counted."""
+    try:
+        return counted(
+            float(num_images * train_flops_per_image(config.model, config.model_options, image_CHW, num_classes))
+        )
+    except Exception as error:  # noqa: BLE001  whatever it raises on the meta device, it may well train on a real one
+        return absent(f"the model cannot be counted without data: {error_words(error)}")
 
 
 @torch.inference_mode()

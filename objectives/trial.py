@@ -22,6 +22,9 @@ Bill = Mapping[str, float]
 CHECKPOINT = "checkpoint.pt"
 """Name of the file in a trial's folder that it continues from."""
 
+LOG = "log.txt"
+"""Name of the file in a trial's folder that holds what the user's code printed."""
+
 SAVED = "saved.npz"
 """Name of the file in a trial's folder that holds what a training function saved last."""
 
@@ -253,9 +256,13 @@ class Failed:
     bill: Bill
 
 
+SLOT_DIED = "slot died: "
+"""How the reason begins where a slot died."""
+
+
 @dataclass(frozen=True)
 class SlotLost:
-    """A slot died with this trial on it; the trial can be tried again."""
+    """A slot died with this trial on it; the trial can be tried again. `reason` begins with `SLOT_DIED`."""
 
     trial: int
     reason: str

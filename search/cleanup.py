@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from dashboards.summary import group_by_setting, num_seeds, summarize
-from objectives.trial import PASSING
+from objectives.trial import LOG, PASSING
 from storage import leases
 from storage.artifacts import Artifact, list_artifacts, remove_artifacts, remove_empty_folders
 from storage.database import Database
@@ -80,7 +80,7 @@ def find_removable(study: StudyRow, files: Iterable[Artifact]) -> list[Artifact]
 def _is_removable(file: Artifact, state: str | None, needed: set[tuple[int, int]]) -> bool:
     if file.trial is None or state is None:  # not ours, or of a ledger newer than this one
         return False
-    if file.path.suffix == PART or state in USELESS:
+    if file.path.suffix == PART or (state in USELESS and file.path.name != LOG):
         return True
     if state in UNFINISHED:
         return False

@@ -34,8 +34,8 @@ from storage.leases import Lease
 from storage.ledger import CostValue, Ledger, Page
 from storage.studies import StudyRow
 
-MOST_ATTEMPTS = 3
-"""Attempts of a trial whose slot keeps dying; after the last one it has failed."""
+MOST_DEATHS = 3
+"""Slots that may die in a row under a trial before it ends another epoch; after the last one it has failed."""
 
 HEARTBEAT_SECONDS = 1.0
 """How often requests are looked for and the lease is renewed."""
@@ -191,8 +191,9 @@ class Coordinator:
                 self._end(page, trial, "failed", event.reason)
             case SlotLost():
                 page.charge(trial.number, attempt, event.bill)
-                if attempt >= MOST_ATTEMPTS:
-                    self._end(page, trial, "failed", f"{event.reason}, {attempt} times")
+                trial.num_deaths += 1
+                if trial.num_deaths >= MOST_DEATHS:
+                    self._end(page, trial, "failed", f"{event.reason}, {trial.num_deaths} times without an epoch")
                 else:
                     page.end_attempt(trial.number, attempt, event.reason)
                     page.return_trial(trial.number)

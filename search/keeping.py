@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-import shutil
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from objectives.front import front
-from objectives.trial import PASSING, SAVED, weights_path
+from objectives.trial import LOG, PASSING, SAVED, weights_path
 from search.trials import Trial, Trials
+from storage.artifacts import trial_folder
 
 Checkpoint = tuple[int, int]
 """A setting's number and an epoch that all its trials reached: a candidate for the front."""
@@ -35,16 +37,20 @@ class Keeper:
 
     def trial_folder(self, number: int) -> Path:
         """Returns the folder of a trial."""
-        return self._folder / f"trial-{number:05}"
+        return trial_folder(self._folder, number)
 
     def tidy(self, trial: Trial) -> None:
         """Tidies up after a trial that has ended."""
         folder = self.trial_folder(trial.number)
         if trial.state == "complete":
-            for name in PASSING:
-                (folder / name).unlink(missing_ok=True)
+            for path in chain((folder / name for name in PASSING), folder.glob("*.part")):
+                path.unlink(missing_ok=True)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            for path in folder.glob("*"):
+                if path.name != LOG:
+                    path.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds a log, or there is none
+                folder.rmdir()
         setting = self._trials.setting_of(trial)
         if not self._trials.has_ended(setting):
             return

@@ -10,6 +10,7 @@ from dashboards.summary import Checkpoint
 from objectives.data import DataFault
 from objectives.intervals import seeds_interval
 from objectives.trial import weights_path
+from storage.artifacts import trial_folder
 from storage.database import Database
 from storage.studies import StudyRow, keep_test
 
@@ -48,7 +49,7 @@ def _count_correct(database: Database, study: StudyRow, trial: int, point: Check
     objective = study.spec["objective"]
     if objective.get("train") is not None:
         return "a training function tells of its validation data alone"
-    folder = database.artifacts / study.uuid / f"trial-{trial:05}"
+    folder = trial_folder(database.artifacts / study.uuid, trial)
     if not weights_path(folder, point.epoch).exists():
         which = f"the weights of trial {trial} after epoch {point.epoch}"
         return f"{which} were not kept: it was not on the front, or there was no room"

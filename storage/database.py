@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, column, create_engine, event, inspect, select, table, text
+from sqlalchemy import Connection, Engine, Inspector, column, create_engine, event, inspect, select, table, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
@@ -24,7 +24,11 @@ VERSION_TABLE = f"{PREFIX}version"
 HEAD = "0002"
 """The newest migration: the schema that this version of the code reads and writes."""
 
-OPTUNA_TABLES = frozenset({"studies", "trials", "version_info", "alembic_version"})
+OPTUNA_TABLES = frozenset(
+    {"alembic_version", "version_info", "studies", "study_directions", "study_system_attributes"}
+    | {"study_user_attributes", "trials", "trial_heartbeats", "trial_intermediate_values", "trial_params"}
+    | {"trial_system_attributes", "trial_user_attributes", "trial_values"}
+)
 DEFAULT_URL = "sqlite:///paretune.db"
 LOCK_SECONDS = 30
 READ_ONLY = {"paretune_read_only": True}
@@ -171,7 +175,7 @@ class Database:
             if VERSION_TABLE in names:
                 version = connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
                 return None if version is None else str(version)
-            if names and not names >= OPTUNA_TABLES:
+            if not _are_optunas(inspect(connection), names):
                 raise StorageFault(
                     f"storage: {self} is some other program's database (it holds {', '.join(sorted(names)[:3])}); "
                     "name another file"
@@ -200,6 +204,14 @@ class Database:
         place = sha256(str(self.file.resolve()).encode()).hexdigest()[:16]
         with FileLock(Path(tempfile.gettempdir()) / f"paretune-{os.getuid()}-{place}.lock"):
             yield
+
+
+def _are_optunas(schema: Inspector, names: set[str]) -> bool:
+    """Says whether tables are Optuna's, perhaps only some of them: whoever made them may have been killed."""
+    if names - OPTUNA_TABLES:
+        return False
+    columns = {column["name"] for column in schema.get_columns("studies")} if "studies" in names else {"study_id"}
+    return "study_id" in columns
 
 
 def set_pragmas(engine: Engine) -> None:
