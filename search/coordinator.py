@@ -12,11 +12,13 @@ from objectives.costs import COSTS, Measurement
 from objectives.front import Reference
 from objectives.seeds import derive_seed
 from objectives.trial import (
+    Checkpointed,
     EpochEnded,
     Event,
     Failed,
     Finished,
     Infeasible,
+    Noted,
     Placement,
     SlotLost,
     Started,
@@ -71,7 +73,7 @@ class Coordinator:
         self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
         by_number = {row.number: Trial.of(row) for row in study.trials}
         self._trials = Trials(spec.search.repeats, spec.objective.minimize, by_number)
-        self._keeper = Keeper(database.artifacts / study.uuid, self._trials)
+        self._keeper = Keeper(database.artifacts / study.uuid, self._trials, spec.artifacts.max_bytes)
         self._ledger = Ledger(database, lease)
         self._proposals = Proposals(database, spec)
         self._next_heartbeat = 0.0
@@ -163,6 +165,14 @@ class Coordinator:
             case Started():
                 page.set_device(trial.number, attempt, asdict(event.device))
                 page.charge(trial.number, attempt, event.bill)
+            case Checkpointed():
+                is_known = event.epoch <= len(trial.costs)  # trained once more, as in `_write_epoch`
+                bill = {"lost": sum(event.bill.values())} if is_known else event.bill
+                page.charge(trial.number, attempt, bill)
+                page.hear(trial.number, attempt)
+            case Noted():
+                trial.reason = event.text if trial.reason is None else f"{trial.reason}; {event.text}"
+                page.note_trial(trial.number, trial.reason)
             case EpochEnded():
                 self._write_epoch(page, trial, event)
             case Finished():
@@ -212,8 +222,8 @@ class Coordinator:
     def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
         page.end_attempt(trial.number, trial.num_attempts, state)
         costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
-        page.end_trial(trial.number, state, reason, costs)
-        trial.state, trial.reason = state, reason
+        trial.state, trial.reason = state, reason or trial.reason
+        page.end_trial(trial.number, state, trial.reason, costs)
         self._tell(self._trials.setting_of(trial))
 
     def _fix_reference(self, page: Page, trial: Trial) -> None:

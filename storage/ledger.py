@@ -121,6 +121,14 @@ class Page:
         """Writes what an attempt runs on."""
         self._update_attempt(trial, attempt, device=dict(device), heard_at=_now())
 
+    def hear(self, trial: int, attempt: int) -> None:
+        """Writes that an attempt was heard of now."""
+        self._update_attempt(trial, attempt, heard_at=_now())
+
+    def note_trial(self, trial: int, text: str) -> None:
+        """Writes what the user should know of a trial that goes on; it stays where the trial ends without a reason."""
+        self._update_trial(trial, reason=text)
+
     def record_epoch(
         self,
         trial: int,

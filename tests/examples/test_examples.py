@@ -75,6 +75,7 @@ print(type(last).__name__, "torch" in sys.modules)
     assert done.stdout == "Finished False\n"
 
 
+@pytest.mark.usefixtures("saves_always")
 @pytest.mark.parametrize(
     ("name", "params"),
     [

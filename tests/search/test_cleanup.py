@@ -178,6 +178,7 @@ def curves(study: StudyRow) -> list[Any]:
     return [(row.number, row.params, [epoch.train_loss for epoch in row.epochs]) for row in study.trials]
 
 
+@pytest.mark.usefixtures("saves_always")
 def test_an_interrupted_study_is_continued_after_it_as_without(quick_spec: Path, database: Database) -> None:
     other = Database(f"{database.url}.other")
     spec = read_spec(quick_spec, [INLINE, "objective.epochs=4"])
