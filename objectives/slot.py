@@ -19,6 +19,7 @@ from importlib import metadata
 from multiprocessing.connection import Connection
 
 from objectives.imports import error_words, find_callable
+from objectives.pulse import beating
 from objectives.trial import Config, Device, Event, Failed, FunctionConfig, Infeasible, Placement
 
 Bundle = Sequence[Config]
@@ -30,9 +31,10 @@ def run_bundle(bundle: Bundle, device: Device) -> Iterator[Event]:
     for config in bundle:
         heard_at = time.perf_counter()
         try:
-            for event in _run(config, device):
-                yield event
-                heard_at = time.perf_counter()
+            with beating(config.folder):
+                for event in _run(config, device):
+                    yield event
+                    heard_at = time.perf_counter()
         except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
             bill = {"lost": time.perf_counter() - heard_at}
             if _is_out_of_memory(error):

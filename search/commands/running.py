@@ -11,7 +11,7 @@ import typer
 
 from search.commands.console import print_json, standard_output, tell
 from search.commands.options import DEFAULT_URL, AsJson, Engine, Name, Quiet, Slots, Storage
-from search.faults import Abandoned, Faults
+from search.faults import Abandoned, Faults, Unsaved
 
 SOME_FAILED, INTERRUPTED = 3, 130
 
@@ -119,9 +119,11 @@ def _sit(name: str, storage: str, run: Callable[[], object], *, as_json: bool) -
     except Abandoned:
         tell("interrupted before it began; nothing was changed")
         sys.exit(INTERRUPTED)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         where = "" if storage == DEFAULT_URL else f" --storage {storage}"
-        tell(f"interrupted; everything is saved. Continue with: paretune resume {name}{where}")
+        is_saved = not isinstance(interrupt, Unsaved)
+        saved = "everything is saved" if is_saved else "the database is away, checkpoints hold what it lacks"
+        tell(f"interrupted; {saved}. Continue with: paretune resume {name}{where}")
         sys.exit(INTERRUPTED)
     _end(name, storage, as_json=as_json)
 
