@@ -104,14 +104,23 @@ def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) 
 
 
 def stop(name: str, database: Database) -> bool:
-    """Asks the study's coordinator to stop and waits until it has; returns whether one was there."""
+    """Asks the study's coordinator to stop and waits until it has; returns whether one was there.
+
+    Raises:
+        Faults: where it does not answer.
+    """
     if not request_stop(database, name):
         return False
     deadline = time.monotonic() + STOP_PATIENCE_SECONDS
-    while load_study(database, name).state == "running":
+    while (state := load_study(database, name).state) == "running":
         if time.monotonic() > deadline:
             raise Faults(f"study: {name!r} did not stop within {STOP_PATIENCE_SECONDS} s; the request stays")
         time.sleep(0.2)
+    if state == "interrupted":
+        raise Faults(
+            f"study: {name!r} is interrupted: its coordinator is gone and has not answered; "
+            f"`paretune resume {name}` continues it"
+        )
     return True
 
 

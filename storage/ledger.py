@@ -20,7 +20,7 @@ from storage.patience import AWAY_SECONDS, DatabaseAway, Patience, until_back
 HEARTBEAT_SECONDS = 1.0
 """How often a lease that is held is renewed."""
 
-BUSY_SECONDS = 5
+BUSY_SECONDS = 2
 """How long a write to SQLite waits for another program's lock before it is told of and tried again."""
 
 Step = Callable[[Connection], object]

@@ -104,12 +104,16 @@ def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) ->
     """Stop a running study; everything is saved, `resume` continues it."""
     from search import sweeps
     from storage.database import Database
+    from storage.studies import load_study
 
-    stopped = sweeps.stop(name, Database(storage))
+    database = Database(storage)
+    stopped = sweeps.stop(name, database)
     if as_json:
         print_json({"study": name, "stopped": stopped})
+    elif not stopped:
+        print(f"{name} is not running: it is {load_study(database, name).state}")
     else:
-        print(f"stopped {name}; `paretune resume {name}` continues it" if stopped else f"{name} is not running")
+        print(f"stopped {name}; `paretune resume {name}` continues it")
 
 
 def _sit(name: str, storage: str, run: Callable[[], object], *, as_json: bool) -> None:

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import optuna
 import pytest
-from postgresql import find_postgresql, new_database, running_postgresql
+from postgresql import new_database
 
 from search.proposals import Proposals
 from search.spec import read_spec
@@ -16,14 +15,6 @@ from storage.leases import LeaseLost
 from storage.ledger import Ledger
 from storage.projection import optuna_storage
 from storage.studies import create_study, load_study
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    if find_postgresql() is None:
-        pytest.skip("there is no PostgreSQL here")
-    with running_postgresql() as url:
-        yield url
 
 
 @pytest.fixture
