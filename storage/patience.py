@@ -90,7 +90,7 @@ def until_back(work: Callable[[], Result], where: str, patience: Patience, most_
             away_seconds = now - away_since
             if away_seconds >= most_seconds or patience.is_over():
                 raise DatabaseAway(f"storage: {where} was away for {away_seconds:.0f} s: {cause}") from error
-            patience.pause(pause_seconds)
+            patience.pause(min(pause_seconds, most_seconds - away_seconds))
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
         else:
             if away_since is not None:
