@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from objectives.imports import error_words, find_callable
+from objectives.pulse import beating
 from objectives.trial import LOG, Config, Device, Event, Failed, FunctionConfig, Infeasible, Placement
 
 Bundle = Sequence[Config]
@@ -45,9 +46,10 @@ def run_bundle(bundle: Bundle, device: Device, *, writes_logs: bool = False) -> 
 def _run_one(config: Config, device: Device, *, prints_faults: bool) -> Iterator[Event]:
     heard_at = time.perf_counter()
     try:
-        for event in _run(config, device):
-            yield event
-            heard_at = time.perf_counter()
+        with beating(config.folder):
+            for event in _run(config, device):
+                yield event
+                heard_at = time.perf_counter()
     except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
         bill = {"lost": time.perf_counter() - heard_at}
         if prints_faults:

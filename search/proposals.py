@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Connection
 
 from objectives.parameters import Value
 from objectives.seeds import derive_seed
@@ -15,6 +13,7 @@ from search.samplers import SAMPLERS
 from search.space import Choice, Entry, Fixed, Range, contains, is_asked, leave_out
 from search.spec import SweepSpec
 from storage.database import Database
+from storage.ledger import Step
 from storage.projection import Projection
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ WHOLE = "proposal"
 class Proposals:
     """Asks for settings and tells how they did.
 
-    The samplers look at trials in memory. `write` puts what was asked and told since the last `write` into Optuna's
-    tables, as a part of the ledger's own transaction: a kill leaves both or neither, and no half trial.
+    The samplers look at trials in memory. `take_steps` gives the writes of what was asked and told to Optuna's tables,
+    which are a part of the ledger's own transaction: a kill leaves both or neither, and no half trial.
 
     A setting is one trial of Optuna's, however many seeds it is trained with. A proposal depends on the study's seed,
     the setting's number and what was told before, not on how long the process lives.
@@ -55,7 +54,7 @@ class Proposals:
             self._storage.create_new_trial(self._study._study_id, trial)
         for key, value in memory.items():
             self._storage.set_study_system_attr(self._study._study_id, key, value)
-        self._unwritten: list[Callable[[Connection], None]] = []
+        self._unwritten: list[Step] = [self._projection.create]
 
     def __len__(self) -> int:
         return len(self._trials())
@@ -98,12 +97,11 @@ class Proposals:
 
         self._finish(setting, TrialState.FAIL, None, {})
 
-    def write(self, connection: Connection) -> None:
-        """Writes what was asked and told since the last write, in a transaction of the ledger's."""
-        for write in self._unwritten:
-            write(connection)
-        self._projection.remember(connection, self._storage.get_study_system_attrs(self._study._study_id))
-        self._unwritten.clear()
+    def take_steps(self) -> list[Step]:
+        """Returns the writes of what was asked and told since they were taken last."""
+        steps, self._unwritten = self._unwritten, []
+        memory = self._projection.remember(self._storage.get_study_system_attrs(self._study._study_id))
+        return [*steps, memory] if memory is not None else steps
 
     def adopt(self, setting: int, params: Mapping[str, Value]) -> None:
         """Gives Optuna a setting that the ledger has and its tables lack, because somebody removed it there."""

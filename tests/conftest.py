@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from commands import Run, run_paretune, write_quick_spec
+from postgresql import find_postgresql, running_postgresql
 
 from storage.database import Database
 
@@ -17,6 +19,15 @@ def database(tmp_path: Path) -> Database:
     made = Database(f"sqlite:///{tmp_path}/test.db")
     made.create()
     return made
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """URL of a PostgreSQL server of our own; `new_database` makes a database there."""
+    if find_postgresql() is None:
+        pytest.skip("there is no PostgreSQL here")
+    with running_postgresql() as url:
+        yield url
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -207,7 +208,7 @@ def test_a_running_study_is_left_alone(database: Database, paretune: Run) -> Non
     assert "running: left alone" in told
     assert part.exists()
     with database.engine.begin() as connection:
-        lease.release(connection)
+        lease.renew(connection, datetime.now(UTC), release=True)
 
 
 def test_a_study_that_began_to_run_after_the_survey_is_left_alone(database: Database, study: StudyRow) -> None:
