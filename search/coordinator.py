@@ -73,7 +73,7 @@ class Coordinator:
         self._trials = Trials(spec.search.repeats, spec.objective.minimize, by_number)
         self._keeper = Keeper(database.artifacts / study.uuid, self._trials)
         self._ledger = Ledger(database, lease)
-        self._proposals = Proposals(database, spec)
+        self._proposals = Proposals(database, spec, self._trials.num_settings)
         self._next_heartbeat = 0.0
         self._repair(study, lease)
 

@@ -1,4 +1,12 @@
-"""Proposals: Optuna's live view of a study. What it is asked, told and seeded with is decided here."""
+"""Proposals: Optuna's live view of a study. What it is asked, told and seeded with is decided here.
+
+A proposal is a function of the study's seed, its space, the setting's number, and the settings that were asked and told
+before it. With one slot and a deterministic cost these are always the same, so a search that is cut off anywhere and
+resumed is the same search. With several slots it depends on the clock which settings have been told by then, so what
+`tpe`, `gp`, `nsga2`, `nsga3` and `cmaes` propose may differ from one run to the next; `random`, `grid` and `qmc` look
+at no result and propose the same. What always holds: every number is given once, its training seed follows from the
+study's seed and the number, and what a trial comes to follows from its setting and that seed alone.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +44,15 @@ class Proposals:
 
     A setting is one trial of Optuna's, however many seeds it is trained with. A proposal depends on the study's seed,
     the setting's number and what was told before, not on how long the process lives.
+
+    Args:
+        database: Where the study is.
+        spec: The study's.
+        num_settings: Of the ledger; what Optuna's tables have beyond them, somebody else put there, and it goes. None
+            trusts the tables.
     """
 
-    def __init__(self, database: Database, spec: SweepSpec) -> None:
+    def __init__(self, database: Database, spec: SweepSpec, num_settings: int | None = None) -> None:
         import optuna
 
         self._spec, self._sampler = spec, SAMPLERS[spec.search.sampler]
@@ -51,11 +65,13 @@ class Proposals:
         self._study = optuna.create_study(storage=self._storage, directions=directions)
         with database.read() as connection:
             trials, memory = self._projection.read(connection)
-        for trial in trials:
+        self._unwritten: list[Callable[[Connection], None]] = []
+        if num_settings is not None and len(trials) > num_settings:
+            self._unwritten.append(partial(self._projection.remove, first=num_settings))
+        for trial in trials[:num_settings]:
             self._storage.create_new_trial(self._study._study_id, trial)
         for key, value in memory.items():
             self._storage.set_study_system_attr(self._study._study_id, key, value)
-        self._unwritten: list[Callable[[Connection], None]] = []
 
     def __len__(self) -> int:
         return len(self._trials())

@@ -147,6 +147,17 @@ class Projection:
         _insert_all(connection, models.TrialValueModel, values)
         self._add_attrs(connection, trial_id, constraints)
 
+    def remove(self, connection: Connection, first: int) -> None:
+        """Removes the trials from a number on."""
+        from optuna.storages._rdb import models
+
+        trials = _table(models.TrialModel)
+        ids = select(trials.c.trial_id).where(trials.c.study_id == self._study, trials.c.number >= first)
+        for table in reversed(models.BaseModel.metadata.sorted_tables):
+            if table is not trials and "trial_id" in table.c:
+                connection.execute(delete(table).where(table.c.trial_id.in_(ids)))
+        connection.execute(delete(trials).where(trials.c.study_id == self._study, trials.c.number >= first))
+
     def remember(self, connection: Connection, memory: Mapping[str, Any]) -> None:
         """Writes what of the samplers' memory of the study has changed."""
         from optuna.storages._rdb import models
