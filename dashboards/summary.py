@@ -249,6 +249,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         },
         "spec": study.spec,
         "environments": [dict(environment) for environment in study.environments],
+        "changes": [dict(change) for change in study.changes],
     }
 
 

@@ -68,7 +68,9 @@ class Proposals:
         self._unwritten: list[Callable[[Connection], None]] = []
         if num_settings is not None and len(trials) > num_settings:
             self._unwritten.append(partial(self._projection.remove, first=num_settings))
-        for trial in trials[:num_settings]:
+        trials = trials[:num_settings]
+        self._restate(trials)
+        for trial in trials:
             self._storage.create_new_trial(self._study._study_id, trial)
         for key, value in memory.items():
             self._storage.set_study_system_attr(self._study._study_id, key, value)
@@ -136,6 +138,21 @@ class Proposals:
         """Says whether it is the one that the others must beat."""
         return setting < self._num_baselines
 
+    def _restate(self, trials: list[FrozenTrial]) -> None:
+        """Gives trials the ranges of the spec, where they were asked in narrower ones.
+
+        Optuna's samplers leave a parameter out of their models whose range differs between trials.
+        """
+        for name, entry in self._spec.entries.items():
+            if isinstance(entry, Fixed):
+                continue
+            distribution = _distribution(entry)
+            narrow = [trial for trial in trials if trial.distributions.get(name, distribution) != distribution]
+            for trial in narrow:
+                trial.distributions = {**trial.distributions, name: distribution}
+            if narrow:
+                self._unwritten.append(partial(self._projection.restate, name=name, distribution=distribution))
+
     def _finish(self, setting: int, state: Any, values: list[float] | None, constraints: dict[str, float]) -> None:
         """Ends a trial; samplers' own hooks after a trial are passed by: they stop a study or warn, no more."""
         trial = self._trials()[setting]
@@ -159,7 +176,8 @@ class Proposals:
             return None
         seeds = derive_seed(search.seed, 0, "plan"), derive_seed(search.seed, number, "plan")
         place = number - self._num_baselines
-        query = Query(self._spec.laws, entries, search.sampler_options, seeds, place, self._told())
+        asked = [trial.params for trial in self._trials()[self._num_baselines :]]
+        query = Query(self._spec.laws, entries, search.sampler_options, seeds, place, asked, self._told())
         return leave_out(query.laws, entries, self._sampler.plan(query))
 
     def _told(self) -> list[Told]:

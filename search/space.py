@@ -99,8 +99,13 @@ def contains(entry: Entry, value: Value) -> bool:
     if isinstance(entry, Range):
         if isinstance(value, str) or not entry.low <= value <= entry.high:
             return False
-        return entry.step is None or _is_multiple(value - entry.low, entry.step)
+        return lies_on_steps(entry, value)
     return isinstance(entry, Choice) and value in entry.values
+
+
+def lies_on_steps(entry: Range, value: float) -> bool:
+    """Says whether a value is whole steps away from the range's low end; it may lie outside."""
+    return entry.step is None or _is_multiple(value - entry.low, entry.step)
 
 
 def list_values(entry: Entry, most: int) -> list[Value]:

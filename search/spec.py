@@ -279,6 +279,16 @@ def read_spec(path: Path | None, settings: Sequence[str] = (), flags: Mapping[st
     return validate(raw, faults)
 
 
+def merge_settings(raw: Mapping[str, Any], settings: Sequence[str], faults: list[str]) -> dict[str, Any]:
+    """Returns a copy of plain tables with flags `key=value` merged in; what is wrong with them is added to `faults`."""
+    merged: dict[str, Any] = json.loads(json.dumps(raw))
+    for setting in settings:
+        key, value = _read_setting(setting, faults)
+        if key:
+            _merge(merged, key.split("."), json.loads(json.dumps(value, default=str)), faults)
+    return merged
+
+
 def validate(raw: Mapping[str, Any], faults: Sequence[str] = ()) -> SweepSpec:
     """Returns the spec that the plain tables mean.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +18,7 @@ from search.data import describe
 from search.environment import keep_environment, observe
 from search.faults import Faults
 from search.functions import check_function
+from search.growing import Growth, grow
 from search.models import check_model
 from search.spec import Objective, SweepSpec, validate
 from storage import leases
@@ -68,6 +69,7 @@ def resume(
     num_more: int = 0,
     compute: dict[str, object] | None = None,
     tell: Tell = lambda _line: None,
+    settings: Sequence[str] = (),
 ) -> StudyRow:
     """Continues a study: what was cut off first, then new trials up to its target.
 
@@ -78,18 +80,21 @@ def resume(
         num_more: Trials to add to the target.
         compute: What of the stored `compute` table to change for this sitting.
         tell: Told how the environment differs from that of the last sitting.
+        settings: Flags `key=value` that change the stored spec as far as a study may grow, `compute` for this sitting.
 
     Raises:
-        Faults: where what is asked for is not there, or the data set is not the one that the study began with.
+        Faults: where what is asked for is not there or may not change, or the data set is not the one that the study
+            began with.
         Abandoned: on an interrupt before it began.
         StorageFault: where there is no such study, or another process runs it.
         KeyboardInterrupt: after everything is saved.
     """
     study = load_study(database, name)
-    if study.state == "complete" and num_more == 0:
+    growth = grow(study, settings, num_more)
+    if study.state == "complete" and num_more == 0 and growth.change is None:
         return study
-    _check_data(study)
-    return _run(database, name, compute or {}, watch, tell, num_more)
+    _check_data(replace(study, spec=growth.spec))
+    return _run(database, name, {**growth.compute, **(compute or {})}, watch, tell, num_more, growth)
 
 
 def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) -> SweepSpec:
@@ -154,9 +159,17 @@ def _data_words(data: Mapping[str, Any]) -> str:
 
 
 def _run(
-    database: Database, name: str, compute: dict[str, object], watch: Watch, tell: Tell, num_more: int = 0
+    database: Database,
+    name: str,
+    compute: dict[str, object],
+    watch: Watch,
+    tell: Tell,
+    num_more: int = 0,
+    growth: Growth | None = None,
 ) -> StudyRow:
     study = load_study(database, name)
+    if growth is not None:
+        study = replace(study, spec=growth.spec)
     spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
     environment = observe(spec.objective.model_dump())
@@ -165,6 +178,8 @@ def _run(
         ledger = Ledger(database, lease)
         with ledger.writing() as page:
             changes = keep_environment(page, environment)
+            if growth is not None and growth.change is not None:
+                page.change_spec(growth.spec, growth.change)
             if num_more:
                 page.set_target(study.num_trials + num_more)
         ledger.disconnect()

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dashboards.changes import change_lines
 from dashboards.choice import Pick
 from dashboards.environments import environment_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
@@ -32,6 +33,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         )
     for change in environment_lines(study):
         console.print(f"environment changed {escape(change)}", highlight=False)
+    for line in change_lines(study):
+        console.print(f"spec changed {escape(line)}", highlight=False)
     others = [trial for trial in study.trials if trial.state in ("infeasible", "failed")]
     if others and not every_trial:
         counts = {state: sum(trial.state == state for trial in others) for state in ("infeasible", "failed")}

@@ -158,6 +158,17 @@ class Projection:
                 connection.execute(delete(table).where(table.c.trial_id.in_(ids)))
         connection.execute(delete(trials).where(trials.c.study_id == self._study, trials.c.number >= first))
 
+    def restate(self, connection: Connection, name: str, distribution: Any) -> None:
+        """Writes the distribution of a parameter in all trials, which hold values of it already."""
+        from optuna.distributions import distribution_to_json
+        from optuna.storages._rdb import models
+
+        trials, params = _table(models.TrialModel), _table(models.TrialParamModel)
+        ids = select(trials.c.trial_id).where(trials.c.study_id == self._study)
+        of_name = (params.c.param_name == name) & params.c.trial_id.in_(ids)
+        text = distribution_to_json(distribution)
+        connection.execute(update(params).where(of_name).values(distribution_json=text))
+
     def remember(self, connection: Connection, memory: Mapping[str, Any]) -> None:
         """Writes what of the samplers' memory of the study has changed."""
         from optuna.storages._rdb import models

@@ -51,7 +51,10 @@ class AttemptRow:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial; `costs` are its frozen solo costs, empty until it ends."""
+    """One trial; `costs` are its frozen solo costs, empty until it ends.
+
+    One that was taken over has a `source`: study and trial, or what they were in Optuna. Its attempts stayed there.
+    """
 
     number: int
     state: str
@@ -62,6 +65,7 @@ class TrialRow:
     costs: Mapping[str, CostValue]
     epochs: tuple[EpochRow, ...]
     attempts: tuple[AttemptRow, ...]
+    source: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class StudyRow:
         reference: Scales of the hypervolume; None until a trial completed.
         tests: Of checkpoints (trial, epoch) that were picked: test images classified correctly, and all of them.
         environments: What it was run with, a record for each sitting in which that differed from the one before.
+        changes: Of its spec: when, from which trial on, and each key before and after.
     """
 
     uuid: str
@@ -88,6 +93,7 @@ class StudyRow:
     trials: tuple[TrialRow, ...]
     tests: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     environments: tuple[Mapping[str, Any], ...] = ()
+    changes: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,7 @@ def load_study(database: Database, name: str) -> StudyRow:
         trials,
         tests,
         tuple(row.environments),
+        tuple(row.changes),
     )
     _HELD[mark] = study
     return study

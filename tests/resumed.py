@@ -17,10 +17,20 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parent
+sys.path.append(str(TESTS.parent))
+
+from objectives.trial import Event  # noqa: E402
+from search import sweeps  # noqa: E402
+from search.spec import read_spec  # noqa: E402
+from search.trials import Trial  # noqa: E402
+from storage.database import Database  # noqa: E402
+from storage.studies import StudyRow  # noqa: E402
+
 URL = ("--storage", "sqlite:///paretune.db")
 COMMAND = (sys.executable, "-c", "from search.cli import main; main()")
 
@@ -85,6 +95,36 @@ slots = {slots}
 threads = 1
 """)
     return path
+
+
+def silent(_trial: Trial, _event: Event) -> None:
+    """Watches and says nothing."""
+
+
+def launch_here(folder: Path, sampler: str, num_trials: int, seed: int = 0) -> Database:
+    """Launches in this process, which is faster."""
+    folder.mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{folder}/paretune.db")
+    spec = read_spec(write_spec(folder, sampler, num_trials, seed), ["compute.engine=inline"])
+    sweeps.launch(spec, database, silent)
+    return database
+
+
+def resume_here(database: Database, num_more: int = 0, settings: Sequence[str] = ()) -> StudyRow:
+    """Resumes in this process."""
+    compute: dict[str, object] = {"engine": "inline"}
+    return sweeps.resume("searched", database, silent, num_more, compute, settings=settings)
+
+
+def outcome(study: StudyRow) -> list[Any]:
+    """Returns all of a study that must be equal."""
+    return [
+        [
+            (trial.number, trial.params, trial.state, trial.seed),
+            [(epoch.num_correct, epoch.costs["train_flops"].value) for epoch in trial.epochs],
+        ]
+        for trial in study.trials
+    ]
 
 
 def run(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

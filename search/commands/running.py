@@ -62,17 +62,27 @@ def launch(
         )
 
 
-@app.command(epilog="Examples: [cyan]paretune resume mnist5k-cnn[/]   [cyan]paretune resume mnist5k-cnn --trials 20[/]")
+@app.command(
+    epilog="Examples: [cyan]paretune resume mnist5k-cnn[/]   [cyan]paretune resume mnist5k-cnn --trials 20[/]   "
+    "[cyan]paretune resume mnist5k-cnn --trials 20 --set space.lr.high=2.0[/]"
+)
 def resume(
     name: Name,
     trials: Annotated[int, typer.Option("--trials", help="Trials to add.", show_default=False)] = 0,
     storage: Storage = DEFAULT_URL,
     engine: Engine = None,
     slots: Slots = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Widen a range, or change compute.*.", show_default=False),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Continue a study: what was cut off, then what is still to do, then more trials if asked."""
+    """Continue a study: what was cut off, then what is still to do, then more trials if asked.
+
+    A range may widen (--set space.lr.high=2.0); another change of the space is a new study: launch --from NAME.
+    """
     from search import sweeps
     from search.progress import SweepProgress
     from storage.database import Database
@@ -82,7 +92,7 @@ def resume(
         raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
     database = Database(storage)
     study = load_study(database, name)
-    if study.state == "complete" and not trials:
+    if study.state == "complete" and not trials and not setting:
         tell(f"study {name} is complete ({len(study.trials)} trials); `--trials N` adds more")
         _end(name, storage, as_json=as_json)
         return
@@ -94,7 +104,7 @@ def resume(
         _sit(
             name,
             storage,
-            lambda: sweeps.resume(name, database, progress, trials, compute, progress.tell),
+            lambda: sweeps.resume(name, database, progress, trials, compute, progress.tell, setting or ()),
             as_json=as_json,
         )
 

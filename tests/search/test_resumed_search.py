@@ -9,42 +9,17 @@ from typing import Any
 import pytest
 import resumed
 from instant import NUM_IMAGES, score
+from resumed import launch_here, outcome, resume_here
 
 from objectives.seeds import derive_seed
-from search import sweeps
 from search.samplers import SAMPLERS
-from search.spec import read_spec
 from storage.database import Database
 from storage.projection import optuna_storage
-from storage.studies import StudyRow, load_study
+from storage.studies import load_study
 
 INLINE = ("--set", "compute.engine=inline")
 UNLEARNED = ("random", "grid", "qmc")
 """Samplers that look at no result."""
-
-
-def launch_here(folder: Path, sampler: str, num_trials: int, seed: int = 0) -> Database:
-    """Launches in this process, which is faster."""
-    folder.mkdir(exist_ok=True)
-    database = Database(f"sqlite:///{folder}/paretune.db")
-    spec = read_spec(resumed.write_spec(folder, sampler, num_trials, seed), ["compute.engine=inline"])
-    sweeps.launch(spec, database, lambda _trial, _event: None)
-    return database
-
-
-def resume_here(database: Database, num_more: int = 0) -> StudyRow:
-    compute: dict[str, object] = {"engine": "inline"}
-    return sweeps.resume("searched", database, lambda _trial, _event: None, num_more, compute)
-
-
-def outcome(study: StudyRow) -> list[Any]:
-    return [
-        [
-            (trial.number, trial.params, trial.state, trial.seed),
-            [(epoch.num_correct, epoch.costs["train_flops"].value) for epoch in trial.epochs],
-        ]
-        for trial in study.trials
-    ]
 
 
 def searched(database: Database) -> list[Any]:

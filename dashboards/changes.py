@@ -1,0 +1,20 @@
+"""How a study's spec was changed while it ran, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from storage.studies import StudyRow
+
+
+def change_lines(study: StudyRow) -> list[str]:
+    """Returns a line for each change of the spec."""
+    return [_line(change) for change in study.changes]
+
+
+def _line(change: Mapping[str, Any]) -> str:
+    since = datetime.fromisoformat(change["since"])
+    keys = ", ".join(f"{key['key']} {key['before']} to {key['now']}" for key in change["keys"])
+    return f"from trial {change['from_trial']} on, since {since:%Y-%m-%d %H:%M} UTC: {keys}"
