@@ -310,6 +310,7 @@ def _trial_json(trial: TrialRow) -> dict[str, Any]:
         "absent": {name: cost.reason for name, cost in costs.items() if cost.value is None},
         "attempts": len(trial.attempts),
         "reason": trial.reason,
+        "source": trial.source,
     }
 
 

@@ -24,7 +24,7 @@ from objectives.trial import (
 from search.configs import configure
 from search.engines import ENGINES, Engine
 from search.keeping import Keeper
-from search.proposals import Proposals
+from search.proposals import Proposals, TakenOver
 from search.spec import SweepSpec
 from search.trials import Trial, Trials
 from storage.database import Database
@@ -73,7 +73,7 @@ class Coordinator:
         self._trials = Trials(spec.search.repeats, spec.objective.minimize, by_number)
         self._keeper = Keeper(database.artifacts / study.uuid, self._trials)
         self._ledger = Ledger(database, lease)
-        self._proposals = Proposals(database, spec, self._trials.num_settings)
+        self._proposals = Proposals(database, spec, self._trials.num_settings, _taken_over(study, spec.search.repeats))
         self._next_heartbeat = 0.0
         self._repair(study, lease)
 
@@ -269,6 +269,13 @@ class Coordinator:
                     self._proposals.adopt(setting, self._trials.members(setting)[0].params)
                 self._tell(setting)
             self._proposals.write(page.connection)
+
+
+def _taken_over(study: StudyRow, repeats: int) -> TakenOver:
+    """Returns which settings the study began with."""
+    taken = [trial for trial in study.trials if trial.source is not None]
+    baselines = [trial.number // repeats for trial in taken if trial.is_baseline]
+    return TakenOver(len(taken) // repeats, min(baselines, default=None))
 
 
 def _lost_seconds(heard_at: datetime, lease: Lease) -> float:

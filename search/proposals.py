@@ -11,6 +11,7 @@ study's seed and the number, and what a trial comes to follows from its setting 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,19 @@ WHOLE = "proposal"
 """The draw of all parameters together, which comes before those of single ones."""
 
 
+@dataclass(frozen=True)
+class TakenOver:
+    """The settings that a study began with.
+
+    Attributes:
+        num_settings: How many; they have the first numbers.
+        baseline: Which of them is the baseline; None where none is.
+    """
+
+    num_settings: int = 0
+    baseline: int | None = None
+
+
 class Proposals:
     """Asks for settings and tells how they did.
 
@@ -50,14 +64,23 @@ class Proposals:
         spec: The study's.
         num_settings: Of the ledger; what Optuna's tables have beyond them, somebody else put there, and it goes. None
             trusts the tables.
+        taken_over: The settings that were taken over; the baseline comes after them, where it is none of them.
     """
 
-    def __init__(self, database: Database, spec: SweepSpec, num_settings: int | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        spec: SweepSpec,
+        num_settings: int | None = None,
+        taken_over: TakenOver = TakenOver(),
+    ) -> None:
         import optuna
 
         self._spec, self._sampler = spec, SAMPLERS[spec.search.sampler]
         self._baseline = spec.baseline or {}
-        self._num_baselines = int(spec.baseline is not None)
+        last = taken_over.num_settings if spec.baseline is not None else None
+        self._baseline_at = last if taken_over.baseline is None else taken_over.baseline
+        self._num_given = taken_over.num_settings + int(self._baseline_at == taken_over.num_settings)
         minimize = optuna.study.StudyDirection.MINIMIZE
         directions = [optuna.study.StudyDirection.MAXIMIZE, *(minimize for _ in spec.objective.minimize)]
         self._projection = Projection(database, spec.name, directions)
@@ -124,19 +147,24 @@ class Proposals:
         self._unwritten.clear()
 
     def adopt(self, setting: int, params: Mapping[str, Value]) -> None:
-        """Gives Optuna a setting that the ledger has and its tables lack, because somebody removed it there."""
+        """Gives Optuna a setting that the ledger has and its tables lack: taken over, or somebody removed it there."""
         from optuna.trial import TrialState, create_trial
 
         entries = self._spec.entries
         known = {name: value for name, value in params.items() if name in entries and contains(entries[name], value)}
         distributions = {name: _distribution(entries[name]) for name in known}
-        trial = create_trial(state=TrialState.RUNNING, params=dict(known), distributions=distributions)
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(known),
+            distributions=distributions,
+            system_attrs=self._sampler.mark_first(self._spec.search.sampler_options),
+        )
         self._storage.create_new_trial(self._study._study_id, trial)
         self._unwritten.append(partial(self._projection.add, trial=self._trials()[setting]))
 
     def is_baseline(self, setting: int) -> bool:
         """Says whether it is the one that the others must beat."""
-        return setting < self._num_baselines
+        return setting == self._baseline_at
 
     def _restate(self, trials: list[FrozenTrial]) -> None:
         """Gives trials the ranges of the spec, where they were asked in narrower ones.
@@ -175,14 +203,12 @@ class Proposals:
         if self._sampler.plan is None:
             return None
         seeds = derive_seed(search.seed, 0, "plan"), derive_seed(search.seed, number, "plan")
-        place = number - self._num_baselines
-        asked = [trial.params for trial in self._trials()[self._num_baselines :]]
-        query = Query(self._spec.laws, entries, search.sampler_options, seeds, place, asked, self._told())
+        others = [trial for trial in self._trials() if not self.is_baseline(trial.number)]
+        asked = [trial.params for trial in others]
+        told = [Told(trial.params, trial.values[0]) for trial in others if trial.values]
+        place = number - self._num_given
+        query = Query(self._spec.laws, entries, search.sampler_options, seeds, place, asked, told)
         return leave_out(query.laws, entries, self._sampler.plan(query))
-
-    def _told(self) -> list[Told]:
-        trials = self._trials()[self._num_baselines :]
-        return [Told(trial.params, trial.values[0]) for trial in trials if trial.values]
 
     def _suggest_all(self, trial: Trial) -> dict[str, Value]:
         laws, entries = self._spec.laws, self._spec.entries

@@ -97,7 +97,7 @@ def leave_out(laws: Laws, entries: Mapping[str, Entry], params: Mapping[str, Val
 def contains(entry: Entry, value: Value) -> bool:
     """Says whether a value is one that the sampler could propose; a fixed value is not proposed."""
     if isinstance(entry, Range):
-        if isinstance(value, str) or not entry.low <= value <= entry.high:
+        if isinstance(value, str) or not entry.low <= value <= entry.high or (entry.whole and value != int(value)):
             return False
         return lies_on_steps(entry, value)
     return isinstance(entry, Choice) and value in entry.values

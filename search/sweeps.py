@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
 from search.compute import place_slots
 from search.coordinator import Coordinator, Watch
@@ -21,8 +22,10 @@ from search.functions import check_function
 from search.growing import Growth, grow
 from search.models import check_model
 from search.spec import Objective, SweepSpec, validate
+from search.taking_over import link_weights, take_over
 from storage import leases
 from storage.database import Database
+from storage.faults import StorageFault
 from storage.ledger import Ledger
 from storage.studies import StudyRow, create_study, delete_study, load_study, request_stop
 
@@ -32,14 +35,22 @@ Tell = Callable[[str], None]
 """Takes a line for a person to read."""
 
 
-def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambda _line: None) -> StudyRow:
+def launch(
+    spec: SweepSpec,
+    database: Database,
+    watch: Watch,
+    tell: Tell = lambda _line: None,
+    source: StudyRow | None = None,
+) -> StudyRow:
     """Runs a new sweep to its end and returns the study.
 
     Args:
         spec: The sweep.
         database: Where to keep it.
         watch: Told of each event.
-        tell: Told what a person should know about the data set.
+        tell: Told what a person should know about the data set, and what was taken over.
+        source: A study of the same database whose finished trials are taken over, as far as they fit; the spec's
+            `trials` are trained besides.
 
     Raises:
         Faults: where the spec asks for what this machine lacks, or the data set cannot be used.
@@ -58,8 +69,29 @@ def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambd
         tell(note)
     database.create()
     database.artifacts.mkdir(parents=True, exist_ok=True)
-    create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
+    if source is None:
+        create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
+    else:
+        _create_from(source, spec, database, data, tell)
     return _run(database, spec.name, {}, watch, tell)
+
+
+def _create_from(source: StudyRow, spec: SweepSpec, database: Database, data: Mapping[str, Any], tell: Tell) -> None:
+    """Makes a study that begins with trials of another."""
+    takeover = take_over(source, spec, data)
+    num_trials = len(takeover.trials) + spec.search.trials
+    spec = spec.model_copy(update={"search": spec.search.model_copy(update={"trials": num_trials})})
+    validate(spec.model_dump(mode="json"))
+    uuid = str(uuid4())
+    folder = database.artifacts / uuid
+    link_weights(takeover, database.artifacts / source.uuid, folder)
+    try:
+        create_study(database, spec.name, spec.model_dump(mode="json"), num_trials, data, takeover.beginning, uuid=uuid)
+    except StorageFault:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    for line in takeover.lines:
+        tell(line)
 
 
 def resume(

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from storage import leases, tables
+from storage.beginnings import Beginning, write_beginning
 from storage.collector import collector_rests
 from storage.database import Database
 from storage.faults import StorageFault
@@ -113,7 +114,15 @@ _HELD: WeakValueDictionary[tuple[Any, ...], StudyRow] = WeakValueDictionary()
 
 
 def create_study(
-    database: Database, name: str, spec: Mapping[str, Any], num_trials: int, data: Mapping[str, Any]
+    database: Database,
+    name: str,
+    spec: Mapping[str, Any],
+    num_trials: int,
+    data: Mapping[str, Any],
+    beginning: Beginning | None = None,
+    *,
+    uuid: str | None = None,
+    state: str = "running",
 ) -> str:
     """Writes a new study and returns its UUID.
 
@@ -123,16 +132,21 @@ def create_study(
         spec: What defines the sweep, as plain values.
         num_trials: How many trials it is to have.
         data: What describes its data set, as plain values.
+        beginning: The trials that it begins with.
+        uuid: Its key; None for a new one.
+        state: Its first state.
 
     Raises:
         StorageFault: where the name is taken.
     """
     database.create()
-    uuid = str(uuid4())
+    uuid, beginning = uuid or str(uuid4()), beginning or Beginning()
     row = {"uuid": uuid, "name": name, "spec": dict(spec), "data": dict(data), "num_trials": num_trials}
     try:
         with database.engine.begin() as connection:
-            connection.execute(insert(tables.studies).values(**row, state="running", created_at=datetime.now(UTC)))
+            row |= {"reference": beginning.reference, "state": state, "created_at": datetime.now(UTC)}
+            connection.execute(insert(tables.studies).values(**row))
+            write_beginning(connection, uuid, beginning)
     except IntegrityError as error:
         raise StorageFault(
             f"study: {name!r} is there already; `paretune resume {name}` continues it, `--study` names another"
@@ -179,6 +193,11 @@ def load_study(database: Database, name: str) -> StudyRow:
     )
     _HELD[mark] = study
     return study
+
+
+def is_imported(study: StudyRow) -> bool:
+    """Says whether the study came from elsewhere whole, so that it can be looked at but not run."""
+    return "imported" in study.data
 
 
 def list_studies(database: Database) -> list[StudyLine]:

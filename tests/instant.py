@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from objectives.function import Context
 
 NUM_IMAGES = 1000
-OPTIMIZERS = ("sgd", "adam", "adamw")
+OPTIMIZERS = ("sgd", "adam", "adamw", "gd")
 
 
 def score(params: Mapping[str, Any], seed: int) -> tuple[int, float]:

@@ -110,10 +110,12 @@ def launch_here(folder: Path, sampler: str, num_trials: int, seed: int = 0) -> D
     return database
 
 
-def resume_here(database: Database, num_more: int = 0, settings: Sequence[str] = ()) -> StudyRow:
+def resume_here(
+    database: Database, num_more: int = 0, settings: Sequence[str] = (), name: str = "searched"
+) -> StudyRow:
     """Resumes in this process."""
     compute: dict[str, object] = {"engine": "inline"}
-    return sweeps.resume("searched", database, silent, num_more, compute, settings=settings)
+    return sweeps.resume(name, database, silent, num_more, compute, settings=settings)
 
 
 def outcome(study: StudyRow) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from search.commands.completion import complete_name
 from search.commands.console import print_json, standard_output, tell
 from search.commands.options import DEFAULT_URL, AsJson, Engine, Name, Quiet, Slots, Storage
 from search.faults import Abandoned, Faults
@@ -20,7 +21,8 @@ app = typer.Typer()
 
 @app.command(
     epilog="Examples: [cyan]paretune launch[/]   [cyan]paretune launch sweep.toml --trials 50[/]   "
-    '[cyan]paretune launch --study wide --set space.width=4 --set \'space.optimizer=["sgd","adam"]\'[/]'
+    '[cyan]paretune launch --study wide --set space.width=4 --set \'space.optimizer=["sgd","adam"]\'[/]   '
+    "[cyan]paretune launch --from mnist5k-cnn --study narrow --set space.lr.high=0.1 --trials 20[/]"
 )
 def launch(
     spec: Annotated[
@@ -35,6 +37,17 @@ def launch(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec.", show_default=False),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="Take over the finished trials of a study that fit; without SPEC, begin with its spec. --trials are "
+            "trained besides.",
+            autocompletion=complete_name,
+            show_default=False,
+        ),
+    ] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a commented spec and exit.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -47,17 +60,24 @@ def launch(
         print(example_spec(), end="")
         return
     flags = {"name": study, "search.trials": trials, "compute.engine": engine, "compute.slots": _slots(slots)}
-    chosen = read_spec(spec, setting or (), flags)
 
     from search import sweeps
     from search.progress import SweepProgress
     from storage.database import Database
+    from storage.studies import is_imported, load_study
+
+    old = None if source is None else load_study(Database(storage), source)
+    if old is not None and spec is None and is_imported(old):
+        raise Faults(f"--from {source}: it was imported and has no spec to begin with; give a SPEC file")
+    chosen = read_spec(spec, setting or (), flags, None if old is None else old.spec)
+    if old is not None and chosen.name == old.name:
+        raise Faults(f"--study: a name for the new study is needed, but {source} is the one that it takes over from")
 
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
         _sit(
             chosen.name,
             storage,
-            lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell),
+            lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell, old),
             as_json=as_json,
         )
 
