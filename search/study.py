@@ -126,7 +126,11 @@ class Study:
 
 
 def launch(
-    spec: SweepSpec | Mapping[str, Any] | None = None, *, storage: str = "sqlite:///paretune.db", quiet: bool = False
+    spec: SweepSpec | Mapping[str, Any] | None = None,
+    *,
+    storage: str = "sqlite:///paretune.db",
+    source: str | None = None,
+    quiet: bool = False,
 ) -> Study:
     """Runs a new sweep to its end.
 
@@ -135,6 +139,7 @@ def launch(
     Args:
         spec: The spec, or its tables as in TOML; what they leave out keeps its default. None is the built-in sweep.
         storage: Database URL.
+        source: A study whose finished trials are taken over, as far as they fit.
         quiet: Show no progress.
 
     Raises:
@@ -146,10 +151,13 @@ def launch(
     from search.progress import SweepProgress
     from search.spec import SweepSpec, validate
     from storage.database import Database
+    from storage.studies import load_study
 
     chosen = spec if isinstance(spec, SweepSpec) else validate(spec or {})
+    database = Database(storage)
+    old = None if source is None else load_study(database, source)
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
-        sweeps.launch(chosen, Database(storage), progress)
+        sweeps.launch(chosen, database, progress, progress.tell, old)
     return Study(chosen.name, storage)
 
 

@@ -27,7 +27,7 @@ from storage import leases
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import Ledger
-from storage.studies import StudyRow, create_study, delete_study, load_study, request_stop
+from storage.studies import StudyRow, create_study, delete_study, is_imported, load_study, request_stop
 
 STOP_PATIENCE_SECONDS = 120
 
@@ -122,6 +122,7 @@ def resume(
         KeyboardInterrupt: after everything is saved.
     """
     study = load_study(database, name)
+    check_can_run(study)
     growth = grow(study, settings, num_more)
     if study.state == "complete" and num_more == 0 and growth.change is None:
         return study
@@ -129,8 +130,26 @@ def resume(
     return _run(database, name, {**growth.compute, **(compute or {})}, watch, tell, num_more, growth)
 
 
+def check_can_run(study: StudyRow) -> None:
+    """Makes sure that a study is one of ours.
+
+    Raises:
+        Faults: where it was imported.
+    """
+    if is_imported(study):
+        raise Faults(
+            f"study: {study.name!r} was imported and has no training to continue; "
+            f"`paretune launch SPEC --from {study.name} --study NEW` takes over the trials that fit"
+        )
+
+
 def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) -> SweepSpec:
-    """Returns the spec of a study, with parts of its `compute` table changed and trials added to its target."""
+    """Returns the spec of a study, with parts of its `compute` table changed and trials added to its target.
+
+    Raises:
+        Faults: where the study was imported.
+    """
+    check_can_run(study)
     search = {**study.spec["search"], "trials": study.num_trials + num_more}
     changed = {**study.spec, "search": search, "compute": {**study.spec["compute"], **compute}}
     if "slots" in compute and "threads" not in compute:

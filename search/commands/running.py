@@ -112,6 +112,7 @@ def resume(
         raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
     database = Database(storage)
     study = load_study(database, name)
+    sweeps.check_can_run(study)
     if study.state == "complete" and not trials and not setting:
         tell(f"study {name} is complete ({len(study.trials)} trials); `--trials N` adds more")
         _end(name, storage, as_json=as_json)
