@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboards.answers import answer_all
+from dashboards.changes import change_lines, source_lines
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.summary import Checkpoint, Summary, bill_lines, name_devices
@@ -60,6 +61,8 @@ def render_report(summary: Summary) -> str:
         provenance=_provenance(summary),
         devices=name_devices(summary.study),
         changes=environment_lines(summary.study),
+        spec_changes=change_lines(summary.study),
+        sources=source_lines(summary.study),
         plotlyjs=get_plotlyjs(),
     )
 

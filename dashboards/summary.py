@@ -249,6 +249,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         },
         "spec": study.spec,
         "environments": [dict(environment) for environment in study.environments],
+        "changes": [dict(change) for change in study.changes],
     }
 
 
@@ -314,6 +315,7 @@ def _trial_json(trial: TrialRow) -> dict[str, Any]:
         "absent": {name: cost.reason for name, cost in costs.items() if cost.value is None},
         "attempts": len(trial.attempts),
         "reason": trial.reason,
+        "source": trial.source,
     }
 
 

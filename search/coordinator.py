@@ -28,7 +28,7 @@ from objectives.trial import (
 from search.configs import configure
 from search.engines import ENGINES, Engine
 from search.keeping import Keeper
-from search.proposals import Proposals
+from search.proposals import Proposals, TakenOver
 from search.spec import SweepSpec
 from search.trials import Trial, Trials
 from storage.database import Database
@@ -78,7 +78,7 @@ class Coordinator:
         self._trials = Trials(spec.search.repeats, spec.objective.minimize, by_number)
         self._keeper = Keeper(database.artifacts / study.uuid, self._trials, spec.artifacts.max_bytes)
         self._ledger = ledger
-        self._proposals = Proposals(database, spec)
+        self._proposals = Proposals(database, spec, self._trials.num_settings, _taken_over(study, spec.search.repeats))
         self._next_heartbeat = 0.0
         self._repair(study, ledger.lease)
 
@@ -296,6 +296,13 @@ class Coordinator:
             return lost_seconds, attempt.started_at + timedelta(seconds=held_seconds)
         last = max(lease.last_renewed_at or attempt.heard_at, attempt.heard_at)
         return (last - attempt.heard_at).total_seconds(), last
+
+
+def _taken_over(study: StudyRow, repeats: int) -> TakenOver:
+    """Returns which settings the study began with."""
+    taken = [trial for trial in study.trials if trial.source is not None]
+    baselines = [trial.number // repeats for trial in taken if trial.is_baseline]
+    return TakenOver(len(taken) // repeats, min(baselines, default=None))
 
 
 def _kept(cost: Measurement) -> CostValue:

@@ -14,7 +14,7 @@ from typing import Any
 
 from objectives.parameters import Value
 from search.laws import Laws
-from search.space import Entry, Range, from_unit, leave_out, list_values, to_unit
+from search.space import Entry, Fixed, Range, from_unit, leave_out, list_values, to_unit
 
 LARGEST_GRID = 100_000
 """Settings of a grid that is still written out to be shuffled."""
@@ -38,6 +38,7 @@ class Query:
         options: The sampler's.
         seeds: Of the whole study, and of this setting.
         place: From 0; the baseline has none.
+        asked: The parameters that were proposed before, without those that are fixed and without the baseline.
         told: The settings that ended, in the order of their places, without the baseline.
     """
 
@@ -46,6 +47,7 @@ class Query:
     options: Mapping[str, Any]
     seeds: tuple[int, int]
     place: int
+    asked: Sequence[Mapping[str, Value]]
     told: Sequence[Told]
 
 
@@ -54,10 +56,25 @@ Plan = Callable[[Query], dict[str, Value]]
 
 
 def plan_grid(query: Query) -> dict[str, Value]:
-    """Returns one setting of the grid, in an order that the study's seed shuffles: a sweep cut short has seen all."""
+    """Returns one setting of the grid, in an order that the study's seed shuffles: a sweep cut short has seen all.
+
+    It is the first that was not asked yet, so that a grid may grow.
+
+    Raises:
+        IndexError: where all were asked.
+    """
     settings = list(grid_settings(query.laws, query.entries))
     random.Random(query.seeds[0]).shuffle(settings)  # noqa: S311
-    return settings[query.place]
+    asked = {_key(query.entries, params) for params in query.asked}
+    left = (setting for setting in settings if _key(query.entries, setting) not in asked)
+    for setting in left:
+        return setting
+    raise IndexError(f"all {len(settings)} settings of the grid were asked")
+
+
+def _key(entries: Mapping[str, Entry], params: Mapping[str, Value]) -> tuple[Any, ...]:
+    """Returns what tells a setting from others: its parameters that are not fixed."""
+    return tuple(params.get(name) for name, entry in entries.items() if not isinstance(entry, Fixed))
 
 
 def plan_qmc(query: Query) -> dict[str, Value]:

@@ -1,8 +1,17 @@
-"""Proposals: Optuna's live view of a study. What it is asked, told and seeded with is decided here."""
+"""Proposals: Optuna's live view of a study. What it is asked, told and seeded with is decided here.
+
+A proposal is a function of the study's seed, its space, the setting's number, and the settings that were asked and told
+before it. With one slot and a deterministic cost these are always the same, so a search that is cut off anywhere and
+resumed is the same search. With several slots it depends on the clock which settings have been told by then, so what
+`tpe`, `gp`, `nsga2`, `nsga3` and `cmaes` propose may differ from one run to the next; `random`, `grid` and `qmc` look
+at no result and propose the same. What always holds: every number is given once, its training seed follows from the
+study's seed and the number, and what a trial comes to follows from its setting and that seed alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +36,19 @@ WHOLE = "proposal"
 """The draw of all parameters together, which comes before those of single ones."""
 
 
+@dataclass(frozen=True)
+class TakenOver:
+    """The settings that a study began with.
+
+    Attributes:
+        num_settings: How many; they have the first numbers.
+        baseline: Which of them is the baseline; None where none is.
+    """
+
+    num_settings: int = 0
+    baseline: int | None = None
+
+
 class Proposals:
     """Asks for settings and tells how they did.
 
@@ -35,14 +57,29 @@ class Proposals:
 
     A setting is one trial of Optuna's, however many seeds it is trained with. A proposal depends on the study's seed,
     the setting's number and what was told before, not on how long the process lives.
+
+    Args:
+        database: Where the study is.
+        spec: The study's.
+        num_settings: Of the ledger; what Optuna's tables have beyond them, somebody else put there, and it goes. None
+            trusts the tables.
+        taken_over: The settings that were taken over; the baseline comes after them, where it is none of them.
     """
 
-    def __init__(self, database: Database, spec: SweepSpec) -> None:
+    def __init__(
+        self,
+        database: Database,
+        spec: SweepSpec,
+        num_settings: int | None = None,
+        taken_over: TakenOver = TakenOver(),
+    ) -> None:
         import optuna
 
         self._spec, self._sampler = spec, SAMPLERS[spec.search.sampler]
         self._baseline = spec.baseline or {}
-        self._num_baselines = int(spec.baseline is not None)
+        last = taken_over.num_settings if spec.baseline is not None else None
+        self._baseline_at = last if taken_over.baseline is None else taken_over.baseline
+        self._num_given = taken_over.num_settings + int(self._baseline_at == taken_over.num_settings)
         minimize = optuna.study.StudyDirection.MINIMIZE
         directions = [optuna.study.StudyDirection.MAXIMIZE, *(minimize for _ in spec.objective.minimize)]
         self._projection = Projection(database, spec.name, directions)
@@ -50,11 +87,15 @@ class Proposals:
         self._study = optuna.create_study(storage=self._storage, directions=directions)
         with database.read() as connection:
             trials, memory = self._projection.read(connection)
+        self._unwritten: list[Step] = [self._projection.create]
+        if num_settings is not None and len(trials) > num_settings:
+            self._unwritten.append(partial(self._projection.remove, first=num_settings))
+        trials = trials[:num_settings]
+        self._restate(trials)
         for trial in trials:
             self._storage.create_new_trial(self._study._study_id, trial)
         for key, value in memory.items():
             self._storage.set_study_system_attr(self._study._study_id, key, value)
-        self._unwritten: list[Step] = [self._projection.create]
 
     def __len__(self) -> int:
         return len(self._trials())
@@ -104,19 +145,39 @@ class Proposals:
         return [*steps, memory] if memory is not None else steps
 
     def adopt(self, setting: int, params: Mapping[str, Value]) -> None:
-        """Gives Optuna a setting that the ledger has and its tables lack, because somebody removed it there."""
+        """Gives Optuna a setting that the ledger has and its tables lack: taken over, or somebody removed it there."""
         from optuna.trial import TrialState, create_trial
 
         entries = self._spec.entries
         known = {name: value for name, value in params.items() if name in entries and contains(entries[name], value)}
         distributions = {name: _distribution(entries[name]) for name in known}
-        trial = create_trial(state=TrialState.RUNNING, params=dict(known), distributions=distributions)
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(known),
+            distributions=distributions,
+            system_attrs=self._sampler.mark_first(self._spec.search.sampler_options),
+        )
         self._storage.create_new_trial(self._study._study_id, trial)
         self._unwritten.append(partial(self._projection.add, trial=self._trials()[setting]))
 
     def is_baseline(self, setting: int) -> bool:
         """Says whether it is the one that the others must beat."""
-        return setting < self._num_baselines
+        return setting == self._baseline_at
+
+    def _restate(self, trials: list[FrozenTrial]) -> None:
+        """Gives trials the ranges of the spec, where they were asked in narrower ones.
+
+        Optuna's samplers leave a parameter out of their models whose range differs between trials.
+        """
+        for name, entry in self._spec.entries.items():
+            if isinstance(entry, Fixed):
+                continue
+            distribution = _distribution(entry)
+            narrow = [trial for trial in trials if trial.distributions.get(name, distribution) != distribution]
+            for trial in narrow:
+                trial.distributions = {**trial.distributions, name: distribution}
+            if narrow:
+                self._unwritten.append(partial(self._projection.restate, name=name, distribution=distribution))
 
     def _finish(self, setting: int, state: Any, values: list[float] | None, constraints: dict[str, float]) -> None:
         """Ends a trial; samplers' own hooks after a trial are passed by: they stop a study or warn, no more."""
@@ -140,13 +201,12 @@ class Proposals:
         if self._sampler.plan is None:
             return None
         seeds = derive_seed(search.seed, 0, "plan"), derive_seed(search.seed, number, "plan")
-        place = number - self._num_baselines
-        query = Query(self._spec.laws, entries, search.sampler_options, seeds, place, self._told())
+        others = [trial for trial in self._trials() if not self.is_baseline(trial.number)]
+        asked = [trial.params for trial in others]
+        told = [Told(trial.params, trial.values[0]) for trial in others if trial.values]
+        place = number - self._num_given
+        query = Query(self._spec.laws, entries, search.sampler_options, seeds, place, asked, told)
         return leave_out(query.laws, entries, self._sampler.plan(query))
-
-    def _told(self) -> list[Told]:
-        trials = self._trials()[self._num_baselines :]
-        return [Told(trial.params, trial.values[0]) for trial in trials if trial.values]
 
     def _suggest_all(self, trial: Trial) -> dict[str, Value]:
         laws, entries = self._spec.laws, self._spec.entries

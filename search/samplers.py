@@ -44,6 +44,16 @@ def _none(_sweep: Sweep) -> Faults:
     return []
 
 
+def _no_mark(_sampler: BaseSampler) -> dict[str, Any]:
+    return {}
+
+
+def _mark_generation(sampler: BaseSampler) -> dict[str, Any]:
+    """A genetic sampler has no parents but trials that belong to a generation."""
+    key: str = type(sampler)._get_generation_key()  # type: ignore[attr-defined]
+    return {key: 0}
+
+
 @dataclass(frozen=True)
 class Sampler:
     """A way of proposing settings: one of Optuna's, or a plan of ours.
@@ -54,6 +64,7 @@ class Sampler:
         settings: What that class is always given.
         plan: Gives the settings itself; Optuna learns them.
         misfits: Says what of a sweep the sampler cannot do.
+        mark: Returns the attributes of a trial that it did not propose itself, so that it learns from it.
     """
 
     options: Mapping[str, Parameter]
@@ -61,6 +72,7 @@ class Sampler:
     settings: Mapping[str, Any] = field(default_factory=dict)
     plan: Plan | None = None
     misfits: Callable[[Sweep], Faults] = _none
+    mark: Callable[[BaseSampler], dict[str, Any]] = _no_mark
 
     def faults(self, options: Mapping[str, Any]) -> Faults:
         """Returns what is wrong with the options."""
@@ -72,6 +84,10 @@ class Sampler:
             elif not self.options[name].allows(value):
                 found.append((name, f"{self.options[name].law()} is needed, but got {value!r}"))
         return found
+
+    def mark_first(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns Optuna's attributes of a trial that came before the sampler's own."""
+        return self.mark(self.build(0, options))
 
     def build(self, seed: int, options: Mapping[str, Any]) -> BaseSampler:
         """Returns a fresh sampler of Optuna's."""
@@ -149,8 +165,10 @@ SAMPLERS: dict[str, Sampler] = {
         ("optuna.samplers", "GPSampler"),
         {"warn_independent_sampling": False},
     ),
-    "nsga2": Sampler(_GENETIC, ("optuna.samplers", "NSGAIISampler")),
-    "nsga3": Sampler({**_GENETIC, "dividing_parameter": _COUNT}, ("optuna.samplers", "NSGAIIISampler")),
+    "nsga2": Sampler(_GENETIC, ("optuna.samplers", "NSGAIISampler"), mark=_mark_generation),
+    "nsga3": Sampler(
+        {**_GENETIC, "dividing_parameter": _COUNT}, ("optuna.samplers", "NSGAIIISampler"), mark=_mark_generation
+    ),
     "cmaes": Sampler(
         {
             "population_size": Parameter("int", 4),

@@ -97,10 +97,15 @@ def leave_out(laws: Laws, entries: Mapping[str, Entry], params: Mapping[str, Val
 def contains(entry: Entry, value: Value) -> bool:
     """Says whether a value is one that the sampler could propose; a fixed value is not proposed."""
     if isinstance(entry, Range):
-        if isinstance(value, str) or not entry.low <= value <= entry.high:
+        if isinstance(value, str) or not entry.low <= value <= entry.high or (entry.whole and value != int(value)):
             return False
-        return entry.step is None or _is_multiple(value - entry.low, entry.step)
+        return lies_on_steps(entry, value)
     return isinstance(entry, Choice) and value in entry.values
+
+
+def lies_on_steps(entry: Range, value: float) -> bool:
+    """Says whether a value is whole steps away from the range's low end; it may lie outside."""
+    return entry.step is None or _is_multiple(value - entry.low, entry.step)
 
 
 def list_values(entry: Entry, most: int) -> list[Value]:

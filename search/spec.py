@@ -264,13 +264,19 @@ class SweepSpec(Section):
         }
 
 
-def read_spec(path: Path | None, settings: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> SweepSpec:
+def read_spec(
+    path: Path | None,
+    settings: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> SweepSpec:
     """Returns the spec of a file, or the built-in one, with the flags merged in: tables merge, all else replaces.
 
     Args:
-        path: A TOML file; None for the built-in spec.
+        path: A TOML file; None for the base.
         settings: Flags `key=value`: a dotted path, and a TOML value, or else a string.
         flags: More values by dotted path; None among them says nothing.
+        base: Plain tables to begin with where there is no file; None for the built-in spec.
 
     Raises:
         Faults: with every fault that was found, a line each.
@@ -278,12 +284,25 @@ def read_spec(path: Path | None, settings: Sequence[str] = (), flags: Mapping[st
     faults: list[str] = []
     changes = [_read_setting(setting, faults) for setting in settings]
     changes += [(key, value) for key, value in (flags or {}).items() if value is not None]
-    raw = {"space": built_in_space(_named_model(dict(changes)))} if path is None else _read_toml(path)
+    if path is not None:
+        raw = _read_toml(path)
+    else:
+        raw = {"space": built_in_space(_named_model(dict(changes)))} if base is None else dict(base)
     raw = json.loads(json.dumps(raw, default=str))
     for key, value in changes:
         if key:
             _merge(raw, key.split("."), value, faults)
     return validate(raw, faults)
+
+
+def merge_settings(raw: Mapping[str, Any], settings: Sequence[str], faults: list[str]) -> dict[str, Any]:
+    """Returns a copy of plain tables with flags `key=value` merged in; what is wrong with them is added to `faults`."""
+    merged: dict[str, Any] = json.loads(json.dumps(raw))
+    for setting in settings:
+        key, value = _read_setting(setting, faults)
+        if key:
+            _merge(merged, key.split("."), json.loads(json.dumps(value, default=str)), faults)
+    return merged
 
 
 def validate(raw: Mapping[str, Any], faults: Sequence[str] = ()) -> SweepSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +44,16 @@ class Study:
         """running, complete, stopped or interrupted."""
         return self.summary.study.state
 
-    def resume(self, trials: int = 0, *, quiet: bool = False) -> Study:
+    def resume(self, trials: int = 0, settings: Sequence[str] = (), *, quiet: bool = False) -> Study:
         """Continues what was cut off, then runs what is still to do, and so many trials more.
 
+        Args:
+            trials: To add to the target.
+            settings: Flags `key=value` that widen ranges, such as `space.lr.high=2.0`.
+            quiet: Show no progress.
+
         Raises:
+            Faults: for a change that a study cannot take.
             StorageFault: where another process runs it.
             KeyboardInterrupt: after everything is saved.
         """
@@ -58,7 +64,7 @@ class Study:
         study = self.summary.study
         ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
         with SweepProgress(sweeps.stored_spec(study, {}), study.num_trials + trials, ended, quiet=quiet) as progress:
-            sweeps.resume(self.name, Database(self.storage), progress, trials, tell=progress.tell)
+            sweeps.resume(self.name, Database(self.storage), progress, trials, tell=progress.tell, settings=settings)
         return self
 
     def to_dataframe(self, table: str = "trials") -> pd.DataFrame:
@@ -120,7 +126,11 @@ class Study:
 
 
 def launch(
-    spec: SweepSpec | Mapping[str, Any] | None = None, *, storage: str = "sqlite:///paretune.db", quiet: bool = False
+    spec: SweepSpec | Mapping[str, Any] | None = None,
+    *,
+    storage: str = "sqlite:///paretune.db",
+    source: str | None = None,
+    quiet: bool = False,
 ) -> Study:
     """Runs a new sweep to its end.
 
@@ -129,6 +139,7 @@ def launch(
     Args:
         spec: The spec, or its tables as in TOML; what they leave out keeps its default. None is the built-in sweep.
         storage: Database URL.
+        source: A study whose finished trials are taken over, as far as they fit.
         quiet: Show no progress.
 
     Raises:
@@ -140,10 +151,13 @@ def launch(
     from search.progress import SweepProgress
     from search.spec import SweepSpec, validate
     from storage.database import Database
+    from storage.studies import load_study
 
     chosen = spec if isinstance(spec, SweepSpec) else validate(spec or {})
+    database = Database(storage)
+    old = None if source is None else load_study(database, source)
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
-        sweeps.launch(chosen, Database(storage), progress)
+        sweeps.launch(chosen, database, progress, progress.tell, old)
     return Study(chosen.name, storage)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
 from search.compute import place_slots
 from search.coordinator import Coordinator, Watch
@@ -18,14 +19,16 @@ from search.data import describe
 from search.environment import keep_environment, observe
 from search.faults import Abandoned, Faults, Unsaved
 from search.functions import check_function
+from search.growing import Growth, grow
 from search.models import check_model
 from search.spec import Objective, SweepSpec, validate
+from search.taking_over import link_weights, take_over
 from storage import leases
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import Ledger
 from storage.patience import DatabaseAway, Patience
-from storage.studies import StudyRow, create_study, delete_study, load_study, request_stop
+from storage.studies import StudyRow, create_study, delete_study, is_imported, load_study, request_stop
 
 STOP_PATIENCE_SECONDS = 120
 
@@ -33,14 +36,22 @@ Tell = Callable[[str], None]
 """Takes a line for a person to read."""
 
 
-def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambda _line: None) -> StudyRow:
+def launch(
+    spec: SweepSpec,
+    database: Database,
+    watch: Watch,
+    tell: Tell = lambda _line: None,
+    source: StudyRow | None = None,
+) -> StudyRow:
     """Runs a new sweep to its end and returns the study.
 
     Args:
         spec: The sweep.
         database: Where to keep it.
         watch: Told of each event.
-        tell: Told what a person should know about the data set.
+        tell: Told what a person should know about the data set, and what was taken over.
+        source: A study of the same database whose finished trials are taken over, as far as they fit; the spec's
+            `trials` are trained besides.
 
     Raises:
         Faults: where the spec asks for what this machine lacks, or the data set cannot be used.
@@ -59,8 +70,29 @@ def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambd
         tell(note)
     database.create()
     database.artifacts.mkdir(parents=True, exist_ok=True)
-    create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
+    if source is None:
+        create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
+    else:
+        _create_from(source, spec, database, data, tell)
     return _run(database, spec.name, {}, watch, tell)
+
+
+def _create_from(source: StudyRow, spec: SweepSpec, database: Database, data: Mapping[str, Any], tell: Tell) -> None:
+    """Makes a study that begins with trials of another."""
+    takeover = take_over(source, spec, data)
+    num_trials = len(takeover.trials) + spec.search.trials
+    spec = spec.model_copy(update={"search": spec.search.model_copy(update={"trials": num_trials})})
+    validate(spec.model_dump(mode="json"))
+    uuid = str(uuid4())
+    folder = database.artifacts / uuid
+    link_weights(takeover, database.artifacts / source.uuid, folder)
+    try:
+        create_study(database, spec.name, spec.model_dump(mode="json"), num_trials, data, takeover.beginning, uuid=uuid)
+    except StorageFault:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    for line in takeover.lines:
+        tell(line)
 
 
 def resume(
@@ -70,6 +102,7 @@ def resume(
     num_more: int = 0,
     compute: dict[str, object] | None = None,
     tell: Tell = lambda _line: None,
+    settings: Sequence[str] = (),
 ) -> StudyRow:
     """Continues a study: what was cut off first, then new trials up to its target.
 
@@ -80,22 +113,44 @@ def resume(
         num_more: Trials to add to the target.
         compute: What of the stored `compute` table to change for this sitting.
         tell: Told how the environment differs from that of the last sitting.
+        settings: Flags `key=value` that change the stored spec as far as a study may grow, `compute` for this sitting.
 
     Raises:
-        Faults: where what is asked for is not there, or the data set is not the one that the study began with.
+        Faults: where what is asked for is not there or may not change, or the data set is not the one that the study
+            began with.
         Abandoned: on an interrupt before it began.
         StorageFault: where there is no such study, or another process runs it.
         KeyboardInterrupt: after everything is saved.
     """
     study = load_study(database, name)
-    if study.state == "complete" and num_more == 0:
+    check_can_run(study)
+    growth = grow(study, settings, num_more)
+    if study.state == "complete" and num_more == 0 and growth.change is None:
         return study
-    _check_data(study)
-    return _run(database, name, compute or {}, watch, tell, num_more)
+    _check_data(replace(study, spec=growth.spec))
+    return _run(database, name, {**growth.compute, **(compute or {})}, watch, tell, num_more, growth)
+
+
+def check_can_run(study: StudyRow) -> None:
+    """Makes sure that a study is one of ours.
+
+    Raises:
+        Faults: where it was imported.
+    """
+    if is_imported(study):
+        raise Faults(
+            f"study: {study.name!r} was imported and has no training to continue; "
+            f"`paretune launch SPEC --from {study.name} --study NEW` takes over the trials that fit"
+        )
 
 
 def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) -> SweepSpec:
-    """Returns the spec of a study, with parts of its `compute` table changed and trials added to its target."""
+    """Returns the spec of a study, with parts of its `compute` table changed and trials added to its target.
+
+    Raises:
+        Faults: where the study was imported.
+    """
+    check_can_run(study)
     search = {**study.spec["search"], "trials": study.num_trials + num_more}
     changed = {**study.spec, "search": search, "compute": {**study.spec["compute"], **compute}}
     if "slots" in compute and "threads" not in compute:
@@ -165,9 +220,17 @@ def _data_words(data: Mapping[str, Any]) -> str:
 
 
 def _run(
-    database: Database, name: str, compute: dict[str, object], watch: Watch, tell: Tell, num_more: int = 0
+    database: Database,
+    name: str,
+    compute: dict[str, object],
+    watch: Watch,
+    tell: Tell,
+    num_more: int = 0,
+    growth: Growth | None = None,
 ) -> StudyRow:
     study = load_study(database, name)
+    if growth is not None:
+        study = replace(study, spec=growth.spec)
     spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
     environment = observe(spec.objective.model_dump())
@@ -175,6 +238,8 @@ def _run(
         with ledger.writing() as page:
             page.take_requests()  # made of a coordinator that is gone
             changes = keep_environment(page, environment)
+            if growth is not None and growth.change is not None:
+                page.change_spec(growth.spec, growth.change)
             if num_more:
                 page.set_target(study.num_trials + num_more)
         for line in changes:

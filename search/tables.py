@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
 from dashboards.environments import environment_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
@@ -35,6 +36,10 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         )
     for change in environment_lines(study):
         console.print(f"environment changed {escape(change)}", highlight=False)
+    for line in source_lines(study):
+        console.print(escape(line), highlight=False)
+    for line in change_lines(study):
+        console.print(f"spec changed {escape(line)}", highlight=False)
     others = [trial for trial in study.trials if trial.state in ("infeasible", "failed")]
     if others and not every_trial:
         counts = {state: sum(trial.state == state for trial in others) for state in ("infeasible", "failed")}
@@ -110,6 +115,7 @@ def _trials_table(summary: Summary) -> Table:
         costs = [cost_words(name, last.value(name)) if last else "-" for name in summary.minimize]
         setting = params_words(trial.params)
         note = f"  {trial.reason}" if trial.reason else "  (baseline)" if trial.is_baseline else ""
+        note += f"  (trial {trial.source['trial']} of {trial.source['study']})" if trial.source else ""
         table.add_row(str(trial.number), trial.state, accuracy, *costs, str(len(trial.epochs)), escape(setting + note))
     return table
 

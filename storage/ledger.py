@@ -182,6 +182,13 @@ class Page:
         """Fixes the scales of the hypervolume."""
         self._update_study(reference=dict(reference))
 
+    def change_spec(self, spec: Mapping[str, Any], change: Mapping[str, Any]) -> None:
+        """Writes what defines the sweep from now on, and how it differs from before."""
+        study = tables.studies.c
+        with self._reading() as connection:
+            before = connection.scalar(select(study.changes).where(study.uuid == self._study)) or []
+        self._update_study(spec=dict(spec), changes=[*before, dict(change)])
+
     def environments(self) -> list[Mapping[str, Any]]:
         """Returns what the study was run with so far."""
         study = tables.studies.c

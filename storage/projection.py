@@ -159,6 +159,28 @@ class Projection:
         _insert_all(connection, models.TrialValueModel, values)
         self._add_attrs(connection, trial_id, constraints)
 
+    def remove(self, connection: Connection, first: int) -> None:
+        """Removes the trials from a number on."""
+        from optuna.storages._rdb import models
+
+        trials = _table(models.TrialModel)
+        ids = select(trials.c.trial_id).where(trials.c.study_id == self._study, trials.c.number >= first)
+        for table in reversed(models.BaseModel.metadata.sorted_tables):
+            if table is not trials and "trial_id" in table.c:
+                connection.execute(delete(table).where(table.c.trial_id.in_(ids)))
+        connection.execute(delete(trials).where(trials.c.study_id == self._study, trials.c.number >= first))
+
+    def restate(self, connection: Connection, name: str, distribution: Any) -> None:
+        """Writes the distribution of a parameter in all trials, which hold values of it already."""
+        from optuna.distributions import distribution_to_json
+        from optuna.storages._rdb import models
+
+        trials, params = _table(models.TrialModel), _table(models.TrialParamModel)
+        ids = select(trials.c.trial_id).where(trials.c.study_id == self._study)
+        of_name = (params.c.param_name == name) & params.c.trial_id.in_(ids)
+        text = distribution_to_json(distribution)
+        connection.execute(update(params).where(of_name).values(distribution_json=text))
+
     def remember(self, memory: Mapping[str, Any]) -> Step | None:
         """Returns the write of what has changed in the samplers' memory of the study; None where nothing has."""
         texts = {key: json.dumps(value) for key, value in memory.items()}

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from storage import leases, tables
+from storage.beginnings import Beginning, write_beginning
 from storage.collector import collector_rests
 from storage.database import Database
 from storage.faults import StorageFault
@@ -51,7 +52,10 @@ class AttemptRow:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial; `costs` are its frozen solo costs, empty until it ends."""
+    """One trial; `costs` are its frozen solo costs, empty until it ends.
+
+    One that was taken over has a `source`: study and trial, or what they were in Optuna. Its attempts stayed there.
+    """
 
     number: int
     state: str
@@ -62,6 +66,7 @@ class TrialRow:
     costs: Mapping[str, CostValue]
     epochs: tuple[EpochRow, ...]
     attempts: tuple[AttemptRow, ...]
+    source: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class StudyRow:
         reference: Scales of the hypervolume; None until a trial completed.
         tests: Of checkpoints (trial, epoch) that were picked: test images classified correctly, and all of them.
         environments: What it was run with, a record for each sitting in which that differed from the one before.
+        changes: Of its spec: when, from which trial on, and each key before and after.
     """
 
     uuid: str
@@ -88,6 +94,7 @@ class StudyRow:
     trials: tuple[TrialRow, ...]
     tests: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     environments: tuple[Mapping[str, Any], ...] = ()
+    changes: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,15 @@ _HELD: WeakValueDictionary[tuple[Any, ...], StudyRow] = WeakValueDictionary()
 
 
 def create_study(
-    database: Database, name: str, spec: Mapping[str, Any], num_trials: int, data: Mapping[str, Any]
+    database: Database,
+    name: str,
+    spec: Mapping[str, Any],
+    num_trials: int,
+    data: Mapping[str, Any],
+    beginning: Beginning | None = None,
+    *,
+    uuid: str | None = None,
+    state: str = "running",
 ) -> str:
     """Writes a new study and returns its UUID.
 
@@ -117,16 +132,21 @@ def create_study(
         spec: What defines the sweep, as plain values.
         num_trials: How many trials it is to have.
         data: What describes its data set, as plain values.
+        beginning: The trials that it begins with.
+        uuid: Its key; None for a new one.
+        state: Its first state.
 
     Raises:
         StorageFault: where the name is taken.
     """
     database.create()
-    uuid = str(uuid4())
+    uuid, beginning = uuid or str(uuid4()), beginning or Beginning()
     row = {"uuid": uuid, "name": name, "spec": dict(spec), "data": dict(data), "num_trials": num_trials}
     try:
         with database.write() as connection:
-            connection.execute(insert(tables.studies).values(**row, state="running", created_at=datetime.now(UTC)))
+            row |= {"reference": beginning.reference, "state": state, "created_at": datetime.now(UTC)}
+            connection.execute(insert(tables.studies).values(**row))
+            write_beginning(connection, uuid, beginning)
     except IntegrityError as error:
         raise StorageFault(
             f"study: {name!r} is there already; `paretune resume {name}` continues it, `--study` names another"
@@ -169,9 +189,15 @@ def load_study(database: Database, name: str) -> StudyRow:
         trials,
         tests,
         tuple(row.environments),
+        tuple(row.changes),
     )
     _HELD[mark] = study
     return study
+
+
+def is_imported(study: StudyRow) -> bool:
+    """Says whether the study came from elsewhere whole, so that it can be looked at but not run."""
+    return "imported" in study.data
 
 
 def list_studies(database: Database) -> list[StudyLine]:

@@ -2,10 +2,11 @@
 
 `studies.data` describes the data set that the study began with, by sizes and a fingerprint; `studies.reference` is set
 once, when the first trial completes; `studies.state` is what the last coordinator left; `studies.environments` are what
-it was run with, a record for each sitting in which that differed from the one before. A lease's `token` grows by one
-with each holder, and its row stays when the holder leaves. `trials.params` holds all parameters, fixed ones too. A cost
-is a value in its unit, or NULL with the reason; `trial_costs` are the solo costs, frozen when the trial ended. `bills`
-are the seconds that an attempt held its slot, by what they went into.
+it was run with, a record for each sitting in which that differed from the one before; `studies.changes` are those of
+its spec. `trials.source` is where a trial was taken over from: its attempts and bills stayed there. A lease's `token`
+grows by one with each holder, and its row stays when the holder leaves. `trials.params` holds all parameters, fixed
+ones too. A cost is a value in its unit, or NULL with the reason; `trial_costs` are the solo costs, frozen when the
+trial ended. `bills` are the seconds that an attempt held its slot, by what they went into.
 `test_results` are computed once, of the checkpoints that a person picked.
 """
 
@@ -89,6 +90,7 @@ studies = Table(
     _must("created_at", UtcTime),
     Column("reference", JSON(none_as_null=True), nullable=True),
     Column("environments", JSON, nullable=False, server_default="[]"),
+    Column("changes", JSON, nullable=False, server_default="[]"),
 )
 
 leases = Table(
@@ -128,6 +130,7 @@ trials = Table(
     _may("reason", Text),
     _must("created_at", UtcTime),
     _may("ended_at", UtcTime),
+    Column("source", JSON(none_as_null=True), nullable=True),
     _of("studies", "study"),
 )
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from search.commands.completion import complete_name
 from search.commands.console import print_json, standard_output, tell
 from search.commands.options import DEFAULT_URL, AsJson, Engine, Name, Quiet, Slots, Storage
 from search.faults import Abandoned, Faults, Unsaved
@@ -20,7 +21,8 @@ app = typer.Typer()
 
 @app.command(
     epilog="Examples: [cyan]paretune launch[/]   [cyan]paretune launch sweep.toml --trials 50[/]   "
-    '[cyan]paretune launch --study wide --set space.width=4 --set \'space.optimizer=["sgd","adam"]\'[/]'
+    '[cyan]paretune launch --study wide --set space.width=4 --set \'space.optimizer=["sgd","adam"]\'[/]   '
+    "[cyan]paretune launch --from mnist5k-cnn --study narrow --set space.lr.high=0.1 --trials 20[/]"
 )
 def launch(
     spec: Annotated[
@@ -35,6 +37,17 @@ def launch(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the spec.", show_default=False),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="Take over the finished trials of a study that fit; without SPEC, begin with its spec. --trials are "
+            "trained besides.",
+            autocompletion=complete_name,
+            show_default=False,
+        ),
+    ] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a commented spec and exit.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -47,32 +60,49 @@ def launch(
         print(example_spec(), end="")
         return
     flags = {"name": study, "search.trials": trials, "compute.engine": engine, "compute.slots": _slots(slots)}
-    chosen = read_spec(spec, setting or (), flags)
 
     from search import sweeps
     from search.progress import SweepProgress
     from storage.database import Database
+    from storage.studies import is_imported, load_study
+
+    old = None if source is None else load_study(Database(storage), source)
+    if old is not None and spec is None and is_imported(old):
+        raise Faults(f"--from {source}: it was imported and has no spec to begin with; give a SPEC file")
+    chosen = read_spec(spec, setting or (), flags, None if old is None else old.spec)
+    if old is not None and chosen.name == old.name:
+        raise Faults(f"--study: a name for the new study is needed, but {source} is the one that it takes over from")
 
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
         _sit(
             chosen.name,
             storage,
-            lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell),
+            lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell, old),
             as_json=as_json,
         )
 
 
-@app.command(epilog="Examples: [cyan]paretune resume mnist5k-cnn[/]   [cyan]paretune resume mnist5k-cnn --trials 20[/]")
+@app.command(
+    epilog="Examples: [cyan]paretune resume mnist5k-cnn[/]   [cyan]paretune resume mnist5k-cnn --trials 20[/]   "
+    "[cyan]paretune resume mnist5k-cnn --trials 20 --set space.lr.high=2.0[/]"
+)
 def resume(
     name: Name,
     trials: Annotated[int, typer.Option("--trials", help="Trials to add.", show_default=False)] = 0,
     storage: Storage = DEFAULT_URL,
     engine: Engine = None,
     slots: Slots = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Widen a range, or change compute.*.", show_default=False),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Continue a study: what was cut off, then what is still to do, then more trials if asked."""
+    """Continue a study: what was cut off, then what is still to do, then more trials if asked.
+
+    A range may widen (--set space.lr.high=2.0); another change of the space is a new study: launch --from NAME.
+    """
     from search import sweeps
     from search.progress import SweepProgress
     from storage.database import Database
@@ -82,7 +112,8 @@ def resume(
         raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
     database = Database(storage)
     study = load_study(database, name)
-    if study.state == "complete" and not trials:
+    sweeps.check_can_run(study)
+    if study.state == "complete" and not trials and not setting:
         tell(f"study {name} is complete ({len(study.trials)} trials); `--trials N` adds more")
         _end(name, storage, as_json=as_json)
         return
@@ -94,7 +125,7 @@ def resume(
         _sit(
             name,
             storage,
-            lambda: sweeps.resume(name, database, progress, trials, compute, progress.tell),
+            lambda: sweeps.resume(name, database, progress, trials, compute, progress.tell, setting or ()),
             as_json=as_json,
         )
 

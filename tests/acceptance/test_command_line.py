@@ -257,7 +257,7 @@ def test_help_names_every_figure(paretune: Run) -> None:
 
 def test_help_and_example(paretune: Run) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    assert {"launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc"} <= set(commands)
+    assert {"launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc", "import"} <= set(commands)
     for command in commands:
         told = paretune(command, "--help", check=True).stdout
         assert "--storage" in told
