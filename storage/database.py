@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from storage.faults import StorageFault
+from storage.faults import DiskFull, StorageFault
 from storage.tables import PREFIX
 
 VERSION_TABLE = f"{PREFIX}version"
@@ -110,13 +110,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Opens a transaction that only reads: one moment of the database, whoever writes meanwhile."""
-        with self._faults(), self.engine.connect().execution_options(**READ_ONLY) as connection:
+        with self.faults(), self.engine.connect().execution_options(**READ_ONLY) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Opens a transaction that may write; on SQLite nobody else writes meanwhile."""
-        with self._faults(), self.engine.begin() as connection:
+        with self.faults(), self.engine.begin() as connection:
             yield connection
 
     def check(self) -> None:
@@ -145,7 +145,7 @@ class Database:
             return
         if self.is_sqlite and not self.file.parent.is_dir():
             raise StorageFault(f"storage: the folder {self.file.parent} does not exist")
-        with self._faults(), self._schema_lock():
+        with self.faults(), self._schema_lock():
             if self._version() != HEAD:
                 from storage.migrations import upgrade
                 from storage.projection import create_optuna_tables
@@ -183,11 +183,14 @@ class Database:
         return None
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def faults(self) -> Iterator[None]:
+        """Turns what a driver raises meanwhile into faults that the user can mend."""
         try:
             yield
         except DBAPIError as error:
             cause = str(error.orig).strip().splitlines()[0]
+            if _is_full(error.orig):
+                raise DiskFull(f"storage: the disk of {self} is full: {cause}") from error
             raise StorageFault(f"storage: {self} cannot be used: {cause}") from error
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"storage: {self} cannot be used: {error}") from error
@@ -212,6 +215,13 @@ def _are_optunas(schema: Inspector, names: set[str]) -> bool:
         return False
     columns = {column["name"] for column in schema.get_columns("studies")} if "studies" in names else {"study_id"}
     return "study_id" in columns
+
+
+def _is_full(cause: BaseException | None) -> bool:
+    """Says whether a driver's error means that the disk has no room; SQLite maps a file there before it writes."""
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+    return getattr(cause, "sqlstate", None) == "53100"
 
 
 def set_pragmas(engine: Engine) -> None:

@@ -28,14 +28,14 @@ class Ledger:
 
     def __init__(self, database: Database, lease: Lease) -> None:
         self.study = lease.study
-        self._lease = lease
+        self._lease, self._faults = lease, database.faults
         self._engine = database.new_engine()
         lease.fence(self._engine)
 
     @contextmanager
     def writing(self) -> Iterator[Page]:
         """Opens one transaction: all that is written on the page is kept, or nothing."""
-        with self._engine.begin() as connection:
+        with self._faults(), self._engine.begin() as connection:
             yield Page(connection, self.study, self._lease)
 
     def close(self) -> None:
