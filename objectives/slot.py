@@ -150,16 +150,23 @@ def write_log(folder: Path) -> Iterator[None]:
 
     Nothing written leaves no file, and no folder of its own.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path, kept = folder / LOG, [os.dup(1), os.dup(2)]
-    with path.open("ab") as file:
+    path = folder / LOG
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError:  # a full disk: the trial is worth more than its log
+        yield
+        return
+    kept = [os.dup(1), os.dup(2)]
+    with file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
         for number, copy in enumerate(kept, start=1):
             os.dup2(copy, number)
             os.close(copy)

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from storage.faults import StorageFault
+from storage.faults import DiskFull, StorageFault
 from storage.patience import cause_words
 from storage.tables import PREFIX
 
@@ -138,6 +138,8 @@ class Database:
         except IntegrityError:
             raise
         except DBAPIError as error:
+            if _is_full(error.orig):
+                raise DiskFull(f"storage: the disk of {self} is full: {cause_words(error)}") from error
             raise StorageFault(f"storage: {self} cannot be used: {cause_words(error)}") from error
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"storage: {self} cannot be used: {error}") from error
@@ -225,6 +227,13 @@ def _are_optunas(schema: Inspector, names: set[str]) -> bool:
         return False
     columns = {column["name"] for column in schema.get_columns("studies")} if "studies" in names else {"study_id"}
     return "study_id" in columns
+
+
+def _is_full(cause: BaseException | None) -> bool:
+    """Says whether a driver's error means that the disk has no room; SQLite maps a file there before it writes."""
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+    return getattr(cause, "sqlstate", None) == "53100"
 
 
 def set_pragmas(engine: Engine, lock_seconds: int = LOCK_SECONDS) -> None:

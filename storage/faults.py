@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class StorageFault(Exception):
     """Something about the database or a study in it that the user can mend; the text is one clear line."""
+
+
+class DiskFull(StorageFault):
+    """The database has no room for what was to be written; nothing of it is there."""

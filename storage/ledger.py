@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from storage import leases, tables
 from storage.database import READ_ONLY, Database
+from storage.faults import DiskFull
 from storage.leases import Lease, LeaseLost
 from storage.patience import AWAY_SECONDS, DatabaseAway, Patience, until_back
 
@@ -89,7 +90,7 @@ class Ledger:
         try:
             with self.writing() as page:
                 page.release()
-        except DatabaseAway:
+        except (DatabaseAway, DiskFull):
             pass  # the process ends, and with it the lease
         finally:
             self._engine.dispose()

@@ -13,8 +13,9 @@ from search.commands.completion import complete_name
 from search.commands.console import print_json, standard_output, tell
 from search.commands.options import DEFAULT_URL, AsJson, Engine, Name, Quiet, Slots, Storage
 from search.faults import Abandoned, Faults, Unsaved
+from storage.faults import DiskFull
 
-SOME_FAILED, INTERRUPTED = 3, 130
+USAGE, SOME_FAILED, INTERRUPTED = 2, 3, 130
 
 app = typer.Typer()
 
@@ -160,6 +161,10 @@ def _sit(name: str, storage: str, run: Callable[[], object], *, as_json: bool) -
         saved = "everything is saved" if is_saved else "the database is away, checkpoints hold what it lacks"
         tell(f"interrupted; {saved}. Continue with: paretune resume {name}{where}")
         sys.exit(INTERRUPTED)
+    except DiskFull as fault:
+        where = "" if storage == DEFAULT_URL else f" --storage {storage}"
+        tell(f"{fault}; free some space, then continue with: paretune resume {name}{where}")
+        sys.exit(USAGE)
     _end(name, storage, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 import threading
 import time
@@ -16,7 +17,20 @@ import pytest
 
 from objectives.function import Context, run_function
 from objectives.slot import run_bundle
-from objectives.trial import Device, EpochEnded, Event, Failed, Finished, FunctionConfig, Infeasible, Started
+from objectives.states import read_state
+from objectives.trial import (
+    SAVED,
+    Device,
+    EpochEnded,
+    Event,
+    Failed,
+    Finished,
+    FunctionConfig,
+    Infeasible,
+    Noted,
+    Started,
+    previous,
+)
 
 CPU = Device("cpu", "a CPU", "here", 1, "2.14.1")
 CONFIG = FunctionConfig(0, "own_functions:train", {"gain": 2}, epochs=3, seed=5)
@@ -78,6 +92,70 @@ def test_a_trial_that_was_cut_off_continues_and_ends_equal(run: Callable[..., It
     assert started.epoch == 1  # the second epoch was told and not yet saved
     assert [event.replayed for event in rest if isinstance(event, EpochEnded)] == [True, False, False]
     assert losses(rest) == undisturbed
+
+
+@pytest.mark.usefixtures("saves_always")
+@pytest.mark.parametrize("num_bytes", [-100, 10])
+def test_what_is_saved_damaged_is_found_out_and_the_one_before_used(
+    run: Callable[..., Iterator[Event]], tmp_path: Path, num_bytes: int
+) -> None:
+    config = replace(CONFIG, folder=tmp_path)
+    running = run(counts, config)
+    assert [type(next(running)) for _ in range(4)] == [Started, EpochEnded, EpochEnded, EpochEnded]
+    running.close()  # type: ignore[attr-defined]
+    (tmp_path / SAVED).write_bytes((tmp_path / SAVED).read_bytes()[:num_bytes])
+    started, noted, *rest = run(counts, config)
+    assert isinstance(started, Started)
+    assert started.epoch == 1
+    assert isinstance(noted, Noted)
+    assert noted.text == "saved.npz is cut short, or from another version: the trial went on from the one before"
+    assert losses(rest) == losses(list(run(counts)))
+
+
+@pytest.mark.usefixtures("saves_always")
+def test_what_another_study_saved_is_not_used(run: Callable[..., Iterator[Event]], tmp_path: Path) -> None:
+    list(run(counts, replace(CONFIG, folder=tmp_path, study="another")))
+    started, noted, *_ = run(counts, replace(CONFIG, folder=tmp_path))
+    assert isinstance(started, Started)
+    assert started.epoch == 0
+    assert isinstance(noted, Noted)
+    assert "saved.npz is of another spec or study" in noted.text
+
+
+def returns_early(_params: dict[str, Any], context: Context) -> None:
+    total = np.zeros(3)
+    for epoch in context.epochs():
+        with context.training():
+            total += 1
+        context.report(1, 2)
+        context.save({"total": total})
+        if epoch == 2:
+            total *= 0  # what is saved is what it was when it was given
+            return
+
+
+def test_the_last_state_is_written_however_little_time_went_by(
+    run: Callable[..., Iterator[Event]], tmp_path: Path
+) -> None:
+    assert isinstance(list(run(returns_early, replace(CONFIG, folder=tmp_path)))[-1], Finished)
+    assert read_state(tmp_path / SAVED)["state"]["total"].tolist() == [2.0, 2.0, 2.0]
+    assert not previous(tmp_path / SAVED).exists()
+
+
+@pytest.mark.usefixtures("saves_always")
+def test_a_full_disk_is_told_once_and_the_function_trains_on(
+    run: Callable[..., Iterator[Event]], tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        events = list(run(counts, replace(CONFIG, folder=tmp_path)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert isinstance(events[-1], Finished)
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert notes == ["what it saved could not all be written: File too large"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_nobodys_listening_ends_the_thread(run: Callable[..., Iterator[Event]]) -> None:
