@@ -239,7 +239,7 @@ def test_what_a_kill_of_everything_destroys_is_billed_to_the_moment(
     (trial,) = trials_of(home)
     first = trial.attempts[0]
     assert first.ended_at is not None
-    assert abs((first.ended_at - killed_at).total_seconds()) < 0.4
+    assert abs((first.ended_at - killed_at).total_seconds()) < 0.7
     assert sum(first.bill.values()) == pytest.approx((first.ended_at - first.started_at).total_seconds(), abs=0.01)
     resumed.send_signal(signal.SIGINT)
     assert resumed.wait(20) == 130
