@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -68,7 +68,7 @@ class Ledger:
         """
         if self._loss is not None:
             raise self._loss
-        page = Page(self.study, self._reading)
+        page = Page(self.study, self._read)
         yield page
         if page.steps:
             with self._lock:
@@ -114,13 +114,13 @@ class Ledger:
             self._most_seconds = 0.0  # whoever still writes to end in order does not wait as long again
             raise
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        connect = self._engine.connect
+    def _read(self, query: Callable[[Connection], Sequence[Any]]) -> Sequence[Any]:
+        def read() -> Sequence[Any]:
+            with self._engine.connect().execution_options(**READ_ONLY) as connection:
+                return query(connection)
+
         with self._database.faults():
-            found = until_back(connect, str(self._database), self._patience, self._most_seconds)
-        with self._database.faults(), found.execution_options(**READ_ONLY) as connection:
-            yield connection
+            return until_back(read, str(self._database), self._patience, self._most_seconds)
 
     def _beat(self) -> None:
         while not self._is_closing.wait(HEARTBEAT_SECONDS):
@@ -146,8 +146,8 @@ class Page:
         is_last: Whether the lease is given back with it.
     """
 
-    def __init__(self, study: str, reading: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._study, self._reading = study, reading
+    def __init__(self, study: str, read: Callable[[Callable[[Connection], Sequence[Any]]], Sequence[Any]]) -> None:
+        self._study, self._read = study, read
         self.steps: list[Step] = []
         self.is_last = False
 
@@ -164,8 +164,8 @@ class Page:
         """Returns the kinds of the requests that nobody answered yet, and marks them answered."""
         request = tables.requests.c
         open_ones = (request.study == self._study) & request.answered_at.is_(None)
-        with self._reading() as connection:
-            rows = connection.execute(select(request.id, request.kind).where(open_ones).order_by(request.id)).all()
+        query = select(request.id, request.kind).where(open_ones).order_by(request.id)
+        rows = self._read(lambda connection: connection.execute(query).all())
         if rows:
             seen = request.id.in_([row.id for row in rows])  # one that comes meanwhile is not answered unseen
             self._execute(update(tables.requests).where(seen).values(answered_at=_now()))
@@ -193,8 +193,8 @@ class Page:
     def environments(self) -> list[Mapping[str, Any]]:
         """Returns what the study was run with so far."""
         study = tables.studies.c
-        with self._reading() as connection:
-            return list(connection.scalar(select(study.environments).where(study.uuid == self._study)) or [])
+        query = select(study.environments).where(study.uuid == self._study)
+        return list(self._read(lambda connection: connection.scalar(query) or []))
 
     def add_environment(self, environment: Mapping[str, Any]) -> None:
         """Writes what the study is run with from now on."""

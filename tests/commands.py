@@ -78,15 +78,15 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def trials_of(home: Database) -> tuple[TrialRow, ...]:
+def trials_of(home: Database, name: str = "quick") -> tuple[TrialRow, ...]:
     try:
-        return load_study(home, "quick").trials
+        return load_study(home, name).trials
     except StorageFault:
         return ()
 
 
-def num_epochs(home: Database) -> int:
-    return sum(len(trial.epochs) for trial in trials_of(home))
+def num_epochs(home: Database, name: str = "quick") -> int:
+    return sum(len(trial.epochs) for trial in trials_of(home, name))
 
 
 def has_attempts(home: Database, number: int) -> bool:

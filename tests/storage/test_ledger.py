@@ -190,3 +190,21 @@ def test_a_request_that_comes_while_the_page_is_open_is_answered_by_the_next(hom
         assert page.take_requests() == ["stop"]
     with kept.writing() as page:
         assert page.take_requests() == []
+
+
+def test_a_read_that_is_cut_off_is_read_again(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Database(new_database(server))
+    home.create()
+    told: list[str] = []
+    kept = open_ledger(home, Patience(told.append))
+    dialect = kept._engine.dialect
+    execute = dialect.do_execute
+
+    def cut_off(*_arguments: object, **_options: object) -> None:
+        monkeypatch.setattr(dialect, "do_execute", execute)
+        raise dialect.dbapi.OperationalError("the line is dead")  # type: ignore[union-attr]
+
+    with kept.writing() as page:
+        monkeypatch.setattr(dialect, "do_execute", cut_off)
+        assert page.environments() == []
+    assert len(told) == 2
