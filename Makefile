@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STUDY := mnist5k-cnn
 
-.PHONY: install sweep test check format clean
+.PHONY: install sweep test test-all check format clean
 
 install: .venv/installed
 
@@ -21,6 +21,9 @@ sweep: install
 	@$(BIN)/paretune report $(STUDY) -o report.html
 
 test: install
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: install
 	$(BIN)/python -m pytest
 
 check: install

@@ -266,8 +266,13 @@ def checkpoint_json(point: Checkpoint) -> dict[str, Any]:
     }
 
 
-def trial_log_json(trial: TrialRow) -> dict[str, Any]:
-    """Returns the object that `paretune show NAME TRIAL --json` prints: the trial, its attempts and its epochs."""
+def trial_log_json(trial: TrialRow, printed: str | None) -> dict[str, Any]:
+    """Returns the object that `paretune show NAME TRIAL --json` prints: the trial, its attempts and its epochs.
+
+    Args:
+        trial: The trial.
+        printed: What its code printed, as far as it is kept.
+    """
     attempts = [
         {
             "attempt": attempt.attempt,
@@ -291,7 +296,7 @@ def trial_log_json(trial: TrialRow) -> dict[str, Any]:
         }
         for epoch in trial.epochs
     ]
-    return {**_trial_json(trial), "attempts": attempts, "epochs": epochs}
+    return {**_trial_json(trial), "attempts": attempts, "epochs": epochs, "log": printed}
 
 
 def _trial_json(trial: TrialRow) -> dict[str, Any]:

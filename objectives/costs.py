@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -103,6 +103,15 @@ def accumulate(name: str, values: Iterable[Measurement]) -> Measurement:
     if total is None:
         return next(value for value in together if value.value is None)
     return Measurement(total, together[-1].method)
+
+
+def add_costs(before: Mapping[str, Measurement], more: Mapping[str, Measurement]) -> dict[str, Measurement]:
+    """Returns the costs of two stretches of one epoch together; nothing was before the first.
+
+    >>> add_costs({"samples": counted(2.0)}, {"samples": counted(3.0)})["samples"].value
+    5.0
+    """
+    return {name: accumulate(name, [before[name], cost] if before else [cost]) for name, cost in more.items()}
 
 
 def running_totals(name: str, values: Sequence[float | None]) -> list[float | None]:

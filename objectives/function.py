@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import math
 import queue
-import random
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -26,12 +25,15 @@ from operator import index
 from pathlib import Path
 from typing import Any, NoReturn
 
-from objectives.costs import Measurement, absent, accumulate, counted, measured
+from objectives.costs import Measurement, absent, add_costs, counted, measured
+from objectives.files import Unusable, read_newest
 from objectives.imports import find_callable
 from objectives.meters import Meters
 from objectives.meters.time import Stopwatch
+from objectives.pace import Pace
+from objectives.randomness import seed_everything
 from objectives.seeds import derive_seed
-from objectives.states import read_state, write_state
+from objectives.states import State, decode_state, flatten_state, write_state
 from objectives.trial import (
     SAVED,
     Device,
@@ -41,8 +43,13 @@ from objectives.trial import (
     Finished,
     FunctionConfig,
     Infeasible,
+    Noted,
     Started,
+    identify,
 )
+
+FORMAT = 1
+"""Of what is saved: a file of another is not gone on from."""
 
 
 class Context:
@@ -64,14 +71,20 @@ class Context:
         self._records: list[EpochRecord] = []
         self._costs: dict[str, Measurement] = {}
         self._epoch = 0
-        _seed_everything(config.seed)
+        self._pace = Pace()
+        self._unsaved: State | None = None
+        self._notes: list[str] = []
+        self._is_failing = False
+        seed_everything(config.seed)
 
     def restore(self) -> Any:
         """Returns what was saved last, after which `epochs` continues; None in a trial that begins."""
-        path = self._saved_path
-        if path is None or not path.exists():
+        if self._saved_path is None:
             return None
-        kept = read_state(path)
+        kept, note = read_newest(self._saved_path, self._decode)
+        self._notes += [] if note is None else [note]
+        if kept is None:
+            return None
         self._records = [_record(plain) for plain in kept["records"]]
         return kept["state"]
 
@@ -80,11 +93,12 @@ class Context:
         self._watch.lap("setup")
         with self._watch.paused():
             self._send(Started(self._config.number, self._described, len(self._records), self._watch.take_bill()))
+            self._send_notes()
             for record in self._records:
                 self._send(EpochEnded(self._config.number, record, replayed=True))
         for epoch in range(len(self._records) + 1, self.num_epochs + 1):
             self._epoch = epoch
-            _seed_everything(derive_seed(self.seed, epoch, "epoch"))
+            seed_everything(derive_seed(self.seed, epoch, "epoch"))
             yield epoch
             if len(self._records) < epoch:
                 raise RuntimeError(f"epoch {epoch} was not reported: each needs context.report(...)")
@@ -95,11 +109,7 @@ class Context:
         self._watch.lap("setup")
         self._meters.start()
         yield
-        costs = self._meters.stop()
-        before = self._costs or costs
-        self._costs = {
-            name: accumulate(name, [before[name], cost] if self._costs else [cost]) for name, cost in costs.items()
-        }
+        self._costs = add_costs(self._costs, self._meters.stop())
 
     def report(
         self,
@@ -149,9 +159,13 @@ class Context:
         self._costs = {}
         with self._watch.paused():
             self._send(EpochEnded(self._config.number, record))
+            self._send_notes()
 
     def save(self, state: Any) -> None:
-        """Keeps a state to continue from after the last epoch that was reported; the one before is dropped.
+        """Keeps a state to continue from after the last epoch that was reported. It may be called after every epoch.
+
+        It is written where enough time has gone by since the last one, so that saving takes less than 1 % of the time;
+        that of the last call is written in any case, when the function returns.
 
         Args:
             state: None, flags, numbers, words, NumPy arrays of these and torch tensors, in lists, tuples and dicts: a
@@ -160,30 +174,64 @@ class Context:
         Raises:
             StateFault: for anything else.
         """
-        if (path := self._saved_path) is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_state(path, {"records": [asdict(record) for record in self._records], "state": state})
+        head = {"format": FORMAT, "identity": identify(self._config)}
+        flat = flatten_state({**head, "records": [asdict(record) for record in self._records], "state": state})
+        if self._pace.is_due or len(self._records) == self.num_epochs:
+            self._write(flat)
+        else:
+            self._unsaved = flat.copy()
         self._watch.lap("saving")
 
     def infeasible(self, reason: str) -> NoReturn:
         """Ends the trial: its setting cannot be trained. Samplers learn to stay away from it."""
         raise _NotTrainable(reason)
 
-    def close(self) -> Event:
-        """Returns the event that ends a trial whose function has returned.
+    def close(self) -> Iterator[Event]:
+        """Yields the events that end a trial whose function has returned.
 
         Raises:
             RuntimeError: where it reported no epoch.
         """
         if not self._records:
             raise RuntimeError("the function returned without a report of any epoch")
+        if self._unsaved is not None:
+            self._write(self._unsaved)
         self._watch.lap("saving")
-        return Finished(self._config.number, self._watch.take_bill())
+        yield from (Noted(self._config.number, note) for note in self._notes)
+        yield Finished(self._config.number, self._watch.take_bill())
 
     def give_up(self, reason: str) -> Event:
         """Returns the event that ends a trial which cannot be trained."""
         self._watch.lap("training")
         return Infeasible(self._config.number, reason, self._watch.take_bill())
+
+    def _write(self, state: State) -> None:
+        """Writes a state; that it cannot be written is no end of the trial."""
+        self._unsaved = None
+        if (path := self._saved_path) is None:
+            return
+        since = time.perf_counter()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_state(path, state)
+        except OSError as error:
+            if not self._is_failing:
+                self._notes.append(f"what it saved could not all be written: {error.strerror or error}")
+            self._is_failing = True
+        self._pace.saved(time.perf_counter() - since)
+
+    def _decode(self, content: memoryview) -> dict[str, Any]:
+        kept = decode_state(content)
+        if kept.get("format") != FORMAT:
+            raise Unusable("is from another version")
+        if kept["identity"] != identify(self._config):
+            raise Unusable("is of another spec or study")
+        return kept
+
+    def _send_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        for note in notes:
+            self._send(Noted(self._config.number, note))
 
     @property
     def _saved_path(self) -> Path | None:
@@ -240,7 +288,7 @@ def run_function(config: FunctionConfig, device: Device) -> Iterator[Event]:
         goes_on.release()
     match raised:
         case []:
-            yield context.close()
+            yield from context.close()
         case [_NotTrainable() as error]:
             yield context.give_up(str(error))
         case [Exception() as error]:
@@ -256,12 +304,3 @@ def _told(value: float | None) -> Measurement:
 def _record(plain: Mapping[str, Any]) -> EpochRecord:
     costs = {name: Measurement(**cost) for name, cost in plain["costs"].items()}
     return EpochRecord(**{**plain, "costs": costs})
-
-
-def _seed_everything(seed: int) -> None:
-    """Sets the global random states of Python, and of NumPy and torch where they are loaded."""
-    random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed % 2**32)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)

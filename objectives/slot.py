@@ -6,6 +6,8 @@ function that does without has none.
 
 from __future__ import annotations
 
+import faulthandler
+import io
 import os
 import platform
 import queue
@@ -13,36 +15,53 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import metadata
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from objectives.imports import error_words, find_callable
-from objectives.trial import Config, Device, Event, Failed, FunctionConfig, Infeasible, Placement
+from objectives.pulse import beating
+from objectives.trial import LOG, Config, Device, Event, Failed, FunctionConfig, Infeasible, Placement
 
 Bundle = Sequence[Config]
 """Trials that are given to a slot together; on a CPU it runs them one after the other."""
 
 
-def run_bundle(bundle: Bundle, device: Device) -> Iterator[Event]:
-    """Runs the trials of a bundle and yields their events; one that fails does not harm the next."""
+def run_bundle(bundle: Bundle, device: Device, *, writes_logs: bool = False) -> Iterator[Event]:
+    """Runs the trials of a bundle and yields their events; one that fails does not harm the next.
+
+    Args:
+        bundle: The trials.
+        device: What the slot runs on.
+        writes_logs: Whether what a trial prints, and the traceback of its fault, go to the log in its folder.
+    """
     for config in bundle:
-        heard_at = time.perf_counter()
-        try:
+        with write_log(config.folder) if writes_logs and config.folder else nullcontext():
+            yield from _run_one(config, device, prints_faults=writes_logs)
+
+
+def _run_one(config: Config, device: Device, *, prints_faults: bool) -> Iterator[Event]:
+    heard_at = time.perf_counter()
+    try:
+        with beating(config.folder):
             for event in _run(config, device):
                 yield event
                 heard_at = time.perf_counter()
-        except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
-            bill = {"lost": time.perf_counter() - heard_at}
-            if _is_out_of_memory(error):
-                yield Infeasible(config.number, f"out of memory on {device.name}", bill)
-            else:
-                yield Failed(config.number, error_words(error), bill)
-        if device.kind == "cuda":
-            import torch
+    except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
+        bill = {"lost": time.perf_counter() - heard_at}
+        if prints_faults:
+            traceback.print_exc()
+        if _is_out_of_memory(error):
+            yield Infeasible(config.number, f"out of memory on {device.name}", bill)
+        else:
+            yield Failed(config.number, error_words(error), bill)
+    if device.kind == "cuda":
+        import torch
 
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()
 
 
 def open_device(placement: Placement) -> Device:
@@ -98,10 +117,13 @@ def serve(connection: Connection, placement: Placement) -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)  # so that a log holds what was printed before a kill
+    faulthandler.enable()
     device = open_device(placement)
     while True:
         connection.send(None)
-        for event in run_bundle(bundles.get(), device):
+        for event in run_bundle(bundles.get(), device, writes_logs=True):
             connection.send(event)
 
 
@@ -120,6 +142,31 @@ def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return "DefaultCPUAllocator" in str(error)  # torch's CPU allocator raises a plain RuntimeError
+
+
+@contextmanager
+def write_log(folder: Path) -> Iterator[None]:
+    """Leads standard output and error, C libraries' too, to the log in a trial's folder, after what is there.
+
+    Nothing written leaves no file, and no folder of its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path, kept = folder / LOG, [os.dup(1), os.dup(2)]
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in enumerate(kept, start=1):
+            os.dup2(copy, number)
+            os.close(copy)
+        with suppress(OSError):  # the coordinator may have tidied up already
+            if path.stat().st_size == 0:
+                path.unlink()
+                folder.rmdir()  # where nothing else is in it
 
 
 def _cpu_name() -> str:

@@ -5,15 +5,17 @@ A file is NumPy's zip of arrays; one of them holds the containers as JSON, with 
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from objectives.files import write_whole
+from objectives.files import read_sealed, write_sealed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,36 +24,67 @@ class StateFault(ValueError):
     """A state that cannot be kept; the text is one clear line."""
 
 
-def write_state(path: Path, named: Mapping[str, Any]) -> None:
-    """Writes values by name, durably.
+@dataclass(frozen=True)
+class State:
+    """Values as they are kept: nothing that happens to them later changes it.
+
+    Attributes:
+        plain: JSON of the containers, with numbers of arrays in their place.
+        arrays: The arrays.
+    """
+
+    plain: str
+    arrays: list[Array]
+
+    def copy(self) -> State:
+        """Returns one whose arrays nobody else changes."""
+        return State(self.plain, [array.copy() for array in self.arrays])
+
+
+def flatten_state(named: Mapping[str, Any]) -> State:
+    """Returns values by name as they are kept; the arrays are still the caller's.
 
     Args:
-        path: Their place.
         named: None, flags, numbers, words, NumPy arrays of these and torch tensors, in lists, tuples and dicts.
 
     Raises:
         StateFault: for anything else, saying where it stands.
     """
     arrays: list[Array] = []
-    plain = json.dumps({name: _flatten(value, arrays, name) for name, value in named.items()})
+    return State(json.dumps({name: _flatten(value, arrays, name) for name, value in named.items()}), arrays)
 
-    def write(file: BinaryIO) -> None:
-        numbered = {str(index): array for index, array in enumerate(arrays)}
-        np.savez(file, plain=np.frombuffer(plain.encode(), dtype=np.uint8), **numbered)  # type: ignore[arg-type]  # NumPy's stubs take the names for options
 
-    write_whole(path, write, durable=True)
+def write_state(path: Path, state: State) -> None:
+    """Writes a state, durably; the one before is kept too.
+
+    Raises:
+        OSError: where it cannot be written, as on a full disk.
+    """
+    buffer = io.BytesIO()
+    numbered = {str(index): array for index, array in enumerate(state.arrays)}
+    np.savez(buffer, plain=np.frombuffer(state.plain.encode(), dtype=np.uint8), **numbered)  # type: ignore[arg-type]  # NumPy's stubs take the names for options
+    write_sealed(path, buffer.getbuffer(), durable=True, keeps_previous=True)
+
+
+def decode_state(content: memoryview) -> dict[str, Any]:
+    """Returns the values as they were flattened; tensors are on the CPU.
+
+    Raises:
+        ValueError: where it is not one of ours.
+    """
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        plain = json.loads(file["plain"].tobytes())
+        return {name: _restore(value, file) for name, value in plain.items()}
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Returns the values as they were written; tensors are on the CPU.
+    """Returns the values of a file.
 
     Raises:
         OSError: where there is no such file.
-        ValueError: where it is not one of ours.
+        Unusable: where it is not what was written.
     """
-    with np.load(path, allow_pickle=False) as file:
-        plain = json.loads(file["plain"].tobytes())
-        return {name: _restore(value, file) for name, value in plain.items()}
+    return decode_state(read_sealed(path))
 
 
 def _flatten(value: Any, arrays: list[Array], where: str) -> Any:

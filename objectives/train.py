@@ -16,27 +16,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from objectives import checkpoint
 from objectives.augmentations import augment
-from objectives.costs import counted, measured
+from objectives.checkpoint import Checkpoint, Saver, Within
+from objectives.costs import Measurement, absent, add_costs, counted, measured
 from objectives.data import Part, open_dataset
+from objectives.imports import error_words
 from objectives.meters import Meters
 from objectives.meters.flops import train_flops_per_image
 from objectives.meters.time import Stopwatch
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
+from objectives.randomness import restore_states, seed_everything, take_states
 from objectives.schedules import lr_factors
 from objectives.seeds import derive_seed
 from objectives.trial import (
+    Checkpointed,
     Device,
     EpochEnded,
     EpochRecord,
     Event,
     Finished,
     Infeasible,
+    Noted,
     Recipe,
     Started,
     TrialConfig,
+    identify,
 )
 
 VALUES_AT_ONCE = {"cpu": 2**18, "cuda": 2**22}
@@ -67,11 +72,45 @@ class ResidentData:
     num_classes: int
 
 
+@dataclass
+class Pass:
+    """An epoch under way.
+
+    Attributes:
+        step: Steps that are done.
+        loss_sum: Of the images so far, on the device.
+        augmentation: Its generator, on the device.
+        costs: Of the steps up to the last checkpoint, by name.
+    """
+
+    step: int
+    loss_sum: Tensor
+    augmentation: torch.Generator
+    costs: dict[str, Measurement]
+
+    @staticmethod
+    def begin(seed: int, epoch: int, device: torch.device) -> Pass:
+        """Returns an epoch of which nothing is done."""
+        generator = torch.Generator(device).manual_seed(derive_seed(seed, epoch, "augmentation"))
+        return Pass(0, torch.zeros((), device=device), generator, {})
+
+    @staticmethod
+    def resume(within: Within, device: torch.device) -> Pass:
+        """Returns an epoch as a checkpoint has it."""
+        generator = torch.Generator(device)
+        generator.set_state(within.augmentation)
+        return Pass(within.step, within.loss_sum.to(device), generator, dict(within.costs))
+
+    def within(self) -> Within:
+        """Returns what a checkpoint keeps of it."""
+        return Within(self.step, self.loss_sum, self.augmentation.get_state(), self.costs)
+
+
 def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
     """Trains one trial and yields what happens: `Started`, an `EpochEnded` per epoch, then `Finished` or `Infeasible`.
 
-    Where the trial's folder holds a checkpoint it continues after that epoch, and on a CPU ends bit-equal to a trial
-    that was never cut off. Closing the iterator between two events stops the trial there.
+    Where the trial's folder holds a checkpoint it continues from there, and on a CPU ends bit-equal to a trial that was
+    never cut off. Closing the iterator between two events stops the trial there.
 
     Args:
         config: The setting.
@@ -80,80 +119,130 @@ def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
     Raises:
         torch.OutOfMemoryError: when the setting does not fit into the device's memory.
     """
-    watch, device = Stopwatch(described), torch.device("cuda:0" if described.kind == "cuda" else "cpu")
-    data = load_resident(config.dataset, device, config.data_root)
-    images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
-    num_images, image_CHW = len(labels_N), (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
-    batch_size = num_images if config.batch_size == "full" else config.batch_size
-    num_steps = math.ceil(num_images / batch_size)
-
-    torch.manual_seed(config.seed)
-    model = build_model(config.model, image_CHW[0], data.num_classes, config.model_options).to(device)
-    if device.type == "cpu":  # convolutions and pooling take a fifth less time
-        model = model.to(memory_format=torch.channels_last)
-    optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
-    records: list[EpochRecord] = []
-    if config.folder is not None and (cut_off := checkpoint.load(config.folder)) is not None:
-        model.load_state_dict(cut_off.model)
-        optimizer.load_state_dict(cut_off.optimizer)
-        records = list(cut_off.records)
-    flops = train_flops_per_image(config.model, config.model_options, image_CHW, data.num_classes)
-    meters = Meters(described, watch)
-    warm_up(model, images_NCHW[:batch_size], labels_N[:batch_size])
+    watch = Stopwatch(described)
+    training = Training(config, described, watch)
     watch.lap("setup")
     with watch.paused():
-        yield Started(config.number, described, len(records), watch.take_bill())
-        for record in records:
+        yield Started(config.number, described, len(training.records), watch.take_bill())
+        yield from (Noted(config.number, note) for note in training.saver.take_notes())
+        for record in training.records:
             yield EpochEnded(config.number, record, replayed=True)
 
-    for epoch in range(len(records) + 1, config.epochs + 1):
-        order_N = draw_order(config.seed, epoch, num_images).to(device)
-        meters.start()
-        train_loss_sum = train_epoch(
-            model,
-            optimizer,
-            images_NCHW[order_N],
-            labels_N[order_N],
-            batch_size,
-            config.recipe,
-            lrs=[
-                config.lr * factor
-                for factor in lr_factors(
-                    config.recipe.schedule, config.recipe.warmup_epochs, epoch, config.epochs, num_steps
-                )
-            ],
-            generator=torch.Generator(device).manual_seed(derive_seed(config.seed, epoch, "augmentation")),
-        )
-        costs = {
-            **meters.stop(),
-            "train_flops": counted(float(flops * num_images)),
-            "samples": counted(float(num_images)),
-        }
-
-        train_loss = train_loss_sum.item() / num_images
-        validation_loss, num_correct = evaluate(model, data.validation)
+    for epoch in range(len(training.records) + 1, config.epochs + 1):
+        current = training.begin(epoch)
+        yield from training.train(epoch, current)
+        train_loss = current.loss_sum.item() / training.num_images
+        validation_loss, num_correct = evaluate(training.model, training.data.validation)
         evaluation_seconds = watch.lap("evaluation")
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             yield Infeasible(config.number, f"diverged: the loss is not finite in epoch {epoch}", watch.take_bill())
             return
 
-        costs["wall_seconds"] = measured((costs["device_seconds"].value or 0.0) + evaluation_seconds)
-        record = EpochRecord(
-            epoch,
-            train_loss,
-            validation_loss,
-            num_correct,
-            len(data.validation.labels_N),
-            costs,
-            watch.take_bill(),
-        )
-        records.append(record)
-        if config.folder is not None:
-            checkpoint.save(config.folder, model, optimizer, records, epoch)
-            watch.lap("saving")
+        costs = {
+            **current.costs,
+            "wall_seconds": measured((current.costs["device_seconds"].value or 0.0) + evaluation_seconds),
+            "train_flops": training.flops,
+            "samples": counted(float(training.num_images)),
+        }
+        num_validation = len(training.data.validation.labels_N)
+        record = EpochRecord(epoch, train_loss, validation_loss, num_correct, num_validation, costs, watch.take_bill())
+        training.records.append(record)
+        training.save_epoch(epoch)
+        watch.lap("saving")
         with watch.paused():
             yield EpochEnded(config.number, record)
+            yield from (Noted(config.number, note) for note in training.saver.take_notes())
     yield Finished(config.number, watch.take_bill())
+
+
+class Training:
+    """A trial set up on its device, as it begins or as its checkpoint left it.
+
+    Attributes:
+        data: On the device.
+        num_images: Of the training part.
+        model: What is trained.
+        flops: Of a pass over the training part.
+        records: Of the epochs that are done.
+        saver: Writes its files.
+    """
+
+    def __init__(self, config: TrialConfig, described: Device, watch: Stopwatch) -> None:
+        device = torch.device("cuda:0" if described.kind == "cuda" else "cpu")
+        data = load_resident(config.dataset, device, config.data_root)
+        images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
+        self.data, self.num_images, self._config, self._device = data, len(labels_N), config, device
+        self._batch_size = self.num_images if config.batch_size == "full" else config.batch_size
+        self._num_steps = math.ceil(self.num_images / self._batch_size)
+
+        seed_everything(config.seed)
+        model = build_model(config.model, images_NCHW.shape[1], data.num_classes, config.model_options).to(device)
+        if device.type == "cpu":  # convolutions and pooling take a fifth less time
+            model = model.to(memory_format=torch.channels_last)
+        self.model = model
+        self._optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
+        image_CHW = (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
+        self.flops = count_epoch_flops(config, image_CHW, data.num_classes, self.num_images)
+        self._watch, self._meters = watch, Meters(described, watch)
+        warm_up(model, images_NCHW[: self._batch_size], labels_N[: self._batch_size])
+
+        self.records: list[EpochRecord] = []
+        self._within: Within | None = None
+        self.saver = Saver(config.folder, identify(config), model)
+        if (cut_off := self.saver.load()) is not None:
+            self._restore(cut_off)
+
+    def begin(self, epoch: int) -> Pass:
+        """Returns the epoch that is to be done now, of which a checkpoint may have a part."""
+        within, self._within = self._within, None
+        if within is not None:
+            return Pass.resume(within, self._device)
+        return Pass.begin(self._config.seed, epoch, self._device)
+
+    def train(self, epoch: int, current: Pass) -> Iterator[Event]:
+        """Takes what is left of an epoch and yields a `Checkpointed` for each checkpoint within it."""
+        config, recipe, meters = self._config, self._config.recipe, self._meters
+        order_N = draw_order(config.seed, epoch, self.num_images)[current.step * self._batch_size :].to(self._device)
+        factors = lr_factors(recipe.schedule, recipe.warmup_epochs, epoch, config.epochs, self._num_steps)
+        meters.start()
+        for _ in train_epoch(
+            self.model,
+            self._optimizer,
+            self.data.train.images_NCHW[order_N],
+            self.data.train.labels_N[order_N],
+            self._batch_size,
+            recipe,
+            lrs=[config.lr * factor for factor in factors[current.step :]],
+            generator=current.augmentation,
+            loss_sum=current.loss_sum,
+        ):
+            current.step += 1
+            if current.step < self._num_steps and self.saver.is_due:
+                current.costs = add_costs(current.costs, meters.stop())
+                is_saved = self.saver.save(self._checkpoint(current.within()))
+                self._watch.lap("saving")
+                if is_saved:
+                    with self._watch.paused():
+                        yield Checkpointed(config.number, epoch, self._watch.take_bill())
+                meters.start()
+        current.costs = add_costs(current.costs, meters.stop())
+
+    def save_epoch(self, epoch: int) -> None:
+        """Writes the weights after an epoch, and a checkpoint where it is time for one and more is to come."""
+        is_last = epoch == self._config.epochs
+        self.saver.save_weights(self.model, epoch, durable=is_last)
+        if self.saver.is_due and not is_last:
+            self.saver.save(self._checkpoint(None))
+
+    def _checkpoint(self, within: Within | None) -> Checkpoint:
+        random = take_states(on_cuda=self._device.type == "cuda")
+        return Checkpoint(self.model.state_dict(), self._optimizer.state_dict(), random, tuple(self.records), within)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self.model.load_state_dict(checkpoint.model)
+        self._optimizer.load_state_dict(checkpoint.optimizer)
+        restore_states(checkpoint.random)
+        self.records, self._within = list(checkpoint.records), checkpoint.within
 
 
 def train_epoch(
@@ -166,8 +255,9 @@ def train_epoch(
     *,
     lrs: Sequence[float],
     generator: torch.Generator,
-) -> Tensor:
-    """Takes one pass over the images in their order and returns the sum of their losses, on the device.
+    loss_sum: Tensor,
+) -> Iterator[None]:
+    """Takes one pass over the images in their order and yields after each step.
 
     A batch that is too large to go through at once goes in micro-batches, whose gradients add up to exactly that of the
     batch's mean loss. Nothing here waits for the device.
@@ -181,10 +271,10 @@ def train_epoch(
         recipe: Its smoothing and augmentation.
         lrs: The learning rate of each step.
         generator: Of the augmentation, on the device.
+        loss_sum: A scalar on the device; the loss of each image is added to it.
     """
     model.train()
     at_once = num_images_at_once(images_NCHW)
-    loss_sum = torch.zeros((), device=labels_N.device)
     for lr, images_BCHW, labels_B in zip(
         lrs, torch.split(images_NCHW, batch_size), torch.split(labels_N, batch_size), strict=True
     ):
@@ -197,7 +287,19 @@ def train_epoch(
             torch.autograd.backward(loss / len(labels_B))
             loss_sum += loss.detach()
         optimizer.step()
-    return loss_sum
+        yield
+
+
+def count_epoch_flops(
+    config: TrialConfig, image_CHW: tuple[int, int, int], num_classes: int, num_images: int
+) -> Measurement:
+    """Returns the FLOPs of a pass over the training images; absent where the user's model cannot be counted."""
+    try:
+        return counted(
+            float(num_images * train_flops_per_image(config.model, config.model_options, image_CHW, num_classes))
+        )
+    except Exception as error:  # noqa: BLE001  whatever it raises on the meta device, it may well train on a real one
+        return absent(f"the model cannot be counted without data: {error_words(error)}")
 
 
 @torch.inference_mode()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +22,9 @@ Bill = Mapping[str, float]
 CHECKPOINT = "checkpoint.pt"
 """Name of the file in a trial's folder that it continues from."""
 
+LOG = "log.txt"
+"""Name of the file in a trial's folder that holds what the user's code printed."""
+
 SAVED = "saved.npz"
 """Name of the file in a trial's folder that holds what a training function saved last."""
 
@@ -27,6 +32,19 @@ SAVED = "saved.npz"
 def weights_path(folder: Path, epoch: int) -> Path:
     """Returns where in a trial's folder the weights after an epoch lie."""
     return folder / f"epoch-{epoch:04}.pt"
+
+
+def previous(path: Path) -> Path:
+    """Returns where the file lies that was there before the one at a path.
+
+    >>> previous(Path("checkpoint.pt")).name
+    'checkpoint-previous.pt'
+    """
+    return path.with_stem(f"{path.stem}-previous")
+
+
+PASSING = (CHECKPOINT, previous(Path(CHECKPOINT)).name, previous(Path(SAVED)).name)
+"""Names of the files in a trial's folder that nothing needs once the trial is complete."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +82,7 @@ class TrialConfig:
         recipe: How the training is done besides.
         folder: Where its checkpoints are; the trial continues from what lies there. None keeps nothing.
         data_root: Folder of the official data sets' files; None for the default one.
+        study: UUID of the study that it belongs to.
     """
 
     number: int
@@ -79,6 +98,7 @@ class TrialConfig:
     recipe: Recipe = Recipe()
     folder: Path | None = None
     data_root: Path | None = None
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +112,7 @@ class FunctionConfig:
         epochs: Passes over the training data, at least 1.
         seed: Decides the random states at the start of each epoch.
         folder: Where what it saves is; None keeps nothing.
+        study: UUID of the study that it belongs to.
     """
 
     number: int
@@ -100,9 +121,16 @@ class FunctionConfig:
     epochs: int
     seed: int
     folder: Path | None = None
+    study: str = ""
 
 
 Config = TrialConfig | FunctionConfig
+
+
+def identify(config: Config) -> str:
+    """Returns a digest of all that decides what a trial does, wherever its files lie."""
+    plain = {name: value for name, value in asdict(config).items() if name not in ("folder", "data_root")}
+    return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -177,6 +205,23 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Checkpointed:
+    """A checkpoint within an epoch was written: what was done so far is not lost any more."""
+
+    trial: int
+    epoch: int
+    bill: Bill
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What the user should know of a trial that goes on; it follows another event at once."""
+
+    trial: int
+    text: str
+
+
+@dataclass(frozen=True)
 class EpochEnded:
     """An epoch is over. `replayed` where it was restored from a checkpoint rather than trained by this attempt."""
 
@@ -211,9 +256,13 @@ class Failed:
     bill: Bill
 
 
+SLOT_DIED = "slot died: "
+"""How the reason begins where a slot died."""
+
+
 @dataclass(frozen=True)
 class SlotLost:
-    """A slot died with this trial on it; the trial can be tried again."""
+    """A slot died with this trial on it; the trial can be tried again. `reason` begins with `SLOT_DIED`."""
 
     trial: int
     reason: str
@@ -221,4 +270,4 @@ class SlotLost:
 
 
 Ended = Finished | Infeasible | Failed | SlotLost
-Event = Started | EpochEnded | Ended
+Event = Started | Checkpointed | EpochEnded | Noted | Ended

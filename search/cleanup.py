@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from dashboards.summary import group_by_setting, num_seeds, summarize
-from objectives.trial import CHECKPOINT
+from objectives.trial import LOG, PASSING
 from storage import leases
 from storage.artifacts import Artifact, list_artifacts, remove_artifacts, remove_empty_folders
 from storage.database import Database
@@ -80,12 +80,12 @@ def find_removable(study: StudyRow, files: Iterable[Artifact]) -> list[Artifact]
 def _is_removable(file: Artifact, state: str | None, needed: set[tuple[int, int]]) -> bool:
     if file.trial is None or state is None:  # not ours, or of a ledger newer than this one
         return False
-    if file.path.suffix == PART or state in USELESS:
+    if file.path.suffix == PART or (state in USELESS and file.path.name != LOG):
         return True
     if state in UNFINISHED:
         return False
     weights = _WEIGHTS.fullmatch(file.path.name)
-    return file.path.name == CHECKPOINT or (weights is not None and (file.trial, int(weights[1])) not in needed)
+    return file.path.name in PASSING or (weights is not None and (file.trial, int(weights[1])) not in needed)
 
 
 def kind_of(file: Artifact) -> str:
@@ -97,7 +97,7 @@ def kind_of(file: Artifact) -> str:
     """
     if _WEIGHTS.fullmatch(file.path.name):
         return "weights"
-    return "checkpoints" if file.path.name == CHECKPOINT else "other"
+    return "checkpoints" if file.path.name in PASSING else "other"
 
 
 def survey(database: Database, *, with_orphans: bool = False) -> list[Holding]:

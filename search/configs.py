@@ -17,11 +17,13 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
     Args:
         spec: The study's.
         trial: One of its trials.
-        folder: Where the trial's files are.
+        folder: Where the trial's files are, in that of its study.
     """
     params, objective = trial.params, spec.objective
     if objective.train is not None:
-        return FunctionConfig(trial.number, objective.train, params, objective.epochs, trial.seed, folder)
+        return FunctionConfig(
+            trial.number, objective.train, params, objective.epochs, trial.seed, folder, folder.parent.name
+        )
     lr, optimizer, batch_size = params["lr"], str(params["optimizer"]), params["batch_size"]
     assert isinstance(lr, float)
     assert objective.model is not None
@@ -42,4 +44,5 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
         recipe=Recipe(**{name: params[name] for name in Recipe.__dataclass_fields__ if name in params}),  # type: ignore[arg-type]  # the spec has checked them
         folder=folder,
         data_root=Path(objective.data_root),
+        study=folder.parent.name,
     )

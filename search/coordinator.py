@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from objectives.costs import COSTS, Measurement
 from objectives.front import Reference
+from objectives.pulse import forget_pulse, read_pulse
 from objectives.seeds import derive_seed
 from objectives.trial import (
+    Checkpointed,
     EpochEnded,
     Event,
     Failed,
     Finished,
     Infeasible,
+    Noted,
     Placement,
     SlotLost,
     Started,
@@ -30,13 +34,14 @@ from search.trials import Trial, Trials
 from storage.database import Database
 from storage.leases import Lease
 from storage.ledger import CostValue, Ledger, Page
-from storage.studies import StudyRow
+from storage.patience import DatabaseAway
+from storage.studies import AttemptRow, StudyRow
 
-MOST_ATTEMPTS = 3
-"""Attempts of a trial whose slot keeps dying; after the last one it has failed."""
+MOST_DEATHS = 3
+"""Slots that may die in a row under a trial before it ends another epoch; after the last one it has failed."""
 
 HEARTBEAT_SECONDS = 1.0
-"""How often requests are looked for and the lease is renewed."""
+"""How often requests are looked for."""
 
 Watch = Callable[[Trial, Event], None]
 """Told of each event after it was recorded."""
@@ -49,7 +54,7 @@ class Coordinator:
         database: Where the study is.
         study: The study, as it was read under the lease.
         spec: Its spec; `compute` may differ from the stored one.
-        lease: The right to write.
+        ledger: Where it is written.
         placements: The slots to use.
         watch: Told of each event.
         is_interrupted: Asked between events; once it says so, KeyboardInterrupt is raised with everything saved.
@@ -60,7 +65,7 @@ class Coordinator:
         database: Database,
         study: StudyRow,
         spec: SweepSpec,
-        lease: Lease,
+        ledger: Ledger,
         placements: list[Placement],
         watch: Watch,
         is_interrupted: Callable[[], bool],
@@ -71,30 +76,28 @@ class Coordinator:
         self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
         by_number = {row.number: Trial.of(row) for row in study.trials}
         self._trials = Trials(spec.search.repeats, spec.objective.minimize, by_number)
-        self._keeper = Keeper(database.artifacts / study.uuid, self._trials)
-        self._ledger = Ledger(database, lease)
+        self._keeper = Keeper(database.artifacts / study.uuid, self._trials, spec.artifacts.max_bytes)
+        self._ledger = ledger
         self._proposals = Proposals(database, spec, self._trials.num_settings, _taken_over(study, spec.search.repeats))
         self._next_heartbeat = 0.0
-        self._repair(study, lease)
+        self._repair(study, ledger.lease)
 
     def run(self) -> Literal["complete", "stopped"]:
         """Runs trials until the study is complete or asked to stop, and returns its state.
 
-        Whatever ends it, KeyboardInterrupt too, the slots are ended and what was under way is put back to be continued.
+        Whatever ends it, KeyboardInterrupt too, the slots are ended and what was under way is put back to be continued:
+        by whoever resumes it, where the database is away.
         """
         engine = ENGINES[self._spec.compute.engine](self._placements)
         try:
             state = self._loop(engine)
         finally:
             engine.close()
-            self._put_back()
+            with suppress(DatabaseAway):
+                self._put_back()
         with self._ledger.writing() as page:
             page.set_state(state)
         return state
-
-    def close(self) -> None:
-        """Gives the lease back."""
-        self._ledger.close()
 
     def _loop(self, engine: Engine) -> Literal["complete", "stopped"]:
         while not self._stop_requested():
@@ -115,7 +118,6 @@ class Coordinator:
             return False
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         with self._ledger.writing() as page:
-            page.renew()
             return "stop" in page.take_requests()
 
     def _fill(self, engine: Engine) -> None:
@@ -124,8 +126,10 @@ class Coordinator:
             trial = next(waiting, None) or self._propose()
             if trial is None:
                 return
+            forget_pulse(self._keeper.trial_folder(trial.number))
             with self._ledger.writing() as page:
-                trial.num_attempts = page.start_attempt(trial.number, placement.slot)
+                page.start_attempt(trial.number, trial.num_attempts + 1, placement.slot)
+            trial.num_attempts += 1
             trial.state, trial.slot, trial.heard_at = "running", placement.slot, time.perf_counter()
             engine.submit(placement.slot, [configure(self._spec, trial, self._keeper.trial_folder(trial.number))])
 
@@ -138,7 +142,7 @@ class Coordinator:
         trial = Trial(number, params, derive_seed(self._spec.search.seed, number, "training"), "waiting")
         with self._ledger.writing() as page:
             page.add_trial(number, params, trial.seed, is_baseline=self._proposals.is_baseline(setting))
-            self._proposals.write(page.connection)
+            page.add(*self._proposals.take_steps())
         self._trials.add(trial)
         return trial
 
@@ -149,7 +153,7 @@ class Coordinator:
         with self._ledger.writing() as page:
             for event in events:
                 self._write(page, self._trials[event.trial], event)
-            self._proposals.write(page.connection)
+            page.add(*self._proposals.take_steps())
         for event in events:
             trial = self._trials[event.trial]
             if trial.has_ended:
@@ -163,6 +167,14 @@ class Coordinator:
             case Started():
                 page.set_device(trial.number, attempt, asdict(event.device))
                 page.charge(trial.number, attempt, event.bill)
+            case Checkpointed():
+                is_known = event.epoch <= len(trial.costs)  # trained once more, as in `_write_epoch`
+                bill = {"lost": sum(event.bill.values())} if is_known else event.bill
+                page.charge(trial.number, attempt, bill)
+                page.hear(trial.number, attempt)
+            case Noted():
+                trial.reason = event.text if trial.reason is None else f"{trial.reason}; {event.text}"
+                page.note_trial(trial.number, trial.reason)
             case EpochEnded():
                 self._write_epoch(page, trial, event)
             case Finished():
@@ -181,8 +193,9 @@ class Coordinator:
                 self._end(page, trial, "failed", event.reason)
             case SlotLost():
                 page.charge(trial.number, attempt, event.bill)
-                if attempt >= MOST_ATTEMPTS:
-                    self._end(page, trial, "failed", f"{event.reason}, {attempt} times")
+                trial.num_deaths += 1
+                if trial.num_deaths >= MOST_DEATHS:
+                    self._end(page, trial, "failed", f"{event.reason}, {trial.num_deaths} times without an epoch")
                 else:
                     page.end_attempt(trial.number, attempt, event.reason)
                     page.return_trial(trial.number)
@@ -211,8 +224,8 @@ class Coordinator:
     def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
         page.end_attempt(trial.number, trial.num_attempts, state)
         costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
-        page.end_trial(trial.number, state, reason, costs)
-        trial.state, trial.reason = state, reason
+        trial.state, trial.reason = state, reason or trial.reason
+        page.end_trial(trial.number, state, trial.reason, costs)
         self._tell(self._trials.setting_of(trial))
 
     def _fix_reference(self, page: Page, trial: Trial) -> None:
@@ -259,8 +272,9 @@ class Coordinator:
             for row in study.trials:
                 for attempt in row.attempts:
                     if attempt.ended_at is None:
-                        page.charge(row.number, attempt.attempt, {"lost": _lost_seconds(attempt.heard_at, lease)})
-                        page.end_attempt(row.number, attempt.attempt, "killed with its coordinator")
+                        lost_seconds, ended_at = self._find_end(row.number, attempt, lease)
+                        page.charge(row.number, attempt.attempt, {"lost": lost_seconds})
+                        page.end_attempt(row.number, attempt.attempt, "killed with its coordinator", ended_at)
                 if row.state == "running":
                     page.return_trial(row.number)
                     self._trials[row.number].state = "waiting"
@@ -268,7 +282,20 @@ class Coordinator:
                 if setting >= len(self._proposals):
                     self._proposals.adopt(setting, self._trials.members(setting)[0].params)
                 self._tell(setting)
-            self._proposals.write(page.connection)
+            page.add(*self._proposals.take_steps())
+
+    def _find_end(self, number: int, attempt: AttemptRow, lease: Lease) -> tuple[float, datetime]:
+        """Returns what an attempt that was killed with its coordinator lost, in seconds, and when it ended.
+
+        Its slot noted for how long it went on; where there is no note, it is taken to have ended when its coordinator
+        was last heard of.
+        """
+        held_seconds = read_pulse(self._keeper.trial_folder(number))
+        if held_seconds is not None:
+            lost_seconds = max(0.0, held_seconds - sum(attempt.bill.values()))
+            return lost_seconds, attempt.started_at + timedelta(seconds=held_seconds)
+        last = max(lease.last_renewed_at or attempt.heard_at, attempt.heard_at)
+        return (last - attempt.heard_at).total_seconds(), last
 
 
 def _taken_over(study: StudyRow, repeats: int) -> TakenOver:
@@ -276,12 +303,6 @@ def _taken_over(study: StudyRow, repeats: int) -> TakenOver:
     taken = [trial for trial in study.trials if trial.source is not None]
     baselines = [trial.number // repeats for trial in taken if trial.is_baseline]
     return TakenOver(len(taken) // repeats, min(baselines, default=None))
-
-
-def _lost_seconds(heard_at: datetime, lease: Lease) -> float:
-    """Returns how long an attempt went on, unheard, until its coordinator was last heard of."""
-    last = lease.last_renewed_at or datetime.now(UTC)
-    return max(0.0, (last - heard_at).total_seconds())
 
 
 def _kept(cost: Measurement) -> CostValue:

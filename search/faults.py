@@ -20,6 +20,10 @@ class Abandoned(KeyboardInterrupt):
     """Interrupted before anything was written."""
 
 
+class Unsaved(KeyboardInterrupt):
+    """Interrupted while the database was away: the last results are on the slots' disk alone."""
+
+
 def suggest(got: str, known: Iterable[str]) -> str:
     """Returns the end of a line about an unknown name: what was perhaps meant, and what there is.
 

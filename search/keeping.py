@@ -1,13 +1,16 @@
-"""Which weights of a study's trials stay on disk while it runs: those of the front, and the last ones of each trial."""
+"""Which weights of a study's trials stay on disk while it runs: the front's, and each trial's last up to a byte cap."""
 
 from __future__ import annotations
 
-import shutil
+import math
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from objectives.front import front
-from objectives.trial import CHECKPOINT, weights_path
+from objectives.trial import LOG, PASSING, SAVED, weights_path
 from search.trials import Trial, Trials
+from storage.artifacts import trial_folder
 
 Checkpoint = tuple[int, int]
 """A setting's number and an epoch that all its trials reached: a candidate for the front."""
@@ -19,25 +22,35 @@ class Keeper:
     Args:
         folder: The study's.
         trials: Its trials, which the coordinator changes.
+        max_bytes: Most bytes of weights of ended settings; the front's stay even beyond it.
     """
 
-    def __init__(self, folder: Path, trials: Trials) -> None:
-        self._folder, self._trials = folder, trials
+    def __init__(self, folder: Path, trials: Trials, max_bytes: int) -> None:
+        self._folder, self._trials, self._max_bytes = folder, trials, max_bytes
         self._front: dict[Checkpoint, list[float]] = {}
+        self._num_bytes: dict[tuple[int, int], int] = {}
+        """Of the weights that are kept, by trial and epoch."""
         for setting in range(trials.num_settings):
             self._merge(setting)
+        for setting in range(trials.num_settings):
+            self._weigh(setting)
 
     def trial_folder(self, number: int) -> Path:
         """Returns the folder of a trial."""
-        return self._folder / f"trial-{number:05}"
+        return trial_folder(self._folder, number)
 
     def tidy(self, trial: Trial) -> None:
         """Tidies up after a trial that has ended."""
         folder = self.trial_folder(trial.number)
         if trial.state == "complete":
-            (folder / CHECKPOINT).unlink(missing_ok=True)
+            for path in chain((folder / name for name in PASSING), folder.glob("*.part")):
+                path.unlink(missing_ok=True)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            for path in folder.glob("*"):
+                if path.name != LOG:
+                    path.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds a log, or there is none
+                folder.rmdir()
         setting = self._trials.setting_of(trial)
         if not self._trials.has_ended(setting):
             return
@@ -48,7 +61,71 @@ class Keeper:
         for dropped, epoch in (before | new) - set(self._front):
             for member in self._trials.members(dropped):
                 if epoch < len(member.costs):
-                    weights_path(self.trial_folder(member.number), epoch).unlink(missing_ok=True)
+                    self._remove(member, epoch)
+        self._weigh(setting)
+        self._hold_to_cap()
+
+    def _weigh(self, setting: int) -> None:
+        """Notes the sizes of what is kept of an ended setting."""
+        if not self._trials.has_ended(setting):
+            return
+        on_front = {epoch for member, epoch in self._front if member == setting}
+        for trial in self._trials.members(setting):
+            for epoch in on_front | {len(trial.costs)}:
+                if found := [path.stat().st_size for path in self._files(trial, epoch) if path.exists()]:
+                    self._num_bytes[trial.number, epoch] = sum(found)
+
+    def _hold_to_cap(self) -> None:
+        """Removes last weights until the rest is below the cap, those farthest from the front first."""
+        excess = sum(self._num_bytes.values()) - self._max_bytes
+        if excess <= 0:
+            return
+        lasts = [
+            trial
+            for trial in self._trials
+            if (trial.number, len(trial.costs)) in self._num_bytes
+            and (self._trials.setting_of(trial), len(trial.costs)) not in self._front
+        ]
+        distances = self._distances({self._trials.setting_of(trial) for trial in lasts})
+        for trial in sorted(lasts, key=lambda trial: -distances[self._trials.setting_of(trial)]):
+            excess -= self._num_bytes[trial.number, len(trial.costs)]
+            self._remove(trial, len(trial.costs))
+            if excess <= 0:
+                return
+
+    def _distances(self, settings: set[int]) -> dict[int, float]:
+        """Returns how far each setting ended from the front: what it lacks, in the objective where it lacks most.
+
+        That is the additive epsilon indicator of Zitzler et al. (2003), each objective divided by its range; infinite
+        for a setting that cannot be trained with some seed.
+        """
+        ends = {setting: self._end(setting) for setting in settings}
+        points = [*self._front.values(), *(end for end in ends.values() if end is not None)]
+        ranges = [max(column) - min(column) or 1.0 for column in zip(*points, strict=True)]
+
+        def distance(end: list[float]) -> float:
+            return min(
+                max((mine - best) / size for mine, best, size in zip(end, point, ranges, strict=True))
+                for point in self._front.values()
+            )
+
+        return {setting: math.inf if end is None or not self._front else distance(end) for setting, end in ends.items()}
+
+    def _end(self, setting: int) -> list[float] | None:
+        if any(trial.state == "infeasible" for trial in self._trials.members(setting)):
+            return None
+        accuracy, *costs = self._trials.means(setting)
+        return [-accuracy, *costs]
+
+    def _files(self, trial: Trial, epoch: int) -> list[Path]:
+        """Returns where the weights of a trial after an epoch may lie; a training function saves its last alone."""
+        folder = self.trial_folder(trial.number)
+        return [weights_path(folder, epoch), *([folder / SAVED] if epoch == len(trial.costs) else [])]
+
+    def _remove(self, trial: Trial, epoch: int) -> None:
+        for path in self._files(trial, epoch):
+            path.unlink(missing_ok=True)
+        self._num_bytes.pop((trial.number, epoch), None)
 
     def _merge(self, setting: int) -> None:
         """Takes an ended setting's checkpoints into the front; one that cannot be trained with some seed has none."""

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from dashboards.summary import first_cost
 from dashboards.words import cost_words, params_words
 from objectives.front import front
-from objectives.trial import EpochEnded, Event, SlotLost, Started
+from objectives.trial import Checkpointed, EpochEnded, Event, Noted, SlotLost, Started
 from search.spec import SweepSpec
 from search.trials import Trial
 
@@ -61,7 +61,9 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
             return
         if self._console.is_terminal:
             self._move_bars(trial, event)
-        if isinstance(event, EpochEnded | Started):
+        if isinstance(event, Noted):
+            self.tell(f"trial {trial.number}: {event.text}")
+        if isinstance(event, EpochEnded | Started | Checkpointed | Noted):
             return
         if trial.state in ENDED:
             self._num_ended += 1

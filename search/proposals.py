@@ -10,12 +10,10 @@ study's seed and the number, and what a trial comes to follows from its setting 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Connection
 
 from objectives.parameters import Value
 from objectives.seeds import derive_seed
@@ -24,6 +22,7 @@ from search.samplers import SAMPLERS
 from search.space import Choice, Entry, Fixed, Range, contains, is_asked, leave_out
 from search.spec import SweepSpec
 from storage.database import Database
+from storage.ledger import Step
 from storage.projection import Projection
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ class TakenOver:
 class Proposals:
     """Asks for settings and tells how they did.
 
-    The samplers look at trials in memory. `write` puts what was asked and told since the last `write` into Optuna's
-    tables, as a part of the ledger's own transaction: a kill leaves both or neither, and no half trial.
+    The samplers look at trials in memory. `take_steps` gives the writes of what was asked and told to Optuna's tables,
+    which are a part of the ledger's own transaction: a kill leaves both or neither, and no half trial.
 
     A setting is one trial of Optuna's, however many seeds it is trained with. A proposal depends on the study's seed,
     the setting's number and what was told before, not on how long the process lives.
@@ -88,7 +87,7 @@ class Proposals:
         self._study = optuna.create_study(storage=self._storage, directions=directions)
         with database.read() as connection:
             trials, memory = self._projection.read(connection)
-        self._unwritten: list[Callable[[Connection], None]] = []
+        self._unwritten: list[Step] = [self._projection.create]
         if num_settings is not None and len(trials) > num_settings:
             self._unwritten.append(partial(self._projection.remove, first=num_settings))
         trials = trials[:num_settings]
@@ -139,12 +138,11 @@ class Proposals:
 
         self._finish(setting, TrialState.FAIL, None, {})
 
-    def write(self, connection: Connection) -> None:
-        """Writes what was asked and told since the last write, in a transaction of the ledger's."""
-        for write in self._unwritten:
-            write(connection)
-        self._projection.remember(connection, self._storage.get_study_system_attrs(self._study._study_id))
-        self._unwritten.clear()
+    def take_steps(self) -> list[Step]:
+        """Returns the writes of what was asked and told since they were taken last."""
+        steps, self._unwritten = self._unwritten, []
+        memory = self._projection.remember(self._storage.get_study_system_attrs(self._study._study_id))
+        return [*steps, memory] if memory is not None else steps
 
     def adopt(self, setting: int, params: Mapping[str, Value]) -> None:
         """Gives Optuna a setting that the ledger has and its tables lack: taken over, or somebody removed it there."""

@@ -171,6 +171,12 @@ class Compute(Section):
     precision: Literal["fp32"] = "fp32"
 
 
+class Artifacts(Section):
+    """What is kept on disk."""
+
+    max_bytes: int = Field(10**10, ge=0)
+
+
 class SweepSpec(Section):
     """All that defines a sweep: the TOML file, the stored text and the flags' result."""
 
@@ -179,6 +185,7 @@ class SweepSpec(Section):
     space: dict[str, Any] = Field(default_factory=lambda known: built_in_space(known["objective"].model))
     search: Search = Search()
     compute: Compute = Compute()
+    artifacts: Artifacts = Artifacts()
 
     @field_validator("name")
     @classmethod

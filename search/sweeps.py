@@ -17,7 +17,7 @@ from search.compute import place_slots
 from search.coordinator import Coordinator, Watch
 from search.data import describe
 from search.environment import keep_environment, observe
-from search.faults import Faults
+from search.faults import Abandoned, Faults, Unsaved
 from search.functions import check_function
 from search.growing import Growth, grow
 from search.models import check_model
@@ -27,6 +27,7 @@ from storage import leases
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import Ledger
+from storage.patience import DatabaseAway, Patience
 from storage.studies import StudyRow, create_study, delete_study, is_imported, load_study, request_stop
 
 STOP_PATIENCE_SECONDS = 120
@@ -158,14 +159,23 @@ def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) 
 
 
 def stop(name: str, database: Database) -> bool:
-    """Asks the study's coordinator to stop and waits until it has; returns whether one was there."""
+    """Asks the study's coordinator to stop and waits until it has; returns whether one was there.
+
+    Raises:
+        Faults: where it does not answer.
+    """
     if not request_stop(database, name):
         return False
     deadline = time.monotonic() + STOP_PATIENCE_SECONDS
-    while load_study(database, name).state == "running":
+    while (state := load_study(database, name).state) == "running":
         if time.monotonic() > deadline:
             raise Faults(f"study: {name!r} did not stop within {STOP_PATIENCE_SECONDS} s; the request stays")
         time.sleep(0.2)
+    if state == "interrupted":
+        raise Faults(
+            f"study: {name!r} is interrupted: its coordinator is gone and has not answered; "
+            f"`paretune resume {name}` continues it"
+        )
     return True
 
 
@@ -224,24 +234,41 @@ def _run(
     spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
     environment = observe(spec.objective.model_dump())
-    with _interruption() as is_interrupted:
-        lease = leases.acquire(database, study.uuid)
-        ledger = Ledger(database, lease)
+    with _interruption() as is_interrupted, _taking(database, study.uuid, tell, is_interrupted) as ledger:
         with ledger.writing() as page:
+            page.take_requests()  # made of a coordinator that is gone
             changes = keep_environment(page, environment)
             if growth is not None and growth.change is not None:
                 page.change_spec(growth.spec, growth.change)
             if num_more:
                 page.set_target(study.num_trials + num_more)
-        ledger.disconnect()
         for line in changes:
             tell(line)
-        coordinator = Coordinator(database, load_study(database, name), spec, lease, placements, watch, is_interrupted)
-        try:
-            coordinator.run()
-        finally:
-            coordinator.close()
+        study = load_study(database, name)
+        Coordinator(database, study, spec, ledger, placements, watch, is_interrupted).run()
     return load_study(database, name)
+
+
+@contextmanager
+def _taking(database: Database, study: str, tell: Tell, is_interrupted: Callable[[], bool]) -> Iterator[Ledger]:
+    """Takes the lease of a study, keeps it meanwhile, and gives it back."""
+    patience = Patience(tell, is_interrupted)
+    try:
+        lease = leases.acquire(database, study, patience)
+    except StorageFault:
+        if is_interrupted():
+            raise Abandoned from None
+        raise
+    ledger = Ledger(database, lease, patience)
+    try:
+        with ledger.beating():
+            yield ledger
+    except DatabaseAway as error:
+        if is_interrupted():
+            raise Unsaved from error
+        raise
+    finally:
+        ledger.close()
 
 
 @contextmanager

@@ -14,6 +14,9 @@ from dashboards.words import accuracy_words, cost_words, params_words
 from search.testing import TestAccuracy
 from storage.studies import TrialRow
 
+MOST_LINES = 200
+"""Lines of what a trial printed that are shown: the last ones."""
+
 
 def print_study(summary: Summary, console: Console, *, every_trial: bool) -> None:
     """Prints a study: its state, every trial if wanted, then front, knee, baseline and bill."""
@@ -64,8 +67,8 @@ def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, console: Cons
     console.print(table, highlight=False)
 
 
-def print_trial(trial: TrialRow, cost: str, console: Console) -> None:
-    """Prints a trial's log: its setting, its attempts with their bills, its epochs with one cost."""
+def print_trial(trial: TrialRow, cost: str, printed: str | None, console: Console) -> None:
+    """Prints a trial's log: its setting, its attempts with their bills, its epochs with one cost, what it printed."""
     console.print(
         f"[bold]trial {trial.number}[/]  {trial.state}  {escape(params_words(trial.params))}", highlight=False
     )
@@ -90,7 +93,13 @@ def print_trial(trial: TrialRow, cost: str, console: Console) -> None:
             accuracy_words(point.accuracy, point.interval), cost_words(cost, point.value(cost)),
         )  # fmt: skip
     if trial.epochs:
-        console.print("\n", epochs, sep="", highlight=False)
+        console.print()
+        console.print(epochs, highlight=False)
+    if printed:
+        lines = printed.splitlines()
+        earlier = f", the last {MOST_LINES} of {len(lines):,} lines" if len(lines) > MOST_LINES else ""
+        console.print(f"\n[bold]printed[/]{earlier}", highlight=False)
+        console.print("\n".join(lines[-MOST_LINES:]), highlight=False, markup=False)
 
 
 def _loss_words(loss: float | None) -> str:

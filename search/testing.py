@@ -10,6 +10,7 @@ from dashboards.summary import Checkpoint
 from objectives.data import DataFault
 from objectives.intervals import seeds_interval
 from objectives.trial import weights_path
+from storage.artifacts import trial_folder
 from storage.database import Database
 from storage.studies import StudyRow, keep_test
 
@@ -48,13 +49,15 @@ def _count_correct(database: Database, study: StudyRow, trial: int, point: Check
     objective = study.spec["objective"]
     if objective.get("train") is not None:
         return "a training function tells of its validation data alone"
-    folder = database.artifacts / study.uuid / f"trial-{trial:05}"
+    folder = trial_folder(database.artifacts / study.uuid, trial)
     if not weights_path(folder, point.epoch).exists():
-        return f"the weights of trial {trial} after epoch {point.epoch} were not kept: it was not on the front"
+        which = f"the weights of trial {trial} after epoch {point.epoch}"
+        return f"{which} were not kept: it was not on the front, or there was no room"
 
     import torch
 
     from objectives.checkpoint import load_weights
+    from objectives.files import Unusable
     from objectives.models import build_model, read_family
     from objectives.train import evaluate, load_resident
 
@@ -65,7 +68,10 @@ def _count_correct(database: Database, study: StudyRow, trial: int, point: Check
     names = read_family(objective["model"]).parameters
     options = {name: point.params[name] for name in names if name in point.params}
     model = build_model(objective["model"], data.test.images_NCHW.shape[1], data.num_classes, options)
-    model.load_state_dict(load_weights(folder, point.epoch))
+    try:
+        model.load_state_dict(load_weights(folder, point.epoch))
+    except Unusable as fault:
+        return f"the file of the weights of trial {trial} after epoch {point.epoch} {fault}"
     num_correct, num_images = evaluate(model, data.test)[1], len(data.test.labels_N)
     keep_test(database, study.uuid, trial, point.epoch, num_correct, num_images)
     return num_correct, num_images

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from objectives.costs import Measurement, accumulate
 from objectives.parameters import Value
-from objectives.trial import EpochRecord
+from objectives.trial import SLOT_DIED, EpochRecord
 from storage.ledger import CostValue
 from storage.studies import TrialRow
 
@@ -18,13 +18,21 @@ ENDED = ("complete", "infeasible", "failed")
 
 @dataclass
 class Trial:
-    """A trial under the coordinator."""
+    """A trial under the coordinator.
+
+    Attributes:
+        num_deaths: Slots that died under it since it last ended an epoch.
+        heard_at: When its slot last told something of it, by `time.perf_counter`.
+        accuracies: Of each epoch, 0 to 1.
+        costs: Of each epoch, not cumulative.
+    """
 
     number: int
     params: dict[str, Value]
     seed: int
     state: str
     num_attempts: int = 0
+    num_deaths: int = 0
     slot: int | None = None
     heard_at: float = 0.0
     accuracies: list[float] = field(default_factory=list)
@@ -35,6 +43,10 @@ class Trial:
     def of(row: TrialRow) -> Trial:
         """Returns a trial as the ledger has it."""
         trial = Trial(row.number, dict(row.params), row.seed, row.state, len(row.attempts), reason=row.reason)
+        progress = max((epoch.attempt for epoch in row.epochs), default=0)
+        trial.num_deaths = sum(
+            attempt.attempt >= progress and (attempt.outcome or "").startswith(SLOT_DIED) for attempt in row.attempts
+        )
         for epoch in row.epochs:
             trial.accuracies.append(epoch.num_correct / epoch.num_images)
             trial.costs.append({name: _measurement(cost) for name, cost in epoch.costs.items()})
@@ -47,6 +59,7 @@ class Trial:
 
     def remember(self, record: EpochRecord) -> None:
         """Adds an epoch."""
+        self.num_deaths = 0
         self.accuracies.append(record.num_correct / record.num_images)
         self.costs.append(dict(record.costs))
 

@@ -27,6 +27,11 @@ class Artifact(NamedTuple):
     num_bytes: int
 
 
+def trial_folder(study_folder: Path, trial: int) -> Path:
+    """Returns the folder of a trial's files, within its study's."""
+    return study_folder / f"trial-{trial:05}"
+
+
 def list_artifacts(root: Path) -> Mapping[str, tuple[Artifact, ...]]:
     """Returns the files of each study, by its UUID. Folders that no UUID names are not ours and left out."""
     if not root.is_dir():

@@ -12,21 +12,29 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, column, create_engine, event, inspect, select, table, text
+from sqlalchemy import Connection, Engine, Inspector, column, create_engine, event, inspect, select, table, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from storage.faults import StorageFault
+from storage.patience import cause_words
 from storage.tables import PREFIX
 
 VERSION_TABLE = f"{PREFIX}version"
 HEAD = "0005"
 """The newest migration: the schema that this version of the code reads and writes."""
 
-OPTUNA_TABLES = frozenset({"studies", "trials", "version_info", "alembic_version"})
+OPTUNA_TABLES = frozenset(
+    {"alembic_version", "version_info", "studies", "study_directions", "study_system_attributes"}
+    | {"study_user_attributes", "trials", "trial_heartbeats", "trial_intermediate_values", "trial_params"}
+    | {"trial_system_attributes", "trial_user_attributes", "trial_values"}
+)
 DEFAULT_URL = "sqlite:///paretune.db"
 LOCK_SECONDS = 30
+REACH = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
+"""How long a database server may be silent, when a connection is made (seconds) and later (milliseconds)."""
+
 READ_ONLY = {"paretune_read_only": True}
 
 
@@ -87,11 +95,18 @@ class Database:
         """Our engine for reading and for writing in short transactions."""
         return self.new_engine()
 
-    def new_engine(self) -> Engine:
-        """Returns an engine of its own: whoever fences writes does so without binding others."""
-        arguments: dict[str, Any] = {"poolclass": NullPool}
+    def new_engine(self, lock_seconds: int = LOCK_SECONDS, idle_seconds: int = 0) -> Engine:
+        """Returns an engine of its own.
+
+        Args:
+            lock_seconds: How long a statement waits for another program's lock; SQLite only.
+            idle_seconds: After so long without a word in the middle of a transaction, its locks are taken away; 0 never
+                does that. SQLite has no such thing.
+        """
+        options = f"-c idle_in_transaction_session_timeout={idle_seconds * 1000}"
+        arguments: dict[str, Any] = {"poolclass": NullPool, "connect_args": {**REACH, "options": options}}
         if self.is_sqlite:
-            arguments = {"connect_args": {"timeout": LOCK_SECONDS}}
+            arguments = {"connect_args": {"timeout": lock_seconds}}
         try:
             engine = create_engine(self.url, **arguments)
         except ModuleNotFoundError as error:
@@ -99,21 +114,33 @@ class Database:
                 f"storage: the driver {error.name} is not installed: pip install 'paretune[postgresql]'"
             ) from error
         if self.is_sqlite:
-            set_pragmas(engine)
+            set_pragmas(engine, lock_seconds)
             begin_explicitly(engine)
         return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Opens a transaction that only reads: one moment of the database, whoever writes meanwhile."""
-        with self._faults(), self.engine.connect().execution_options(**READ_ONLY) as connection:
+        with self.faults(), self.engine.connect().execution_options(**READ_ONLY) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Opens a transaction that may write; on SQLite nobody else writes meanwhile."""
-        with self._faults(), self.engine.begin() as connection:
+        with self.faults(), self.engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Makes one clear line of what a driver raises; a row that breaks a law of the tables is for the caller."""
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            raise StorageFault(f"storage: {self} cannot be used: {cause_words(error)}") from error
+        except (OSError, sqlite3.Error) as error:
+            raise StorageFault(f"storage: {self} cannot be used: {error}") from error
 
     def check(self) -> None:
         """Makes sure that the database is there, is ours, and has the schema that this code knows.
@@ -141,7 +168,7 @@ class Database:
             return
         if self.is_sqlite and not self.file.parent.is_dir():
             raise StorageFault(f"storage: the folder {self.file.parent} does not exist")
-        with self._faults(), self._schema_lock():
+        with self.faults(), self._schema_lock():
             if self._version() != HEAD:
                 from storage.migrations import upgrade
                 from storage.projection import create_optuna_tables
@@ -171,22 +198,12 @@ class Database:
             if VERSION_TABLE in names:
                 version = connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
                 return None if version is None else str(version)
-            if names and not names >= OPTUNA_TABLES:
+            if not _are_optunas(inspect(connection), names):
                 raise StorageFault(
                     f"storage: {self} is some other program's database (it holds {', '.join(sorted(names)[:3])}); "
                     "name another file"
                 )
         return None
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except DBAPIError as error:
-            cause = str(error.orig).strip().splitlines()[0]
-            raise StorageFault(f"storage: {self} cannot be used: {cause}") from error
-        except (OSError, sqlite3.Error) as error:
-            raise StorageFault(f"storage: {self} cannot be used: {error}") from error
 
     @contextmanager
     def _schema_lock(self) -> Iterator[None]:
@@ -202,13 +219,21 @@ class Database:
             yield
 
 
-def set_pragmas(engine: Engine) -> None:
+def _are_optunas(schema: Inspector, names: set[str]) -> bool:
+    """Says whether tables are Optuna's, perhaps only some of them: whoever made them may have been killed."""
+    if names - OPTUNA_TABLES:
+        return False
+    columns = {column["name"] for column in schema.get_columns("studies")} if "studies" in names else {"study_id"}
+    return "study_id" in columns
+
+
+def set_pragmas(engine: Engine, lock_seconds: int = LOCK_SECONDS) -> None:
     """Makes each connection of a SQLite engine fit for several processes."""
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         for pragma in (
-            f"busy_timeout={LOCK_SECONDS * 1000}",
+            f"busy_timeout={lock_seconds * 1000}",
             "synchronous=NORMAL",
             "foreign_keys=ON",
         ):

@@ -1,56 +1,42 @@
-"""The lease: who coordinates a study, proved at every commit."""
+"""The lease: who coordinates a study, proved in every transaction that writes it.
+
+The holder renews it at least once a second. Whether a holder that cannot be seen from here is still there is not
+judged by comparing clocks, since either may be wrong: its row is watched for as long as the lease lasts, on this
+machine's own stopwatch, and only a row that does not change meanwhile is taken over. A holder that comes back after
+that finds a higher token and writes nothing.
+"""
 
 from __future__ import annotations
 
 import os
-import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, event, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from storage import tables
 from storage.database import Database
 from storage.faults import StorageFault
+from storage.machine import Holder
+from storage.patience import Patience
 
-DURATION = timedelta(seconds=60)
+DURATION = timedelta(seconds=float(os.environ.get("PARETUNE_LEASE_SECONDS", "60")))
 """A lease that was not renewed for so long has expired."""
 
+LONGEST = timedelta(minutes=10)
+"""The longest that a lease of another's is believed to last, whatever its row says."""
 
-class LeaseLost(Exception):
+GLANCE_SECONDS, TELLING_SECONDS = 0.25, 10.0
+"""How often a lease that is watched is looked at, and how often the wait is shown."""
+
+
+class LeaseLost(StorageFault):
     """Another process coordinates the study now; nothing more can be written under this lease."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The process that holds a lease.
-
-    Attributes:
-        host: Name of its machine.
-        boot: Identity of the machine's present boot.
-        pid: Process number.
-        pid_started: When that process started, in seconds; tells it from a later one with the same number.
-    """
-
-    host: str
-    boot: str
-    pid: int
-    pid_started: float
-
-    @staticmethod
-    def here() -> Holder:
-        """Returns this process."""
-        pid = os.getpid()
-        return Holder(platform.node(), _boot(), pid, _started(pid) or 0.0)
-
-    def is_dead(self) -> bool:
-        """Says whether the process is known to have ended; a process on another host is not known to have."""
-        if self.host != platform.node():
-            return False
-        return self.boot != _boot() or _started(self.pid) != self.pid_started
 
 
 @dataclass(frozen=True)
@@ -67,59 +53,66 @@ class Lease:
     token: int
     last_renewed_at: datetime | None = None
 
-    def fence(self, engine: Engine) -> None:
-        """Makes every commit of `engine` check, in its own transaction, that this lease still holds.
+    def renew(self, connection: Connection, at: datetime, *, release: bool = False) -> None:
+        """Proves in a transaction that this lease still holds, and puts off its expiry or gives it back.
 
-        A commit after the lease went to another raises `LeaseLost` and leaves nothing behind.
+        The token stays when it is given back, so that the next holder's is higher.
+
+        Args:
+            connection: In the transaction, which must be rolled back where this raises.
+            at: The present moment; it marks the transaction as the last one.
+            release: Give it back.
+
+        Raises:
+            LeaseLost: where it does not hold.
         """
-
-        @event.listens_for(engine, "commit")
-        def _(connection: Connection) -> None:
-            query = select(tables.leases.c.token).where(tables.leases.c.study == self.study)
-            if connection.scalar(query.with_for_update(read=True)) != self.token:
-                raise LeaseLost(f"another process took over study {self.study}; this one wrote nothing more")
-
-    def renew(self, connection: Connection) -> None:
-        """Puts off the expiry."""
-        now = datetime.now(UTC)
-        connection.execute(
+        row = tables.leases.c
+        expires_at = None if release else at + DURATION
+        renewed = connection.execute(
             update(tables.leases)
-            .where(tables.leases.c.study == self.study, tables.leases.c.token == self.token)
-            .values(renewed_at=now, expires_at=now + DURATION)
+            .where(row.study == self.study, row.token == self.token)
+            .values(renewed_at=at, expires_at=expires_at)
         )
+        if renewed.rowcount != 1:
+            raise self._lost(connection)
 
-    def release(self, connection: Connection) -> None:
-        """Gives the lease back; the token stays, so that the next holder's is higher."""
-        connection.execute(
-            update(tables.leases)
-            .where(tables.leases.c.study == self.study, tables.leases.c.token == self.token)
-            .values(expires_at=None)
-        )
+    def last_mark(self, connection: Connection) -> datetime:
+        """Returns the moment of the last transaction under this lease that was kept; one under way is waited for.
+
+        Raises:
+            LeaseLost: where it does not hold.
+        """
+        row = tables.leases.c
+        query = select(row.renewed_at).where(row.study == self.study, row.token == self.token)
+        mark: datetime | None = connection.scalar(query.with_for_update())
+        if mark is None:
+            raise self._lost(connection)
+        return mark
+
+    def _lost(self, connection: Connection) -> LeaseLost:
+        held = connection.execute(select(tables.leases).where(tables.leases.c.study == self.study)).one_or_none()
+        if held is None:
+            return LeaseLost("study: it was deleted meanwhile; this process wrote nothing more and ended its slots")
+        return LeaseLost(f"study: {_who(held)} took it over; this process wrote nothing more and ended its slots")
 
 
-def acquire(database: Database, study: str) -> Lease:
-    """Takes the lease of a study: free, expired, or left by a process that died on this host.
+def acquire(database: Database, study: str, patience: Patience | None = None) -> Lease:
+    """Takes the lease of a study: one that is free or left by a dead process at once, else one that falls silent.
+
+    Args:
+        database: Where the study is.
+        study: Its UUID.
+        patience: Told of the wait for a holder that may be alive.
 
     Raises:
-        StorageFault: naming the holder, where it is held.
+        StorageFault: naming the holder, where it is heard of meanwhile or the patience is over.
     """
-    here, now = Holder.here(), datetime.now(UTC)
-    row = {**vars(here), "acquired_at": now, "renewed_at": now, "expires_at": now + DURATION}
-    with database.engine.begin() as connection:
-        query = select(tables.leases).where(tables.leases.c.study == study).with_for_update()
-        held = connection.execute(query).one_or_none()
-        if held is None:
-            connection.execute(insert(tables.leases).values(study=study, token=1, **row))
-            return Lease(study, 1)
-        holder = Holder(held.host, held.boot, held.pid, held.pid_started)
-        if is_live(holder, held.expires_at):
-            raise StorageFault(
-                f"the study is being run by process {held.pid} on {held.host} since "
-                f"{held.acquired_at:%Y-%m-%d %H:%M:%S} UTC; `paretune stop` ends that"
-            )
-        token = held.token + 1
-        connection.execute(update(tables.leases).where(tables.leases.c.study == study).values(token=token, **row))
-    return Lease(study, token, held.renewed_at)
+    with database.read() as connection:
+        seen = _row(connection, study)
+    if not _is_free(seen):
+        assert seen is not None
+        _watch(database, seen, patience or Patience())
+    return _take(database, study, seen)
 
 
 @contextmanager
@@ -130,31 +123,88 @@ def held_off(database: Database, study: str) -> Iterator[bool]:
     """
     with database.write() as connection:
         connection.execute(select(tables.studies.c.uuid).where(tables.studies.c.uuid == study).with_for_update())
-        held = connection.execute(
-            select(tables.leases).where(tables.leases.c.study == study).with_for_update()
-        ).one_or_none()
-        yield held is None or not is_live(Holder(held.host, held.boot, held.pid, held.pid_started), held.expires_at)
+        held = _row(connection, study, for_update=True)
+        yield held is None or not is_live(held)
 
 
-def is_live(holder: Holder, expires_at: datetime | None) -> bool:
-    """Says whether a lease is held: not given back, not expired, its holder not known to be dead."""
-    return expires_at is not None and expires_at > datetime.now(UTC) and not holder.is_dead()
+def is_live(held: Row[Any]) -> bool:
+    """Says whether a lease's row looks held: not given back, not expired by the clock, its holder not known dead.
+
+    This is for those who look; whoever wants the lease watches it.
+    """
+    return not _is_free(held) and held.expires_at > datetime.now(UTC)
 
 
-def _boot() -> str:
+def _watch(database: Database, seen: Row[Any], patience: Patience) -> None:
+    """Waits until a lease has been silent for as long as it lasts.
+
+    Raises:
+        StorageFault: where it is renewed, or changes hands.
+    """
+    lasts_seconds = min(max(seen.expires_at - seen.renewed_at, timedelta(0)), LONGEST).total_seconds()
+    start = time.monotonic()
+    tell_at = start + 2 * GLANCE_SECONDS  # a live holder is mostly heard of before a wait is worth a line
+    while (silent_seconds := time.monotonic() - start) < lasts_seconds:
+        if silent_seconds >= tell_at - start:
+            tell_at += TELLING_SECONDS
+            patience.tell(
+                f"the study is held by {_who(seen)}, silent for {silent_seconds:.0f} s; "
+                f"taking over in {lasts_seconds - silent_seconds:.0f} s unless it is heard of"
+            )
+        patience.pause(min(GLANCE_SECONDS, lasts_seconds - silent_seconds))
+        if patience.is_over():
+            raise _held(seen)
+        with database.read() as connection:
+            now = _row(connection, seen.study)
+        if _is_free(now):
+            return
+        if not _is_same(now, seen):
+            raise _held(now or seen)
+
+
+def _take(database: Database, study: str, seen: Row[Any] | None) -> Lease:
+    """Takes a lease that is as it was seen, or free by now.
+
+    Raises:
+        StorageFault: where another process was quicker.
+    """
+    now = datetime.now(UTC)
+    values = {**vars(Holder.here()), "acquired_at": now, "renewed_at": now, "expires_at": now + DURATION}
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return "unknown"
+        with database.write() as connection:
+            held = _row(connection, study, for_update=True)
+            if held is None:
+                connection.execute(insert(tables.leases).values(study=study, token=1, **values))
+                return Lease(study, 1)
+            if not _is_same(held, seen) and not _is_free(held):
+                raise _held(held)
+            where = tables.leases.c.study == study
+            connection.execute(update(tables.leases).where(where).values(token=held.token + 1, **values))
+            return Lease(study, held.token + 1, held.renewed_at)
+    except IntegrityError as error:  # the first lease of a study, taken twice at once
+        raise StorageFault("study: another process has begun to run it just now") from error
 
 
-def _started(pid: int) -> float | None:
-    import psutil
+def _row(connection: Connection, study: str, *, for_update: bool = False) -> Row[Any] | None:
+    query = select(tables.leases).where(tables.leases.c.study == study)
+    return connection.execute(query.with_for_update() if for_update else query).one_or_none()
 
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return float(process.create_time())
-    except psutil.NoSuchProcess:
-        return None
+
+def _is_free(held: Row[Any] | None) -> bool:
+    if held is None or held.expires_at is None:
+        return True
+    return Holder(held.host, held.boot, held.pid, held.pid_started).is_dead(held.renewed_at)
+
+
+def _is_same(held: Row[Any] | None, seen: Row[Any] | None) -> bool:
+    if held is None or seen is None:
+        return False
+    return (held.token, held.renewed_at) == (seen.token, seen.renewed_at)
+
+
+def _held(held: Row[Any]) -> StorageFault:
+    return StorageFault(f"study: it is being run by {_who(held)}; `paretune stop` ends that")
+
+
+def _who(held: Row[Any]) -> str:
+    return f"process {held.pid} on {held.host} since {held.acquired_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, Executable, Table, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
-from storage import tables
-from storage.database import Database
-from storage.leases import Lease
+from storage import leases, tables
+from storage.database import READ_ONLY, Database
+from storage.leases import Lease, LeaseLost
+from storage.patience import AWAY_SECONDS, DatabaseAway, Patience, until_back
+
+HEARTBEAT_SECONDS = 1.0
+"""How often a lease that is held is renewed."""
+
+BUSY_SECONDS = 2
+"""How long a write to SQLite waits for another program's lock before it is told of and tried again."""
+
+Step = Callable[[Connection], object]
+"""A write in a transaction that somebody else opens and closes."""
 
 
 class CostValue(NamedTuple):
@@ -24,55 +36,139 @@ class CostValue(NamedTuple):
 
 
 class Ledger:
-    """Writes one study. Open it under a lease; `LeaseLost` is raised by every commit after the lease is gone."""
+    """Writes one study, in transactions that each prove the lease.
 
-    def __init__(self, database: Database, lease: Lease) -> None:
-        self.study = lease.study
-        self._lease = lease
-        self._engine = database.new_engine()
-        lease.fence(self._engine)
+    A page is filled first and written when it is closed: whole, or not at all, and never twice. While the database is
+    away it is tried again and again; nothing but the page itself is needed for that, so what was decided while it was
+    filled is decided once. An answer to a commit that got lost is recognised by the mark that each transaction leaves
+    in the lease.
+
+    Args:
+        database: Where the study is.
+        lease: The right to write it.
+        patience: Told of waits.
+    """
+
+    def __init__(self, database: Database, lease: Lease, patience: Patience | None = None) -> None:
+        self.study, self.lease = lease.study, lease
+        self._database, self._patience = database, patience or Patience()
+        self._engine = database.new_engine(BUSY_SECONDS, round(leases.DURATION.total_seconds()))
+        self._most_seconds: float = AWAY_SECONDS
+        self._lock, self._is_closing = threading.Lock(), threading.Event()
+        self._loss: LeaseLost | None = None
 
     @contextmanager
     def writing(self) -> Iterator[Page]:
-        """Opens one transaction: all that is written on the page is kept, or nothing."""
-        with self._engine.begin() as connection:
-            yield Page(connection, self.study, self._lease)
+        """Opens a page: all that is on it when it is closed is kept, or nothing.
+
+        Raises:
+            LeaseLost: after the lease is gone; nothing was written.
+            DatabaseAway: where the database was away for too long.
+        """
+        if self._loss is not None:
+            raise self._loss
+        page = Page(self.study, self._reading)
+        yield page
+        if page.steps:
+            with self._lock:
+                self._write(page)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Renews the lease every second meanwhile, however long whoever writes is busy with something else."""
+        heart = threading.Thread(target=self._beat, daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            self._is_closing.set()
+            heart.join()
 
     def close(self) -> None:
-        """Gives the lease back."""
-        with self.writing() as page:
-            page.release()
-        self.disconnect()
+        """Gives the lease back, where the database is there to take it, and closes the connections."""
+        try:
+            with self.writing() as page:
+                page.release()
+        except DatabaseAway:
+            pass  # the process ends, and with it the lease
+        finally:
+            self._engine.dispose()
 
-    def disconnect(self) -> None:
-        """Closes its connections; the lease stays."""
-        self._engine.dispose()
+    def _write(self, page: Page) -> None:
+        marks: list[datetime] = []
+
+        def write() -> None:
+            with self._engine.begin() as connection:
+                if marks and self.lease.last_mark(connection) in marks:
+                    return  # the commit came through, the answer did not
+                marks.append(_now())
+                for step in page.steps:
+                    step(connection)
+                self.lease.renew(connection, marks[-1], release=page.is_last)
+
+        try:
+            with self._database.faults():
+                until_back(write, str(self._database), self._patience, self._most_seconds)
+        except DatabaseAway:
+            self._most_seconds = 0.0  # whoever still writes to end in order does not wait as long again
+            raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        connect = self._engine.connect
+        with self._database.faults():
+            found = until_back(connect, str(self._database), self._patience, self._most_seconds)
+        with self._database.faults(), found.execution_options(**READ_ONLY) as connection:
+            yield connection
+
+    def _beat(self) -> None:
+        while not self._is_closing.wait(HEARTBEAT_SECONDS):
+            if not self._lock.acquire(blocking=False):
+                continue  # a page is being written, which renews the lease too
+            try:
+                with self._engine.begin() as connection:
+                    self.lease.renew(connection, _now())
+            except LeaseLost as loss:
+                self._loss = loss
+                return
+            except DBAPIError:
+                pass  # whoever writes next finds out, and waits
+            finally:
+                self._lock.release()
 
 
-@dataclass(frozen=True)
 class Page:
-    """What can be written in a transaction."""
+    """What is to be written in one transaction.
 
-    connection: Connection
-    study: str
-    lease: Lease
+    Attributes:
+        steps: Writes, in their order; each leaves nothing behind but in the database.
+        is_last: Whether the lease is given back with it.
+    """
 
-    def renew(self) -> None:
-        """Puts off the lease's expiry."""
-        self.lease.renew(self.connection)
+    def __init__(self, study: str, reading: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._study, self._reading = study, reading
+        self.steps: list[Step] = []
+        self.is_last = False
+
+    def add(self, *steps: Step) -> None:
+        """Adds writes. They may be run more than once, each time in a fresh transaction."""
+        self.steps.extend(steps)
 
     def release(self) -> None:
         """Gives the lease back."""
-        self.lease.release(self.connection)
+        self.is_last = True
+        self.add(lambda _connection: None)
 
     def take_requests(self) -> list[str]:
         """Returns the kinds of the requests that nobody answered yet, and marks them answered."""
         request = tables.requests.c
-        open_ones = (request.study == self.study) & request.answered_at.is_(None)
-        kinds = list(self.connection.scalars(select(request.kind).where(open_ones).order_by(request.id)))
-        if kinds:
-            self.connection.execute(update(tables.requests).where(open_ones).values(answered_at=_now()))
-        return kinds
+        open_ones = (request.study == self._study) & request.answered_at.is_(None)
+        with self._reading() as connection:
+            rows = connection.execute(select(request.id, request.kind).where(open_ones).order_by(request.id)).all()
+        if rows:
+            seen = request.id.in_([row.id for row in rows])  # one that comes meanwhile is not answered unseen
+            self._execute(update(tables.requests).where(seen).values(answered_at=_now()))
+        return [row.kind for row in rows]
 
     def set_state(self, state: str) -> None:
         """Sets the study's state: running, complete or stopped."""
@@ -89,13 +185,15 @@ class Page:
     def change_spec(self, spec: Mapping[str, Any], change: Mapping[str, Any]) -> None:
         """Writes what defines the sweep from now on, and how it differs from before."""
         study = tables.studies.c
-        before = self.connection.scalar(select(study.changes).where(study.uuid == self.study)) or []
+        with self._reading() as connection:
+            before = connection.scalar(select(study.changes).where(study.uuid == self._study)) or []
         self._update_study(spec=dict(spec), changes=[*before, dict(change)])
 
     def environments(self) -> list[Mapping[str, Any]]:
         """Returns what the study was run with so far."""
         study = tables.studies.c
-        return list(self.connection.scalar(select(study.environments).where(study.uuid == self.study)) or [])
+        with self._reading() as connection:
+            return list(connection.scalar(select(study.environments).where(study.uuid == self._study)) or [])
 
     def add_environment(self, environment: Mapping[str, Any]) -> None:
         """Writes what the study is run with from now on."""
@@ -113,19 +211,23 @@ class Page:
             created_at=_now(),
         )
 
-    def start_attempt(self, trial: int, slot: int) -> int:
-        """Writes that a trial went to a slot and returns the attempt's number, from 1."""
-        attempt = tables.attempts.c
-        query = select(func.count()).where(attempt.study == self.study, attempt.trial == trial)
-        number = (self.connection.scalar(query) or 0) + 1
+    def start_attempt(self, trial: int, attempt: int, slot: int) -> None:
+        """Writes that a trial went to a slot; attempts are counted from 1."""
         now = _now()
-        self._insert(tables.attempts, trial=trial, attempt=number, slot=slot, started_at=now, heard_at=now)
+        self._insert(tables.attempts, trial=trial, attempt=attempt, slot=slot, started_at=now, heard_at=now)
         self._update_trial(trial, state="running")
-        return number
 
     def set_device(self, trial: int, attempt: int, device: Mapping[str, Any]) -> None:
         """Writes what an attempt runs on."""
         self._update_attempt(trial, attempt, device=dict(device), heard_at=_now())
+
+    def hear(self, trial: int, attempt: int) -> None:
+        """Writes that an attempt was heard of now."""
+        self._update_attempt(trial, attempt, heard_at=_now())
+
+    def note_trial(self, trial: int, text: str) -> None:
+        """Writes what the user should know of a trial that goes on; it stays where the trial ends without a reason."""
+        self._update_trial(trial, reason=text)
 
     def record_epoch(
         self,
@@ -157,21 +259,18 @@ class Page:
 
     def charge(self, trial: int, attempt: int, bill: Mapping[str, float]) -> None:
         """Adds seconds to the lines of an attempt's bill."""
-        where = tables.bills.c
         for line, seconds in bill.items():
-            key = (
-                where.study == self.study,
-                where.trial == trial,
-                where.attempt == attempt,
-                where.line == line,
+            self.add(
+                partial(
+                    _charge,
+                    key={"study": self._study, "trial": trial, "attempt": attempt, "line": line},
+                    seconds=seconds,
+                )
             )
-            added = self.connection.execute(update(tables.bills).where(*key).values(seconds=where.seconds + seconds))
-            if added.rowcount == 0:
-                self._insert(tables.bills, trial=trial, attempt=attempt, line=line, seconds=seconds)
 
-    def end_attempt(self, trial: int, attempt: int, outcome: str) -> None:
-        """Writes how an attempt ended."""
-        self._update_attempt(trial, attempt, ended_at=_now(), outcome=outcome)
+    def end_attempt(self, trial: int, attempt: int, outcome: str, at: datetime | None = None) -> None:
+        """Writes how an attempt ended, and when: now, if nothing else is said."""
+        self._update_attempt(trial, attempt, ended_at=at or _now(), outcome=outcome)
 
     def return_trial(self, trial: int) -> None:
         """Puts a trial whose attempt was cut off back among the waiting."""
@@ -183,20 +282,31 @@ class Page:
         for name, cost in costs.items():
             self._insert(tables.trial_costs, trial=trial, name=name, **cost._asdict())
 
+    def _execute(self, statement: Executable) -> None:
+        self.add(lambda connection: connection.execute(statement))
+
     def _insert(self, table: Table, **values: Any) -> None:
-        self.connection.execute(insert(table).values(study=self.study, **values))
+        self._execute(insert(table).values(study=self._study, **values))
 
     def _update_study(self, **values: Any) -> None:
-        self.connection.execute(update(tables.studies).where(tables.studies.c.uuid == self.study).values(**values))
+        self._execute(update(tables.studies).where(tables.studies.c.uuid == self._study).values(**values))
 
     def _update_trial(self, trial: int, **values: Any) -> None:
-        where = tables.trials.c.study == self.study, tables.trials.c.number == trial
-        self.connection.execute(update(tables.trials).where(*where).values(**values))
+        where = tables.trials.c.study == self._study, tables.trials.c.number == trial
+        self._execute(update(tables.trials).where(*where).values(**values))
 
     def _update_attempt(self, trial: int, attempt: int, **values: Any) -> None:
         row = tables.attempts.c
-        where = row.study == self.study, row.trial == trial, row.attempt == attempt
-        self.connection.execute(update(tables.attempts).where(*where).values(**values))
+        where = row.study == self._study, row.trial == trial, row.attempt == attempt
+        self._execute(update(tables.attempts).where(*where).values(**values))
+
+
+def _charge(connection: Connection, key: Mapping[str, Any], seconds: float) -> None:
+    row = tables.bills.c
+    where = [row[name] == value for name, value in key.items()]
+    added = connection.execute(update(tables.bills).where(*where).values(seconds=row.seconds + seconds))
+    if added.rowcount == 0:
+        connection.execute(insert(tables.bills).values(**key, seconds=seconds))
 
 
 def _now() -> datetime:

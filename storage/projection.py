@@ -11,13 +11,14 @@ import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.pool import NullPool
 
 from storage.database import LOCK_SECONDS, Database, set_pragmas
+from storage.ledger import Step
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -40,25 +41,36 @@ class Projection:
 
     Args:
         database: Where the study is.
-        name: Its name; it is created where it is not there.
+        name: Its name; `create` writes it where it is not there.
         directions: One for each objective.
     """
 
     def __init__(self, database: Database, name: str, directions: Sequence[StudyDirection]) -> None:
-        import optuna
+        from optuna.storages._rdb import models
 
-        storage = optuna_storage(database)
-        study = optuna.create_study(
-            study_name=name,
-            storage=storage,
-            directions=list(directions),
-            pruner=optuna.pruners.NopPruner(),
-            load_if_exists=True,
-        )
-        self._study = study._study_id
-        storage.engine.dispose()
+        self._name, self._directions = name, directions
+        studies = _table(models.StudyModel)
+        with database.read() as connection:
+            self._study: int | None = connection.scalar(select(studies.c.study_id).where(studies.c.study_name == name))
         self._ids: dict[int, int] = {}
         self._memory: dict[str, str] = {}
+
+    def create(self, connection: Connection) -> None:
+        """Writes the study where it is not there yet."""
+        from optuna.storages._rdb import models
+
+        studies, directions = _table(models.StudyModel), _table(models.StudyDirectionModel)
+        found = connection.scalar(select(studies.c.study_id).where(studies.c.study_name == self._name))
+        if found is not None:
+            self._study = found
+            return
+        key: Any = connection.execute(insert(studies).values(study_name=self._name)).inserted_primary_key
+        self._study = key[0]
+        rows = [
+            {"study_id": self._study, "objective": objective, "direction": direction}
+            for objective, direction in enumerate(self._directions)
+        ]
+        connection.execute(insert(directions), rows)
 
     def read(self, connection: Connection) -> tuple[list[FrozenTrial], dict[str, Any]]:
         """Returns the trials in the order of their numbers, and what samplers remember of the whole study."""
@@ -169,18 +181,21 @@ class Projection:
         text = distribution_to_json(distribution)
         connection.execute(update(params).where(of_name).values(distribution_json=text))
 
-    def remember(self, connection: Connection, memory: Mapping[str, Any]) -> None:
-        """Writes what of the samplers' memory of the study has changed."""
+    def remember(self, memory: Mapping[str, Any]) -> Step | None:
+        """Returns the write of what has changed in the samplers' memory of the study; None where nothing has."""
+        texts = {key: json.dumps(value) for key, value in memory.items()}
+        changed = {key: text for key, text in texts.items() if self._memory.get(key) != text}
+        self._memory = texts
+        return partial(self._write_memory, changed=changed) if changed else None
+
+    def _write_memory(self, connection: Connection, changed: Mapping[str, str]) -> None:
         from optuna.storages._rdb import models
 
         attrs = _table(models.StudySystemAttributeModel)
-        texts = {key: json.dumps(value) for key, value in memory.items()}
-        changed = {key: text for key, text in texts.items() if self._memory.get(key) != text}
-        for key in changed.keys() & self._memory.keys():
+        for key in changed:
             connection.execute(delete(attrs).where(attrs.c.study_id == self._study, attrs.c.key == key))
         rows = [{"study_id": self._study, "key": key, "value_json": text} for key, text in changed.items()]
         _insert_all(connection, models.StudySystemAttributeModel, rows)
-        self._memory = texts
 
     def _add_attrs(self, connection: Connection, trial_id: int, attrs: Mapping[str, Any]) -> None:
         from optuna.storages._rdb import models

@@ -143,7 +143,7 @@ def create_study(
     uuid, beginning = uuid or str(uuid4()), beginning or Beginning()
     row = {"uuid": uuid, "name": name, "spec": dict(spec), "data": dict(data), "num_trials": num_trials}
     try:
-        with database.engine.begin() as connection:
+        with database.write() as connection:
             row |= {"reference": beginning.reference, "state": state, "created_at": datetime.now(UTC)}
             connection.execute(insert(tables.studies).values(**row))
             write_beginning(connection, uuid, beginning)
@@ -228,7 +228,7 @@ def keep_test(database: Database, study: str, trial: int, epoch: int, num_correc
         num_images: Test images.
     """
     row = {"study": study, "trial": trial, "epoch": epoch, "num_correct": num_correct, "num_images": num_images}
-    with suppress(IntegrityError), database.engine.begin() as connection:
+    with suppress(IntegrityError), database.write() as connection:
         connection.execute(insert(tables.test_results).values(**row, computed_at=datetime.now(UTC)))
 
 
@@ -239,7 +239,7 @@ def request_stop(database: Database, name: str) -> bool:
         StorageFault: where there is no such study.
     """
     database.check()
-    with database.engine.begin() as connection:
+    with database.write() as connection:
         row = _find(connection, name)
         if _state(connection, row) != "running":
             return False
@@ -258,7 +258,7 @@ def delete_study(database: Database, name: str) -> str:
     from storage.projection import optuna_storage
 
     database.check()
-    with database.engine.begin() as connection:
+    with database.write() as connection:
         row = _find(connection, name)
         if _state(connection, row) == "running":
             raise StorageFault(f"study: {name!r} is running; `paretune stop {name}` first")
@@ -284,8 +284,7 @@ def _state(connection: Connection, row: Row[Any]) -> str:
     held = connection.execute(select(tables.leases).where(tables.leases.c.study == row.uuid)).one_or_none()
     if held is None:
         return "interrupted"
-    holder = leases.Holder(held.host, held.boot, held.pid, held.pid_started)
-    return "running" if leases.is_live(holder, held.expires_at) else "interrupted"
+    return "running" if leases.is_live(held) else "interrupted"
 
 
 def _read_trials(connection: Connection, study: str, epochs: Mapping[int, Sequence[EpochRow]]) -> tuple[TrialRow, ...]:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from storage.database import Database
+from storage.faults import StorageFault
+from storage.studies import TrialRow, load_study
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = str(Path(sys.executable).with_name("paretune"))
+
+INLINE = ("--set", "compute.engine=inline")
+LONG = ("--set", "objective.epochs=12", "--set", "search.baseline=false")
 
 QUICK = """
 name = "quick"
@@ -36,7 +49,58 @@ def run_paretune(folder: Path, *arguments: str, check: bool = False) -> subproce
     return done
 
 
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
 def write_quick_spec(folder: Path) -> Path:
     path = folder / "quick.toml"
     path.write_text(QUICK)
     return path
+
+
+def shown(paretune: Run, name: str = "quick") -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(paretune("show", name, "--json", check=True).stdout)
+    return answer
+
+
+def results(answer: dict[str, Any]) -> list[Any]:
+    keys = ("number", "state", "params", "accuracy", "epochs")
+    return [[trial[key] for key in keys] + [trial["costs"]["train_flops"]] for trial in answer["trials"]]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def trials_of(home: Database) -> tuple[TrialRow, ...]:
+    try:
+        return load_study(home, "quick").trials
+    except StorageFault:
+        return ()
+
+
+def num_epochs(home: Database) -> int:
+    return sum(len(trial.epochs) for trial in trials_of(home))
+
+
+def has_attempts(home: Database, number: int) -> bool:
+    return [len(trial.attempts) for trial in trials_of(home)] == [number]
+
+
+def assert_bills_balance(home: Database) -> None:
+    for trial in trials_of(home):
+        for attempt in trial.attempts:
+            assert attempt.ended_at is not None
+            held_seconds = (attempt.ended_at - attempt.started_at).total_seconds()
+            assert sum(attempt.bill.values()) == pytest.approx(held_seconds, rel=0.05, abs=0.3)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from commands import Run, run_paretune, write_quick_spec
+from postgresql import find_postgresql, running_postgresql
 
 from storage.database import Database
 
@@ -19,6 +21,15 @@ def database(tmp_path: Path) -> Database:
     return made
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """URL of a PostgreSQL server of our own; `new_database` makes a database there."""
+    if find_postgresql() is None:
+        pytest.skip("there is no PostgreSQL here")
+    with running_postgresql() as url:
+        yield url
+
+
 @pytest.fixture
 def paretune(tmp_path: Path) -> Run:
     """Runs the command in a folder of its own; gives exit code, standard output and standard error."""
@@ -29,6 +40,13 @@ def paretune(tmp_path: Path) -> Run:
 @pytest.fixture
 def quick_spec(tmp_path: Path) -> Path:
     return write_quick_spec(tmp_path)
+
+
+@pytest.fixture
+def saves_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial in this process saves whenever it may, as if saving took no time."""
+    monkeypatch.setattr("objectives.pace.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("objectives.pace.SHARE", 1e9)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

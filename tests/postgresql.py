@@ -27,33 +27,58 @@ def find_postgresql() -> Path | None:
     return next((place for place in places if (place / "initdb").exists() and (place / "postgres").exists()), None)
 
 
-@contextmanager
-def running_postgresql() -> Iterator[str]:
-    """Yields the URL of a server without a database name: `new_database` makes one.
+class Server:
+    """A cluster in a folder of its own, that can be stopped and started again on the same port.
 
     The server refuses root, so as root it runs as the user `postgres`.
+
+    Attributes:
+        url: Its URL without a database name: `new_database` makes one.
     """
-    binaries = find_postgresql()
-    assert binaries is not None, "neither PATH, $PG_BINDIR nor /usr/lib/postgresql has PostgreSQL"
-    user = "postgres" if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        if user is not None:
-            shutil.chown(folder, user)
-        data, owner = folder / "data", user or pwd.getpwuid(os.geteuid()).pw_name
+
+    def __init__(self, folder: Path) -> None:
+        binaries = find_postgresql()
+        assert binaries is not None, "neither PATH, $PG_BINDIR nor /usr/lib/postgresql has PostgreSQL"
+        self._folder, self._port = folder, _free_port()
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        data, owner = folder / "data", self._user or pwd.getpwuid(os.geteuid()).pw_name
         create = [binaries / "initdb", "-D", data, "-U", owner, "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run(create, check=True, capture_output=True, user=user, cwd=folder)
-        port = _free_port()
+        subprocess.run(create, check=True, capture_output=True, user=self._user, cwd=folder)
         settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]
-        serve = [binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, *settings]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(serve, stdout=log, stderr=log, user=user, cwd=folder)
+        self._serve = [binaries / "postgres", "-D", data, "-p", str(self._port), "-k", folder, *settings]
+        self.url = f"postgresql+psycopg://{owner}@127.0.0.1:{self._port}"
+        self.start()
+
+    def start(self) -> None:
+        """Starts the server and waits until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._serve, stdout=log, stderr=log, user=self._user, cwd=self._folder)
+        _wait_for(self._port, self._process, self._folder / "log")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stops it: SIGINT ends every session in order (fast), SIGQUIT as a crash would (immediate)."""
+        self._process.send_signal(how)
+        self._process.wait(START_SECONDS)
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Yields a server that is there until the end."""
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as name:
+        server = Server(Path(name))
         try:
-            _wait_for(port, server, folder / "log")
-            yield f"postgresql+psycopg://{owner}@127.0.0.1:{port}"
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(START_SECONDS)
+            server.stop()
+
+
+@contextmanager
+def running_postgresql() -> Iterator[str]:
+    """Yields the URL of a server without a database name: `new_database` makes one."""
+    with running_server() as server:
+        yield server.url
 
 
 def new_database(server: str) -> str:

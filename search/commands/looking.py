@@ -14,6 +14,7 @@ from search.faults import Faults
 
 if TYPE_CHECKING:
     from dashboards.summary import Summary
+    from storage.database import Database
 
 app = typer.Typer()
 
@@ -100,7 +101,7 @@ def show(
     database = Database(storage)
     summary = summarize(load_study(database, name))
     if trial is not None:
-        _show_trial(summary, trial, as_json=as_json)
+        _show_trial(database, summary, trial, as_json=as_json)
     elif figure is not None:
         from search.figures import show_figure
 
@@ -148,16 +149,18 @@ def report(
         print(f"wrote {output}: open it in a browser")
 
 
-def _show_trial(summary: Summary, number: int, *, as_json: bool) -> None:
+def _show_trial(database: Database, summary: Summary, number: int, *, as_json: bool) -> None:
     from dashboards.summary import trial_log_json
+    from search.logs import read_log
 
     trials = {trial.number: trial for trial in summary.study.trials}
     if number not in trials:
         there = f"there are 0 to {max(trials)}" if trials else "there is none yet"
         raise Faults(f"trial: {summary.study.name} has no trial {number}; {there}")
+    printed = read_log(database, summary.study.uuid, number)
     if as_json:
-        print_json(trial_log_json(trials[number]))
+        print_json(trial_log_json(trials[number], printed))
     else:
         from search.tables import print_trial
 
-        print_trial(trials[number], summary.cost, standard_output())
+        print_trial(trials[number], summary.cost, printed, standard_output())

@@ -12,7 +12,7 @@ import typer
 from search.commands.completion import complete_name
 from search.commands.console import print_json, standard_output, tell
 from search.commands.options import DEFAULT_URL, AsJson, Engine, Name, Quiet, Slots, Storage
-from search.faults import Abandoned, Faults
+from search.faults import Abandoned, Faults, Unsaved
 
 SOME_FAILED, INTERRUPTED = 3, 130
 
@@ -135,12 +135,16 @@ def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) ->
     """Stop a running study; everything is saved, `resume` continues it."""
     from search import sweeps
     from storage.database import Database
+    from storage.studies import load_study
 
-    stopped = sweeps.stop(name, Database(storage))
+    database = Database(storage)
+    stopped = sweeps.stop(name, database)
     if as_json:
         print_json({"study": name, "stopped": stopped})
+    elif not stopped:
+        print(f"{name} is not running: it is {load_study(database, name).state}")
     else:
-        print(f"stopped {name}; `paretune resume {name}` continues it" if stopped else f"{name} is not running")
+        print(f"stopped {name}; `paretune resume {name}` continues it")
 
 
 def _sit(name: str, storage: str, run: Callable[[], object], *, as_json: bool) -> None:
@@ -150,9 +154,11 @@ def _sit(name: str, storage: str, run: Callable[[], object], *, as_json: bool) -
     except Abandoned:
         tell("interrupted before it began; nothing was changed")
         sys.exit(INTERRUPTED)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         where = "" if storage == DEFAULT_URL else f" --storage {storage}"
-        tell(f"interrupted; everything is saved. Continue with: paretune resume {name}{where}")
+        is_saved = not isinstance(interrupt, Unsaved)
+        saved = "everything is saved" if is_saved else "the database is away, checkpoints hold what it lacks"
+        tell(f"interrupted; {saved}. Continue with: paretune resume {name}{where}")
         sys.exit(INTERRUPTED)
     _end(name, storage, as_json=as_json)
 

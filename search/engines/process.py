@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from objectives.slot import Bundle, serve
-from objectives.trial import Ended, Event, Placement, SlotLost
+from objectives.trial import SLOT_DIED, Ended, Event, Placement, SlotLost
 from search.faults import Faults
 
 PATIENCE_SECONDS = 5
@@ -93,11 +93,11 @@ class ProcessEngine:
             slot.process.kill()
             slot.process.join()
         slot.connection.close()
-        reason = f"slot {slot.placement.slot} died: {_words(slot.process.exitcode)}"
+        reason = f"{SLOT_DIED}{_words(slot.process.exitcode)}"
         lost_seconds = time.perf_counter() - slot.heard_at
         pending = slot.pending
         if slot.num_starts >= MOST_STARTS:
-            raise Faults(f"compute: {reason} before it was ready, {slot.num_starts} times")
+            raise Faults(f"compute: {reason} before it was ready, {slot.num_starts} times (slot {slot.placement.slot})")
         self._slots[slot.placement.slot] = _start(slot.placement, slot.num_starts + 1)
         for index, number in enumerate(pending):
             yield SlotLost(number, reason, {"lost": lost_seconds} if index == 0 else {})

@@ -1,13 +1,10 @@
-"""The whole way through, as a person goes it: real commands, real processes, a real kill -9."""
+"""The whole way through, as a person goes it: real commands, real processes, a real kill -9, on both databases."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import subprocess
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,71 +12,28 @@ from typing import Any
 import optuna
 import psutil
 import pytest
-from commands import COMMAND, Run, run_paretune, write_quick_spec
+from commands import (
+    INLINE,
+    LONG,
+    Run,
+    assert_bills_balance,
+    has_attempts,
+    num_epochs,
+    results,
+    shown,
+    start,
+    wait_for,
+    workers_of,
+)
 from typer.main import get_command
 
 from dashboards.figures import FIGURES
 from search.cli import app
 from storage.database import Database
-from storage.faults import StorageFault
-from storage.studies import TrialRow, load_study
-
-INLINE = ("--set", "compute.engine=inline")
-LONG = ("--set", "objective.epochs=12", "--set", "search.baseline=false")
+from storage.projection import optuna_storage
 
 
-def shown(paretune: Run, name: str = "quick") -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(paretune("show", name, "--json", check=True).stdout)
-    return answer
-
-
-def results(answer: dict[str, Any]) -> list[Any]:
-    keys = ("number", "state", "params", "accuracy", "epochs")
-    return [[trial[key] for key in keys] + [trial["costs"]["train_flops"]] for trial in answer["trials"]]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def trials_of(folder: Path) -> tuple[TrialRow, ...]:
-    try:
-        return load_study(Database(f"sqlite:///{folder}/paretune.db"), "quick").trials
-    except StorageFault:
-        return ()
-
-
-def num_epochs(folder: Path) -> int:
-    return sum(len(trial.epochs) for trial in trials_of(folder))
-
-
-def has_attempts(folder: Path, number: int) -> bool:
-    return [len(trial.attempts) for trial in trials_of(folder)] == [number]
-
-
-def assert_bills_balance(folder: Path) -> None:
-    for trial in trials_of(folder):
-        for attempt in trial.attempts:
-            assert attempt.ended_at is not None
-            held_seconds = (attempt.ended_at - attempt.started_at).total_seconds()
-            assert sum(attempt.bill.values()) == pytest.approx(held_seconds, rel=0.05, abs=0.3)
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    children = psutil.Process(process.pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-
-def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
+def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, home: Database, tmp_path: Path) -> None:
     launched = paretune("launch", str(quick_spec), check=True)
     assert "quick  complete, 4/4 trials" in launched.stdout
     assert "[4/4]" in launched.stderr
@@ -107,7 +61,7 @@ def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, tmp_pat
     assert again == picked
     assert (tmp_path / "r.html").stat().st_size > 1e6
 
-    study = optuna.load_study(study_name="quick", storage=f"sqlite:///{tmp_path}/paretune.db")
+    study = optuna.load_study(study_name="quick", storage=optuna_storage(home))
     told = [[trial.values[0], trial.values[1]] for trial in study.trials]
     assert told == [[trial["accuracy"], trial["costs"]["train_flops"]] for trial in answer["trials"]]
 
@@ -120,7 +74,7 @@ def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, tmp_pat
     assert not list((tmp_path / "paretune.db.artifacts").iterdir())
 
 
-def test_accuracy_alone_can_be_searched_for(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
+def test_accuracy_alone_can_be_searched_for(paretune: Run, quick_spec: Path, home: Database, tmp_path: Path) -> None:
     alone = ("objective.minimize=[]", "search.sampler=cmaes", "space.optimizer=adam")
     settings = [flag for setting in alone for flag in ("--set", setting)]
     paretune("launch", str(quick_spec), *settings, *INLINE, check=True)
@@ -133,11 +87,11 @@ def test_accuracy_alone_can_be_searched_for(paretune: Run, quick_spec: Path, tmp
     assert picked["accuracy"] >= 0.1
     paretune("report", "quick", "-o", "r.html", check=True)
     assert (tmp_path / "r.html").stat().st_size > 1e6
-    study = optuna.load_study(study_name="quick", storage=f"sqlite:///{tmp_path}/paretune.db")
+    study = optuna.load_study(study_name="quick", storage=optuna_storage(home))
     assert len(study.directions) == 1
 
 
-def test_a_grid_is_not_extended_beyond_its_size(paretune: Run, quick_spec: Path) -> None:
+def test_a_grid_is_not_extended_beyond_its_size(paretune: Run, quick_spec: Path, home: Database) -> None:
     grid = ("search.sampler=grid", "space.lr=[0.01, 0.1]", "space.batch_size=64", "space.width=0.25")
     settings = [flag for setting in grid for flag in ("--set", setting)]
     paretune("launch", str(quick_spec), *settings, *INLINE, check=True)
@@ -147,20 +101,12 @@ def test_a_grid_is_not_extended_beyond_its_size(paretune: Run, quick_spec: Path)
     paretune("resume", "quick", "--trials", "1", check=True)
 
 
-@pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    spec = write_quick_spec(folder)
-    run_paretune(folder, "launch", str(spec), *LONG, *INLINE, check=True)
-    return results(json.loads(run_paretune(folder, "show", "quick", "--json", check=True).stdout))
-
-
 @pytest.mark.parametrize("num_before", [1, 16])
 def test_a_sweep_killed_with_its_slots_ends_as_an_undisturbed_one(
-    paretune: Run, quick_spec: Path, tmp_path: Path, undisturbed: list[Any], num_before: int
+    paretune: Run, quick_spec: Path, home: Database, tmp_path: Path, undisturbed: list[Any], num_before: int
 ) -> None:
     running = start(tmp_path, "launch", str(quick_spec), *LONG)
-    wait_for(lambda: num_epochs(tmp_path) >= num_before)
+    wait_for(lambda: num_epochs(home) >= num_before)
     everyone = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
     os.kill(running.pid, signal.SIGKILL)
     running.communicate()
@@ -177,10 +123,10 @@ def test_a_sweep_killed_with_its_slots_ends_as_an_undisturbed_one(
 
 
 def test_a_slot_that_is_killed_is_replaced_and_its_trial_continues(
-    paretune: Run, quick_spec: Path, tmp_path: Path, undisturbed: list[Any]
+    paretune: Run, quick_spec: Path, home: Database, tmp_path: Path, undisturbed: list[Any]
 ) -> None:
     running = start(tmp_path, "launch", str(quick_spec), *LONG)
-    wait_for(lambda: num_epochs(tmp_path) >= 15)
+    wait_for(lambda: num_epochs(home) >= 15)
     workers = workers_of(running)
     assert len(workers) == 1
     workers[0].kill()
@@ -190,15 +136,15 @@ def test_a_slot_that_is_killed_is_replaced_and_its_trial_continues(
     assert results(answer) == undisturbed
     assert max(trial["attempts"] for trial in answer["trials"]) == 2
     assert answer["billed"]["lost"]["device_seconds"] > 0
-    assert_bills_balance(tmp_path)
+    assert_bills_balance(home)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_saves_everything_and_says_how_to_go_on(
-    paretune: Run, quick_spec: Path, tmp_path: Path, undisturbed: list[Any], sent: signal.Signals
+    paretune: Run, quick_spec: Path, home: Database, tmp_path: Path, undisturbed: list[Any], sent: signal.Signals
 ) -> None:
     running = start(tmp_path, "launch", str(quick_spec), *LONG)
-    wait_for(lambda: num_epochs(tmp_path) >= 2)
+    wait_for(lambda: num_epochs(home) >= 2)
     running.send_signal(sent)
     errors = running.communicate(timeout=20)[1]
     assert running.returncode == 130
@@ -208,12 +154,12 @@ def test_an_interrupt_saves_everything_and_says_how_to_go_on(
     paretune("resume", "quick", check=True)
     answer = shown(paretune)
     assert results(answer) == undisturbed
-    assert_bills_balance(tmp_path)
+    assert_bills_balance(home)
 
 
-def test_stop_and_a_second_coordinator(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
+def test_stop_and_a_second_coordinator(paretune: Run, quick_spec: Path, home: Database, tmp_path: Path) -> None:
     running = start(tmp_path, "launch", str(quick_spec), "--trials", "500")
-    wait_for(lambda: num_epochs(tmp_path) >= 1)
+    wait_for(lambda: num_epochs(home) >= 1)
     second = paretune("resume", "quick")
     assert second.returncode == 2
     assert f"process {running.pid}" in second.stderr
@@ -227,11 +173,11 @@ def test_stop_and_a_second_coordinator(paretune: Run, quick_spec: Path, tmp_path
 
 
 def test_a_trial_whose_slot_keeps_dying_has_failed_and_that_is_exit_3(
-    paretune: Run, quick_spec: Path, tmp_path: Path
+    paretune: Run, quick_spec: Path, home: Database, tmp_path: Path
 ) -> None:
     running = start(tmp_path, "launch", str(quick_spec), "--trials", "1", "--set", "objective.epochs=2000")
     for attempt in (1, 2, 3):
-        wait_for(partial(has_attempts, tmp_path, attempt))
+        wait_for(partial(has_attempts, home, attempt))
         for worker in workers_of(running):
             worker.kill()
     errors = running.communicate(timeout=30)[1]
@@ -278,14 +224,14 @@ def test_bad_input_gives_clear_lines_and_nothing_is_made(
     assert not list(tmp_path.glob("*.db*"))
 
 
-def test_pick_when_nothing_fits(paretune: Run, quick_spec: Path) -> None:
+def test_pick_when_nothing_fits(paretune: Run, quick_spec: Path, home: Database) -> None:
     paretune("launch", str(quick_spec), "--trials", "1", *INLINE, check=True)
     done = paretune("pick", "quick", "--min-accuracy", "1.0")
     assert done.returncode == 2
     assert "the closest is trial 0" in done.stderr
 
 
-def test_figures_are_shown_and_written(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
+def test_figures_are_shown_and_written(paretune: Run, quick_spec: Path, home: Database, tmp_path: Path) -> None:
     for name in ("quick", "other"):
         paretune("launch", str(quick_spec), "--study", name, *INLINE, check=True)
     assert (

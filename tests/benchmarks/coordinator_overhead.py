@@ -82,6 +82,7 @@ def write_history(database: Database, spec: SweepSpec, trials: list[FrozenTrial]
     directions = [optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE]
     projection = Projection(database, spec.name, directions)
     with database.engine.begin() as connection:
+        projection.create(connection)
         for trial in trials:
             projection.add(connection, trial)
             projection.finish(connection, trial, {})
@@ -111,12 +112,12 @@ def _one_trial(ledger: Ledger, proposals: Proposals, number: int, times: Times) 
             params = proposals.ask(number)
         with ledger.writing() as page:
             page.add_trial(number, params, derive_seed(0, number, "training"), is_baseline=False)
-            proposals.write(page.connection)
+            page.add(*proposals.take_steps())
     accuracy, values = score(params)
     costs = {name: CostValue(values[0], "measured", None) for name in ("device_seconds", "wall_seconds", "samples")}
     with timed(times, "record"):
         with ledger.writing() as page:
-            page.start_attempt(number, 0)
+            page.start_attempt(number, 1, 0)
         with ledger.writing() as page:
             page.record_epoch(
                 number, 1, epoch=1, train_loss=1.0, validation_loss=1.0, num_correct=1, num_images=1, costs=costs
@@ -126,7 +127,7 @@ def _one_trial(ledger: Ledger, proposals: Proposals, number: int, times: Times) 
         page.end_attempt(number, 1, "complete")
         page.end_trial(number, "complete", None, costs)
         proposals.tell(number, accuracy, values, feasible=True)
-        proposals.write(page.connection)
+        page.add(*proposals.take_steps())
 
 
 def time_optuna(database: Database, spec: SweepSpec, trials: list[FrozenTrial], count: int) -> Times:

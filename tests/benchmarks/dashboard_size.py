@@ -95,6 +95,7 @@ def write_optuna(database: Database, summary: Summary) -> None:
     """Writes the last checkpoints of a study to Optuna's tables."""
     projection = Projection(database, summary.study.name, DIRECTIONS)
     with database.engine.begin() as connection:
+        projection.create(connection)
         for number, point in enumerate(summary.finals):
             values = [point.accuracy, point.value("device_seconds") or 0.0]
             trial = create_trial(values=values, params=dict(point.params), distributions=DISTRIBUTIONS)

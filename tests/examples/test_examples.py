@@ -75,6 +75,7 @@ print(type(last).__name__, "torch" in sys.modules)
     assert done.stdout == "Finished False\n"
 
 
+@pytest.mark.usefixtures("saves_always")
 @pytest.mark.parametrize(
     ("name", "params"),
     [
@@ -138,6 +139,33 @@ def test_a_model_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, name: s
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("*.db*"))
+
+
+UNCOUNTABLE = """
+from torch import nn
+class Asks(nn.Linear):
+    def __init__(self, num_channels, num_classes):
+        super().__init__(1024, num_classes)
+    def forward(self, images_NCHW):
+        flat = images_NCHW.flatten(start_dim=1)
+        return super().forward(flat * float(flat.max() > 0))  # a question to the data, which the meta device lacks
+"""
+
+
+def test_a_model_that_cannot_be_counted_is_trained_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(UNCOUNTABLE)
+    settings = ("objective.model=mine:Asks", "objective.dataset=digits", "objective.epochs=1")
+    flags = [text for setting in settings for text in ("--set", setting)]
+    done = run_paretune(tmp_path, "launch", *flags, "--trials", "1", "--json", check=True)
+    (trial,) = json.loads(done.stdout)["trials"]
+    assert (trial["state"], trial["costs"]["train_flops"]) == ("complete", None)
+    assert trial["absent"]["train_flops"].startswith("the model cannot be counted without data: ")
+    refused = run_paretune(
+        tmp_path, "launch", *flags, "--set", "objective.minimize=['train_flops']", "--trials", "1", "--study", "b"
+    )
+    assert refused.returncode == 3
+    shown = run_paretune(tmp_path, "show", "b", check=True).stdout
+    assert "a cost to minimise is absent: the model cannot be counted" in shown
 
 
 FUNCTIONS = """

@@ -65,6 +65,7 @@ def test_what_it_tells_becomes_events(run: Callable[..., Iterator[Event]]) -> No
     assert sum(seconds for bill in bills for seconds in bill.values()) == pytest.approx(elapsed, abs=0.02)
 
 
+@pytest.mark.usefixtures("saves_always")
 def test_a_trial_that_was_cut_off_continues_and_ends_equal(run: Callable[..., Iterator[Event]], tmp_path: Path) -> None:
     undisturbed = losses(list(run(counts)))
     config = replace(CONFIG, folder=tmp_path / "trial-00000")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.states import StateFault, read_state, write_state
+from objectives.states import StateFault, flatten_state, read_state, write_state
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
         "optimizer": optimizer.state_dict(),
         "model": dict(model.state_dict()),
     }
-    write_state(tmp_path / "a.npz", {"state": state})
+    write_state(tmp_path / "a.npz", flatten_state({"state": state}))
     read = read_state(tmp_path / "a.npz")["state"]
     assert not list(tmp_path.glob("*.part"))
     for name in ("plain", 7):
@@ -55,5 +55,5 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 )
 def test_what_would_need_a_pickle_is_refused(tmp_path: Path, state: Any, words: str) -> None:
     with pytest.raises(StateFault, match=words):
-        write_state(tmp_path / "a.npz", {"state": state})
+        write_state(tmp_path / "a.npz", flatten_state({"state": state}))
     assert not list(tmp_path.iterdir())

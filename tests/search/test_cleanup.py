@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,10 +15,11 @@ from synthetic import SPEC, summary_of, trial
 
 from objectives.trial import EpochEnded, Event
 from search import sweeps
-from search.cleanup import clean, needed_weights, survey
+from search.cleanup import clean, find_removable, needed_weights, survey
 from search.spec import read_spec
 from search.trials import Trial
 from storage import leases
+from storage.artifacts import Artifact
 from storage.database import Database
 from storage.studies import StudyRow, create_study, delete_study, load_study
 
@@ -111,9 +113,14 @@ def test_what_nothing_needs_goes_and_the_rest_stays(database: Database, study: S
     folder = database.artifacts / study.uuid
     leftovers = {
         f"trial-{complete:05}/checkpoint.pt", f"trial-{complete:05}/epoch-{unneeded:04}.pt",
-        f"trial-{complete:05}/epoch-0002.part", f"trial-{useless:05}/epoch-0001.pt", f"trial-{useless:05}/log.txt",
+        f"trial-{complete:05}/epoch-0002.part", f"trial-{useless:05}/epoch-0001.pt", f"trial-{useless:05}/notes.txt",
     }  # fmt: skip
-    unknown = {"notes.txt", f"trial-{complete:05}/notes.txt", "trial-00099/epoch-0001.pt"}
+    unknown = {
+        "notes.txt",
+        f"trial-{complete:05}/log.txt",
+        f"trial-{complete:05}/notes.txt",
+        "trial-00099/epoch-0001.pt",
+    }
     for name in leftovers | unknown:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"x" * 1000)
@@ -172,6 +179,7 @@ def curves(study: StudyRow) -> list[Any]:
     return [(row.number, row.params, [epoch.train_loss for epoch in row.epochs]) for row in study.trials]
 
 
+@pytest.mark.usefixtures("saves_always")
 def test_an_interrupted_study_is_continued_after_it_as_without(quick_spec: Path, database: Database) -> None:
     other = Database(f"{database.url}.other")
     spec = read_spec(quick_spec, [INLINE, "objective.epochs=4"])
@@ -200,7 +208,7 @@ def test_a_running_study_is_left_alone(database: Database, paretune: Run) -> Non
     assert "running: left alone" in told
     assert part.exists()
     with database.engine.begin() as connection:
-        lease.release(connection)
+        lease.renew(connection, datetime.now(UTC), release=True)
 
 
 def test_a_study_that_began_to_run_after_the_survey_is_left_alone(database: Database, study: StudyRow) -> None:
@@ -237,3 +245,9 @@ def test_a_database_that_is_not_there_removes_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no Paretune database" in done.stderr
     assert orphan.exists()
+
+
+def test_the_log_of_a_trial_that_failed_is_kept() -> None:
+    study = summary_of(trial(0, [(700, 1.0)], "failed")).study
+    files = [Artifact(0, Path(name), 1) for name in ("log.txt", "epoch-0001.pt")]
+    assert find_removable(study, files) == files[1:]

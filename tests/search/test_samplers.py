@@ -40,20 +40,26 @@ def score(params: Mapping[str, Value]) -> tuple[float, list[float]]:
     return float(params["lr"]) % 1, [float(params["width"]) * 3]
 
 
+def write(database: Database, proposals: Proposals) -> None:
+    with database.engine.begin() as connection:
+        for step in proposals.take_steps():
+            step(connection)
+
+
 def sweep(database: Database, spec: SweepSpec, numbers: range) -> list[dict[str, Value]]:
     """Asks and tells as the coordinator does: every fifth trial cannot be trained, every seventh fails."""
     proposals, asked = Proposals(database, spec), []
+    write(database, proposals)
     for number in numbers:
         asked.append(proposals.ask(number))
         accuracy, costs = score(asked[-1])
-        with database.engine.begin() as connection:
-            proposals.write(connection)
-            if number % 7 == 6:
-                proposals.give_up(number)
-            else:
-                costs = costs[: len(spec.objective.minimize)]
-                proposals.tell(number, accuracy, costs, feasible=number % 5 != 4)
-            proposals.write(connection)
+        write(database, proposals)
+        if number % 7 == 6:
+            proposals.give_up(number)
+        else:
+            costs = costs[: len(spec.objective.minimize)]
+            proposals.tell(number, accuracy, costs, feasible=number % 5 != 4)
+        write(database, proposals)
     return asked
 
 
@@ -126,11 +132,33 @@ def test_a_proposal_whose_transaction_fails_leaves_nothing(database: Database) -
     sweep(database, spec, range(3))
     proposals = Proposals(database, spec)
     asked = proposals.ask(3)
+    steps = proposals.take_steps()
     with database.engine.connect() as connection:
-        proposals.write(connection)
+        for step in steps:
+            step(connection)
         connection.rollback()
     assert len(optuna_study(database, "nsga2").trials) == 3
     assert sweep(database, spec, range(3, 4)) == [asked]
+
+
+def test_a_transaction_that_failed_is_written_by_the_same_steps_again(database: Database) -> None:
+    spec = spec_for("cmaes", "search.baseline=false")
+    proposals = Proposals(database, spec)
+    for number in range(3):
+        accuracy, costs = score(proposals.ask(number))
+        proposals.tell(number, accuracy, costs[:0], feasible=True)
+    steps = proposals.take_steps()
+    for _ in range(2):
+        with database.engine.connect() as connection:
+            for step in steps:
+                step(connection)
+            connection.rollback()
+    with database.engine.begin() as connection:
+        for step in steps:
+            step(connection)
+    assert [trial.state.name for trial in optuna_study(database, "cmaes").trials] == ["COMPLETE"] * 3
+    again = Proposals(database, spec)
+    assert proposals.ask(3) == again.ask(3)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -159,8 +187,7 @@ def test_trials_that_somebody_removed_from_optuna_come_back(database: Database) 
     for number, params in enumerate(asked):
         proposals.adopt(number, params)
     proposals.give_up(5)
-    with database.engine.begin() as connection:
-        proposals.write(connection)
+    write(database, proposals)
     trials = optuna_study(database, "tpe").trials
     assert [trial.params for trial in trials] == before
     assert [trial.state.name for trial in trials] == ["RUNNING"] * 5 + ["FAIL"]

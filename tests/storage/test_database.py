@@ -60,6 +60,20 @@ def test_one_that_a_neighbour_is_making_is_waited_for(tmp_path: Path) -> None:
     database.check()
 
 
+@pytest.mark.parametrize("num_tables", [0, 1, 5, 12])
+def test_one_whose_maker_was_killed_is_made_to_the_end(tmp_path: Path, num_tables: int) -> None:
+    from optuna.storages._rdb import models
+
+    database = Database(f"sqlite:///{tmp_path}/new.db")
+    for table in models.BaseModel.metadata.sorted_tables[:num_tables]:
+        table.create(database.engine)
+    with pytest.raises(StorageFault, match=r"there is no Paretune database at .* \(yet\)"):
+        database.check()
+    database.create()
+    database.check()
+    optuna.create_study(study_name="theirs", storage=str(database.url))
+
+
 @pytest.mark.parametrize("method", ["check", "create"])
 def test_some_other_programs_database_is_left_alone(tmp_path: Path, method: str) -> None:
     path = tmp_path / "other.db"

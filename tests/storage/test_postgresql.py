@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import optuna
 import pytest
-from postgresql import find_postgresql, new_database, running_postgresql
+from postgresql import new_database
 
 from search.proposals import Proposals
 from search.spec import read_spec
@@ -15,14 +15,6 @@ from storage.leases import LeaseLost
 from storage.ledger import Ledger
 from storage.projection import optuna_storage
 from storage.studies import create_study, load_study
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    if find_postgresql() is None:
-        pytest.skip("there is no PostgreSQL here")
-    with running_postgresql() as url:
-        yield url
 
 
 @pytest.fixture
@@ -48,11 +40,11 @@ def test_a_sweep_is_the_same_in_the_ledger_and_in_optuna(postgresql: Database) -
             asked.append(proposals.ask(number))
             with ledger.writing() as page:
                 page.add_trial(number, asked[-1], 0, is_baseline=number == 0)
-                proposals.write(page.connection)
+                page.add(*proposals.take_steps())
             with ledger.writing() as page:
                 page.end_trial(number, "complete", None, {})
                 proposals.tell(number, float(asked[-1]["lr"]), [float(asked[-1]["width"])], feasible=True)
-                proposals.write(page.connection)
+                page.add(*proposals.take_steps())
     trials = optuna.load_study(study_name=spec.name, storage=optuna_storage(postgresql)).trials
     assert [trial.params for trial in trials[1:]] == asked[1:]
     assert [trial.values for trial in trials] == [[params["lr"], params["width"]] for params in asked]
@@ -64,7 +56,7 @@ def test_a_lease_that_is_held_off_is_waited_for(postgresql: Database, was_held: 
     study = create_study(postgresql, "a", {}, 1, {})
     if was_held:
         with postgresql.engine.begin() as connection:
-            leases.acquire(postgresql, study).release(connection)
+            leases.acquire(postgresql, study).renew(connection, datetime.now(UTC), release=True)
     with ThreadPoolExecutor(1) as thread:
         with leases.held_off(postgresql, study) as is_free:
             assert is_free
@@ -80,11 +72,11 @@ def test_who_lost_the_lease_writes_neither_ledger_nor_optuna(postgresql: Databas
     lease = leases.acquire(postgresql, study)
     ledger, proposals = Ledger(postgresql, lease), Proposals(postgresql, spec)
     with postgresql.engine.begin() as connection:
-        lease.release(connection)
+        lease.renew(connection, datetime.now(UTC), release=True)
     leases.acquire(postgresql, study)
     asked = proposals.ask(0)
     with pytest.raises(LeaseLost), ledger.writing() as page:  # noqa: PT012
         page.add_trial(0, asked, 0, is_baseline=True)
-        proposals.write(page.connection)
+        page.add(*proposals.take_steps())
     assert load_study(postgresql, spec.name).trials == ()
-    assert optuna.load_study(study_name=spec.name, storage=optuna_storage(postgresql)).trials == []
+    assert optuna.get_all_study_names(optuna_storage(postgresql)) == []

@@ -27,7 +27,7 @@ def record(page: Page, epoch: int) -> None:
 def test_what_is_written_is_read_back(database: Database, ledger: Ledger) -> None:
     with ledger.writing() as page:
         page.add_trial(0, {"lr": 0.1}, 7, is_baseline=True)
-        assert page.start_attempt(0, slot=1) == 1
+        page.start_attempt(0, 1, slot=1)
         page.set_device(0, 1, {"kind": "cpu"})
         record(page, 1)
         page.charge(0, 1, {"training": 1.5, "setup": 0.5})
@@ -51,7 +51,7 @@ def test_each_trial_gets_its_own_rows_in_their_order(database: Database, ledger:
         for number in (1, 0):
             page.add_trial(number, {"lr": float(number)}, 0, is_baseline=False)
             for attempt in (1, 2):
-                page.start_attempt(number, slot=attempt)
+                page.start_attempt(number, attempt, slot=attempt)
                 page.charge(number, attempt, {"training": 10.0 * number + attempt})
         for number, epoch in ((1, 1), (0, 1), (0, 2)):
             cost = {"samples": CostValue(100.0 * number + epoch, "counted", None)}
@@ -68,7 +68,7 @@ def test_each_trial_gets_its_own_rows_in_their_order(database: Database, ledger:
 def test_of_a_study_that_is_held_only_what_may_have_changed_is_read_again(database: Database, ledger: Ledger) -> None:
     with ledger.writing() as page:
         page.add_trial(0, {}, 0, is_baseline=False)
-        page.start_attempt(0, slot=0)
+        page.start_attempt(0, 1, slot=0)
         record(page, 1)
     held = load_study(database, "a")
     keep_test(database, ledger.study, 0, 1, 8, 10)
@@ -79,7 +79,7 @@ def test_of_a_study_that_is_held_only_what_may_have_changed_is_read_again(databa
     assert again.trials[0].epochs[0] is held.trials[0].epochs[0]
     assert (again.tests, [trial.state for trial in again.trials]) == ({(0, 1): (8, 10)}, ["complete", "waiting"])
     with ledger.writing() as page:
-        page.start_attempt(1, slot=0)
+        page.start_attempt(1, 1, slot=0)
         page.record_epoch(1, 1, epoch=1, train_loss=1.0, validation_loss=2.0, num_correct=9, num_images=10, costs=COSTS)
     assert [len(trial.epochs) for trial in load_study(database, "a").trials] == [1, 1]
     first = held.trials[0].epochs[0]
@@ -101,7 +101,7 @@ def test_the_collector_rests_while_records_are_made(
 def test_an_epoch_is_recorded_once(database: Database, ledger: Ledger) -> None:
     with ledger.writing() as page:
         page.add_trial(0, {}, 0, is_baseline=False)
-        page.start_attempt(0, slot=0)
+        page.start_attempt(0, 1, slot=0)
         record(page, 1)
     with pytest.raises(IntegrityError), ledger.writing() as page:  # noqa: PT012  the charge must go with the epoch
         page.charge(0, 1, {"training": 99.0})
@@ -122,7 +122,7 @@ def test_environments_are_kept_in_their_order(database: Database, ledger: Ledger
 def test_a_test_result_is_kept_once(database: Database, ledger: Ledger) -> None:
     with ledger.writing() as page:
         page.add_trial(0, {}, 0, is_baseline=False)
-        page.start_attempt(0, slot=0)
+        page.start_attempt(0, 1, slot=0)
         record(page, 1)
     keep_test(database, ledger.study, 0, 1, 8, 10)
     keep_test(database, ledger.study, 0, 1, 9, 10)
@@ -157,7 +157,7 @@ def test_deleting_leaves_no_row(database: Database, ledger: Ledger) -> None:
         delete_study(database, "a")
     with ledger.writing() as page:
         page.add_trial(0, {}, 0, is_baseline=False)
-        page.start_attempt(0, slot=0)
+        page.start_attempt(0, 1, slot=0)
         record(page, 1)
         page.set_state("stopped")
     delete_study(database, "a")
