@@ -36,9 +36,9 @@ COMMAND = (sys.executable, "-c", "from search.cli import main; main()")
 
 INSTANTS: dict[str, tuple[str, str, bool]] = {
     "between two parameters": ("search.proposals", "_suggest", False),
-    "between ask and write": ("search.proposals", "Proposals.write", False),
+    "between ask and write": ("search.proposals", "Proposals.take_steps", False),
     "before the ledger has it": ("storage.ledger", "Page.add_trial", False),
-    "when the ledger alone has it": ("storage.ledger", "Page.add_trial", True),
+    "when the ledger alone has it": ("storage.projection", "Projection.add", False),
     "inside the transaction": ("storage.projection", "Projection.add", True),
     "before the slot gets it": ("storage.ledger", "Page.start_attempt", False),
     "between result and tell": ("storage.ledger", "Page.end_trial", True),
