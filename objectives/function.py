@@ -19,7 +19,7 @@ import queue
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from operator import index
@@ -198,7 +198,7 @@ class _Abandoned(BaseException):
     """Ends the thread of a function that nobody listens to any more."""
 
 
-def run_function(config: FunctionConfig, device: Device) -> Iterator[Event]:
+def run_function(config: FunctionConfig, device: Device) -> Generator[Event, None, None]:
     """Runs one trial of a training function and yields what happens, as `run_trial` does for the built-in training.
 
     The function runs in a thread of its own, which waits whenever it has told something until the next event is asked

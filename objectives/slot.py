@@ -13,26 +13,56 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from importlib import metadata
 from multiprocessing.connection import Connection
 
 from objectives.imports import error_words, find_callable
-from objectives.trial import Config, Device, Event, Failed, FunctionConfig, Infeasible, Placement
+from objectives.trial import (
+    Config,
+    Device,
+    Ended,
+    Event,
+    Failed,
+    FunctionConfig,
+    Infeasible,
+    Placement,
+    Stopped,
+)
 
 Bundle = Sequence[Config]
 """Trials that are given to a slot together; on a CPU it runs them one after the other."""
 
 
-def run_bundle(bundle: Bundle, device: Device) -> Iterator[Event]:
-    """Runs the trials of a bundle and yields their events; one that fails does not harm the next."""
+@dataclass(frozen=True)
+class StopRequest:
+    """Asks a worker to end a trial after the epoch under way."""
+
+    trial: int
+
+
+def run_bundle(
+    bundle: Bundle, device: Device, is_to_stop: Callable[[int], bool] = lambda _trial: False
+) -> Iterator[Event]:
+    """Runs the trials of a bundle and yields their events; one that fails does not harm the next.
+
+    Args:
+        bundle: The trials.
+        device: What the slot runs on.
+        is_to_stop: Asked after each event of a trial whether that is to be its last.
+    """
     for config in bundle:
         heard_at = time.perf_counter()
         try:
-            for event in _run(config, device):
-                yield event
-                heard_at = time.perf_counter()
+            with closing(_run(config, device)) as trial:
+                for event in trial:
+                    yield event
+                    heard_at = time.perf_counter()
+                    if not isinstance(event, Ended) and is_to_stop(config.number):
+                        yield Stopped(config.number, {})
+                        break
         except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
             bill = {"lost": time.perf_counter() - heard_at}
             if _is_out_of_memory(error):
@@ -78,9 +108,9 @@ def open_device(placement: Placement) -> Device:
 def serve(connection: Connection, placement: Placement) -> None:
     """Runs a worker: takes bundles from the connection and sends events back, until the other end closes.
 
-    Pinned to the placement's cores. `None` is sent whenever it is ready for a bundle: once torch is loaded, and after
-    the last event of each. When the coordinator dies the connection closes and the worker ends at once, also in
-    mid-training.
+    Pinned to the placement's cores. A `StopRequest` may come at any time. `None` is sent whenever it is ready for a
+    bundle: once torch is loaded, and after the last event of each. When the coordinator dies the connection closes and
+    the worker ends at once, also in mid-training.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
@@ -90,22 +120,28 @@ def serve(connection: Connection, placement: Placement) -> None:
     if placement.cores:
         os.sched_setaffinity(0, placement.cores)
     bundles: queue.Queue[Bundle] = queue.Queue()
+    to_stop: set[int] = set()
 
     def listen() -> None:
         with suppress(EOFError, OSError):
             while True:
-                bundles.put(connection.recv())
+                message: Bundle | StopRequest = connection.recv()
+                if isinstance(message, StopRequest):
+                    to_stop.add(message.trial)
+                else:
+                    to_stop.clear()  # what was asked for came too late, and the trial may come again
+                    bundles.put(message)
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
     device = open_device(placement)
     while True:
         connection.send(None)
-        for event in run_bundle(bundles.get(), device):
+        for event in run_bundle(bundles.get(), device, to_stop.__contains__):
             connection.send(event)
 
 
-def _run(config: Config, device: Device) -> Iterator[Event]:
+def _run(config: Config, device: Device) -> Generator[Event, None, None]:
     if isinstance(config, FunctionConfig):
         from objectives.function import run_function
 

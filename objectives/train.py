@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,7 +67,7 @@ class ResidentData:
     num_classes: int
 
 
-def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
+def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, None]:
     """Trains one trial and yields what happens: `Started`, an `EpochEnded` per epoch, then `Finished` or `Infeasible`.
 
     Where the trial's folder holds a checkpoint it continues after that epoch, and on a CPU ends bit-equal to a trial
