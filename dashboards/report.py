@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboards.answers import answer_all
+from dashboards.budget import budget_lines
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.summary import Checkpoint, Summary, bill_lines, name_devices
@@ -55,6 +56,7 @@ def render_report(summary: Summary) -> str:
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),
+        budget=[line for line in budget_lines(summary.study) if line.limit is not None],
         tested=partial(_tested, summary.study),
         task=task_words,
         provenance=_provenance(summary),

@@ -44,10 +44,16 @@ class Study:
         """running, complete, stopped or interrupted."""
         return self.summary.study.state
 
-    def resume(self, trials: int = 0, *, quiet: bool = False) -> Study:
+    def resume(self, trials: int = 0, *, budget: Mapping[str, object] | None = None, quiet: bool = False) -> Study:
         """Continues what was cut off, then runs what is still to do, and so many trials more.
 
+        Args:
+            trials: To add to the study's target.
+            budget: What of the spec's `[budget]` to change from now on.
+            quiet: Show no progress.
+
         Raises:
+            Faults: for a budget that cannot be.
             StorageFault: where another process runs it.
             KeyboardInterrupt: after everything is saved.
         """
@@ -58,7 +64,15 @@ class Study:
         study = self.summary.study
         ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
         with SweepProgress(sweeps.stored_spec(study, {}), study.num_trials + trials, ended, quiet=quiet) as progress:
-            sweeps.resume(self.name, Database(self.storage), progress, trials, tell=progress.tell)
+            sweeps.resume(
+                self.name,
+                Database(self.storage),
+                progress,
+                trials,
+                tell=progress.tell,
+                budget=budget,
+                show_budget=progress.show_budget,
+            )
         return self
 
     def to_dataframe(self, table: str = "trials") -> pd.DataFrame:
@@ -143,7 +157,7 @@ def launch(
 
     chosen = spec if isinstance(spec, SweepSpec) else validate(spec or {})
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
-        sweeps.launch(chosen, Database(storage), progress)
+        sweeps.launch(chosen, Database(storage), progress, show_budget=progress.show_budget)
     return Study(chosen.name, storage)
 
 

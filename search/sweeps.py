@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 from search.compute import place_slots
-from search.coordinator import Coordinator, Watch
+from search.coordinator import Coordinator, ShowBudget, Watch
 from search.data import describe
 from search.environment import keep_environment, observe
 from search.faults import Faults
@@ -31,7 +31,13 @@ Tell = Callable[[str], None]
 """Takes a line for a person to read."""
 
 
-def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambda _line: None) -> StudyRow:
+def launch(
+    spec: SweepSpec,
+    database: Database,
+    watch: Watch,
+    tell: Tell = lambda _line: None,
+    show_budget: ShowBudget = lambda _lines: None,
+) -> StudyRow:
     """Runs a new sweep to its end and returns the study.
 
     Args:
@@ -39,6 +45,7 @@ def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambd
         database: Where to keep it.
         watch: Told of each event.
         tell: Told what a person should know about the data set.
+        show_budget: Told what is spent of the budget.
 
     Raises:
         Faults: where the spec asks for what this machine lacks, or the data set cannot be used.
@@ -48,8 +55,7 @@ def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambd
     """
     placements = place_slots(spec.compute, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
-    if device == "cpu" and "energy_joules" in spec.objective.minimize:
-        raise Faults("objective.minimize: energy_joules cannot be measured here: only a GPU's counter is read")
+    _check_energy(spec, device)
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
     data = _look_at(spec.objective)
@@ -58,7 +64,7 @@ def launch(spec: SweepSpec, database: Database, watch: Watch, tell: Tell = lambd
     database.create()
     database.artifacts.mkdir(parents=True, exist_ok=True)
     create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
-    return _run(database, spec.name, {}, watch, tell)
+    return _run(database, spec.name, {}, watch, tell, show_budget)
 
 
 def resume(
@@ -68,6 +74,8 @@ def resume(
     num_more: int = 0,
     compute: dict[str, object] | None = None,
     tell: Tell = lambda _line: None,
+    budget: Mapping[str, object] | None = None,
+    show_budget: ShowBudget = lambda _lines: None,
 ) -> StudyRow:
     """Continues a study: what was cut off first, then new trials up to its target.
 
@@ -78,6 +86,8 @@ def resume(
         num_more: Trials to add to the target.
         compute: What of the stored `compute` table to change for this sitting.
         tell: Told how the environment differs from that of the last sitting.
+        budget: What of the stored `budget` table to change from now on.
+        show_budget: Told what is spent of the budget.
 
     Raises:
         Faults: where what is asked for is not there, or the data set is not the one that the study began with.
@@ -89,13 +99,16 @@ def resume(
     if study.state == "complete" and num_more == 0:
         return study
     _check_data(study)
-    return _run(database, name, compute or {}, watch, tell, num_more)
+    return _run(database, name, compute or {}, watch, tell, show_budget, num_more, budget or {})
 
 
-def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) -> SweepSpec:
-    """Returns the spec of a study, with parts of its `compute` table changed and trials added to its target."""
+def stored_spec(
+    study: StudyRow, compute: Mapping[str, object], num_more: int = 0, budget: Mapping[str, object] | None = None
+) -> SweepSpec:
+    """Returns the spec of a study, with parts of its `compute` and `budget` changed and trials added to its target."""
     search = {**study.spec["search"], "trials": study.num_trials + num_more}
     changed = {**study.spec, "search": search, "compute": {**study.spec["compute"], **compute}}
+    changed["budget"] = {**study.spec.get("budget", {}), **(budget or {})}
     if "slots" in compute and "threads" not in compute:
         changed["compute"]["threads"] = "auto"
     return validate(changed)
@@ -117,6 +130,24 @@ def delete(name: str, database: Database) -> None:
     """Removes a study and its weights."""
     uuid = delete_study(database, name)
     shutil.rmtree(database.artifacts / uuid, ignore_errors=True)
+
+
+def _check_energy(spec: SweepSpec, device: str) -> None:
+    """Makes sure that what is asked of energy can be measured.
+
+    Raises:
+        Faults: where it cannot.
+    """
+    asked = {
+        "objective.minimize: energy_joules": "energy_joules" in spec.objective.minimize,
+        "budget.kwh: energy": spec.budget.kwh is not None,
+        "limits.energy_joules: it": spec.limits.energy_joules is not None,
+    }
+    faults = [
+        f"{what} cannot be measured here: only a GPU's counter is read" for what, is_asked in asked.items() if is_asked
+    ]
+    if device == "cpu" and faults:
+        raise Faults(*faults)
 
 
 def _look_at(objective: Objective) -> dict[str, Any]:
@@ -154,11 +185,19 @@ def _data_words(data: Mapping[str, Any]) -> str:
 
 
 def _run(
-    database: Database, name: str, compute: dict[str, object], watch: Watch, tell: Tell, num_more: int = 0
+    database: Database,
+    name: str,
+    compute: dict[str, object],
+    watch: Watch,
+    tell: Tell,
+    show_budget: ShowBudget,
+    num_more: int = 0,
+    budget: Mapping[str, object] = MappingProxyType({}),
 ) -> StudyRow:
     study = load_study(database, name)
-    spec = stored_spec(study, compute, num_more)
+    spec = stored_spec(study, compute, num_more, budget)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
+    _check_energy(spec, placements[0].device)
     environment = observe(spec.objective.model_dump())
     with _interruption() as is_interrupted:
         lease = leases.acquire(database, study.uuid)
@@ -167,10 +206,13 @@ def _run(
             changes = keep_environment(page, environment)
             if num_more:
                 page.set_target(study.num_trials + num_more)
+            if budget:
+                page.set_spec({**study.spec, "budget": spec.budget.model_dump(mode="json")})
         ledger.disconnect()
         for line in changes:
             tell(line)
-        coordinator = Coordinator(database, load_study(database, name), spec, lease, placements, watch, is_interrupted)
+        study = load_study(database, name)
+        coordinator = Coordinator(database, study, spec, lease, placements, watch, show_budget, is_interrupted)
         try:
             coordinator.run()
         finally:

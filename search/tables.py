@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dashboards.budget import budget_lines, budget_words, is_budget
 from dashboards.choice import Pick
 from dashboards.environments import environment_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
@@ -19,6 +20,9 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
     study = summary.study
     ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
     console.print(f"[bold]{escape(study.name)}[/]  {study.state}, {ended}/{study.num_trials} trials", highlight=False)
+    if study.reason is not None:
+        hint = f"; `paretune resume {study.name} --budget KEY=VALUE` extends it" if is_budget(study.reason) else ""
+        console.print(escape(study.reason) + hint, highlight=False)
     if every_trial and study.trials:
         console.print(_trials_table(summary))
     if summary.front:
@@ -30,6 +34,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         console.print(
             f"\nbilled {cost_words('device_seconds', sum(lines.values()))} of slots: {parts}", highlight=False
         )
+    if spent := budget_words(budget_lines(study)[1:]):
+        console.print(f"budget: {spent}", highlight=False)
     for change in environment_lines(study):
         console.print(f"environment changed {escape(change)}", highlight=False)
     others = [trial for trial in study.trials if trial.state in ("infeasible", "failed")]

@@ -21,7 +21,7 @@ from storage.faults import StorageFault
 from storage.tables import PREFIX
 
 VERSION_TABLE = f"{PREFIX}version"
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration: the schema that this version of the code reads and writes."""
 
 OPTUNA_TABLES = frozenset({"studies", "trials", "version_info", "alembic_version"})

@@ -74,9 +74,17 @@ class Page:
             self.connection.execute(update(tables.requests).where(open_ones).values(answered_at=_now()))
         return kinds
 
-    def set_state(self, state: str) -> None:
-        """Sets the study's state: running, complete or stopped."""
-        self._update_study(state=state)
+    def set_state(self, state: str, reason: str | None = None) -> None:
+        """Sets the study's state, running, complete or stopped, and why it ended before its target."""
+        self._update_study(state=state, reason=reason)
+
+    def set_wall(self, seconds: float) -> None:
+        """Sets how long the study's coordinators ran, all sittings together."""
+        self._update_study(wall_seconds=seconds)
+
+    def set_spec(self, spec: Mapping[str, Any]) -> None:
+        """Writes what defines the sweep from now on, as plain values."""
+        self._update_study(spec=dict(spec))
 
     def set_target(self, num_trials: int) -> None:
         """Sets how many trials the study is to have."""

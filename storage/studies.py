@@ -75,6 +75,8 @@ class StudyRow:
         reference: Scales of the hypervolume; None until a trial completed.
         tests: Of checkpoints (trial, epoch) that were picked: test images classified correctly, and all of them.
         environments: What it was run with, a record for each sitting in which that differed from the one before.
+        reason: Why it ended before its target; None where it did not, or goes on.
+        wall_seconds: How long its coordinators ran, all sittings together.
     """
 
     uuid: str
@@ -88,6 +90,8 @@ class StudyRow:
     trials: tuple[TrialRow, ...]
     tests: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     environments: tuple[Mapping[str, Any], ...] = ()
+    reason: str | None = None
+    wall_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,8 @@ def load_study(database: Database, name: str) -> StudyRow:
         trials,
         tests,
         tuple(row.environments),
+        row.reason,
+        row.wall_seconds,
     )
     _HELD[mark] = study
     return study
