@@ -6,6 +6,7 @@ function that does without has none.
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import queue
@@ -26,6 +27,7 @@ from objectives.trial import (
     Ended,
     Event,
     Failed,
+    Finished,
     FunctionConfig,
     Infeasible,
     Placement,
@@ -55,12 +57,13 @@ def run_bundle(
     """
     for config in bundle:
         heard_at = time.perf_counter()
+        last: Event | None = None
         try:
             with closing(_run(config, device)) as trial:
-                for event in trial:
-                    yield event
+                for last in trial:
+                    yield last
                     heard_at = time.perf_counter()
-                    if not isinstance(event, Ended) and is_to_stop(config.number):
+                    if not isinstance(last, Ended) and is_to_stop(config.number):
                         yield Stopped(config.number, {})
                         break
         except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
@@ -69,6 +72,8 @@ def run_bundle(
                 yield Infeasible(config.number, f"out of memory on {device.name}", bill)
             else:
                 yield Failed(config.number, error_words(error), bill)
+        if not isinstance(last, Finished):
+            gc.collect()  # the frames of what was cut off hold its arrays, and an exception in one of them the frames
         if device.kind == "cuda":
             import torch
 
