@@ -44,6 +44,10 @@ VALUES_AT_ONCE = {"cpu": 2**18, "cuda": 2**22}
 keeps the maps in its cache (256 images of 1x32x32 evaluate 1.6 to 2 times as fast as 1,024)."""
 
 
+EXPLODED = 1000.0
+"""A validation loss of so many times that of guessing (the logarithm of the number of classes) has exploded."""
+
+
 @dataclass(frozen=True)
 class ResidentPart:
     """A part of a data set on the device, normalised.
@@ -135,6 +139,10 @@ def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, 
         evaluation_seconds = watch.lap("evaluation")
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             yield Infeasible(config.number, f"diverged: the loss is not finite in epoch {epoch}", watch.take_bill())
+            return
+        if validation_loss > EXPLODED * math.log(data.num_classes):
+            loss = f"{validation_loss:.3g} after epoch {epoch}, over {EXPLODED:,.0f} times that of guessing"
+            yield Infeasible(config.number, f"diverged: the validation loss is {loss}", watch.take_bill())
             return
 
         costs["wall_seconds"] = measured((costs["device_seconds"].value or 0.0) + evaluation_seconds)

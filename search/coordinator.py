@@ -142,7 +142,9 @@ class Coordinator:
             if (ending := self._find_ending()) is not None:
                 return ending
             left = self._account.seconds_left(time.perf_counter())
-            self._record(list(engine.events(HEARTBEAT_SECONDS if left is None else min(HEARTBEAT_SECONDS, left))))
+            events = list(engine.events(HEARTBEAT_SECONDS if left is None else min(HEARTBEAT_SECONDS, left)))
+            self._note_pause()
+            self._record(events)
             self._hold(engine)
         return Ending("stopped", "a stop was requested")
 
@@ -203,15 +205,20 @@ class Coordinator:
         trial.hear(time.perf_counter())
         engine.submit(placement.slot, [configure(self._spec, trial, self._keeper.trial_folder(trial.number))])
 
+    def _note_pause(self) -> None:
+        """Notes a pause of the coordinator; inline there is none, since a round is as long as an epoch."""
+        now = time.perf_counter()
+        seconds, self._looked_at = now - self._looked_at, now
+        if seconds > PAUSE_SECONDS and self._spec.compute.engine != "inline":
+            for trial in self._trials.running:
+                trial.forgive(seconds)
+
     def _hold(self, engine: Engine) -> None:
         """Holds running trials to the limits and the budget."""
+        self._note_pause()
         now = time.perf_counter()
-        pause_seconds = now - self._looked_at
-        self._looked_at = now
         spent = self._account.find_spent(now)
         for trial in self._trials.running:
-            if pause_seconds > PAUSE_SECONDS:
-                trial.quiet_since = min(now, trial.quiet_since + pause_seconds)
             if (late := judge_silence(self._spec.limits, trial, now)) is not None:
                 trial.verdict = late
                 engine.abandon(trial.number)
@@ -321,6 +328,7 @@ class Coordinator:
         trial.remember(record)
         self._account.add_epoch(record.costs)
         trial.verdict = trial.verdict or judge_epoch(self._spec.limits, trial, record)
+        trial.forgiven_seconds = 0.0
 
     def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
         page.end_attempt(trial.number, trial.num_attempts, state)

@@ -30,7 +30,7 @@ def judge_epoch(limits: Limits, trial: Trial, record: EpochRecord) -> Verdict | 
         if cost.value > most:
             took = f"{cost_words(name, cost.value)} after epoch {record.epoch}, more than {cost_words(name, most)}"
             return Verdict("infeasible", f"{name} is {took} (limits.{name})")
-    seconds = sum(record.bill.values())
+    seconds = sum(record.bill.values()) - trial.forgiven_seconds
     if seconds > limits.epoch_seconds:
         took = f"epoch {record.epoch} took {_seconds(seconds)}, more than {_seconds(limits.epoch_seconds)}"
         return Verdict("infeasible", f"timed out: {took} (limits.epoch_seconds)")

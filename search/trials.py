@@ -34,6 +34,7 @@ class Trial:
     Attributes:
         heard_at: When its slot was last heard of, by `time.perf_counter`.
         quiet_since: The same, but later by the pauses of the coordinator itself, in which it could not listen.
+        forgiven_seconds: Such pauses within the epoch under way: whatever halts a coordinator may halt its slots too.
         bill: Seconds of all its attempts, by line.
         verdict: What it is to become; None while it may go on.
     """
@@ -46,6 +47,7 @@ class Trial:
     slot: int | None = None
     heard_at: float = 0.0
     quiet_since: float = 0.0
+    forgiven_seconds: float = 0.0
     accuracies: list[float] = field(default_factory=list)
     costs: list[dict[str, Measurement]] = field(default_factory=list)
     reason: str | None = None
@@ -82,6 +84,11 @@ class Trial:
     def hear(self, now: float) -> None:
         """Notes that its slot was heard of."""
         self.heard_at = self.quiet_since = now
+
+    def forgive(self, seconds: float) -> None:
+        """Notes a pause of the coordinator."""
+        self.quiet_since += seconds
+        self.forgiven_seconds += seconds
 
     def charge(self, bill: Bill) -> None:
         """Adds seconds to its bill."""

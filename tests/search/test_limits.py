@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 import psutil
 import pytest
+from commands import Run
 
 from objectives.trial import Event
 from search import sweeps
@@ -113,7 +114,8 @@ def test_a_halted_coordinator_takes_no_slot_for_a_hanging_one(database: Database
             paused.append(True)
 
     study = sweeps.launch(spec, database, pause)
-    assert study.trials[0].reason != "timed out: no epoch ended within 3 s (limits.epoch_seconds)"
+    assert paused
+    assert (study.trials[0].state, study.trials[0].reason) == ("complete", None)
 
 
 @pytest.mark.parametrize("engine", ["process", "inline"])
@@ -160,6 +162,21 @@ def test_a_study_in_which_nothing_can_be_trained_ends_early_and_says_why(databas
     assert str(study.trials[-1].reason) in study.reason
     again = sweeps.resume("quick", database, silent)  # what was at fault may have been mended: it tries anew
     assert len(again.trials) == 10
+
+
+def test_a_study_given_up_with_failed_trials_is_exit_3(paretune: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "bad.toml"
+    spec.write_text(
+        'name = "bad"\n[objective]\ntrain = "sleepers:fail"\n[space]\ngives_up = false\n[compute]\nengine = "inline"\n'
+    )
+    done = paretune("launch", str(spec))
+    assert done.returncode == 3
+    assert (
+        "nothing could be trained: all 5 trials that ended failed or proved infeasible, the last of them:"
+        in done.stdout
+    )
+    assert "no such file: weights.bin" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_after_an_out_of_memory_the_slot_is_clean_again(database: Database) -> None:
