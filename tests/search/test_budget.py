@@ -312,3 +312,14 @@ def test_epochs_of_stopped_trials_are_not_trained_again(database: Database) -> N
     sweeps.launch(sleepers(budget={"device_hours": 0.5 / 3600}), database, watch)
     sweeps.resume("quick", database, watch, budget={"device_hours": 2.0 / 3600})
     assert len(seen) == len(set(seen))
+
+
+def test_seeds_of_a_setting_that_were_stopped_count_as_far_as_all_came() -> None:
+    trials = made_trials(2)
+    trials.repeats = 2
+    trials[0].accuracies, trials[0].costs = [0.1, 0.2, 0.3], trials[0].costs * 3
+    trials[1].accuracies, trials[1].costs, trials[1].state = [0.5, 0.6], trials[1].costs * 2, "stopped"
+    assert trials.depth(0) == 2
+    assert trials.means(0, trials.depth(0)) == pytest.approx([0.4, 20.0])
+    trials[0].state = "infeasible"
+    assert trials.depth(0) == 0
