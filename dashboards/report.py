@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboards.answers import answer_all
+from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
@@ -56,6 +57,7 @@ def render_report(summary: Summary) -> str:
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),
+        budget=[line for line in budget_lines(summary.study) if line.limit is not None],
         tested=partial(_tested, summary.study),
         task=task_words,
         provenance=_provenance(summary),

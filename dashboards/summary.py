@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dashboards.budget import budget_lines
 from dashboards.totals import CostsSoFar, MeanCosts, Totals
 from objectives.costs import COSTS, Measurement
 from objectives.front import Reference, front, hypervolume, knee
@@ -234,6 +235,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "study": study.name,
         "uuid": study.uuid,
         "state": study.state,
+        "reason": study.reason,
         "created_at": study.created_at.isoformat(),
         "num_trials": study.num_trials,
         "objectives": objectives,
@@ -246,6 +248,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "device_seconds": sum(lines.values()),
             "lost": {"device_seconds": lines.get("lost", 0.0)},
             "lines": lines,
+        },
+        "budget": {
+            line.name: {"spent": line.spent, "limit": line.limit, "unit": line.unit} for line in budget_lines(study)
         },
         "spec": study.spec,
         "environments": [dict(environment) for environment in study.environments],

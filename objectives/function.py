@@ -18,7 +18,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from operator import index
@@ -246,7 +246,7 @@ class _Abandoned(BaseException):
     """Ends the thread of a function that nobody listens to any more."""
 
 
-def run_function(config: FunctionConfig, device: Device) -> Iterator[Event]:
+def run_function(config: FunctionConfig, device: Device) -> Generator[Event, None, None]:
     """Runs one trial of a training function and yields what happens, as `run_trial` does for the built-in training.
 
     The function runs in a thread of its own, which waits whenever it has told something until the next event is asked

@@ -7,6 +7,7 @@ function that does without has none.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import io
 import os
 import platform
@@ -16,40 +17,74 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from objectives.imports import error_words, find_callable
 from objectives.pulse import beating
-from objectives.trial import LOG, Config, Device, Event, Failed, FunctionConfig, Infeasible, Placement
+from objectives.trial import (
+    LOG,
+    Config,
+    Device,
+    EpochEnded,
+    Event,
+    Failed,
+    Finished,
+    FunctionConfig,
+    Infeasible,
+    Placement,
+    Started,
+    Stopped,
+)
 
 Bundle = Sequence[Config]
 """Trials that are given to a slot together; on a CPU it runs them one after the other."""
 
 
-def run_bundle(bundle: Bundle, device: Device, *, writes_logs: bool = False) -> Iterator[Event]:
+@dataclass(frozen=True)
+class StopRequest:
+    """Asks a worker to end a trial after the epoch under way."""
+
+    trial: int
+
+
+def run_bundle(
+    bundle: Bundle,
+    device: Device,
+    is_to_stop: Callable[[int], bool] = lambda _trial: False,
+    *,
+    writes_logs: bool = False,
+) -> Iterator[Event]:
     """Runs the trials of a bundle and yields their events; one that fails does not harm the next.
 
     Args:
         bundle: The trials.
         device: What the slot runs on.
+        is_to_stop: Asked after each event of a trial whether that is to be its last.
         writes_logs: Whether what a trial prints, and the traceback of its fault, go to the log in its folder.
     """
     for config in bundle:
         with write_log(config.folder) if writes_logs and config.folder else nullcontext():
-            yield from _run_one(config, device, prints_faults=writes_logs)
+            yield from _run_one(config, device, is_to_stop, prints_faults=writes_logs)
 
 
-def _run_one(config: Config, device: Device, *, prints_faults: bool) -> Iterator[Event]:
+def _run_one(
+    config: Config, device: Device, is_to_stop: Callable[[int], bool], *, prints_faults: bool
+) -> Iterator[Event]:
     heard_at = time.perf_counter()
+    last: Event | None = None
     try:
-        with beating(config.folder):
-            for event in _run(config, device):
-                yield event
+        with beating(config.folder), closing(_run(config, device)) as trial:
+            for last in trial:
+                yield last
                 heard_at = time.perf_counter()
+                if isinstance(last, Started | EpochEnded) and is_to_stop(config.number):
+                    yield Stopped(config.number, {})
+                    break
     except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
         bill = {"lost": time.perf_counter() - heard_at}
         if prints_faults:
@@ -58,6 +93,8 @@ def _run_one(config: Config, device: Device, *, prints_faults: bool) -> Iterator
             yield Infeasible(config.number, f"out of memory on {device.name}", bill)
         else:
             yield Failed(config.number, error_words(error), bill)
+    if not isinstance(last, Finished):
+        gc.collect()  # the frames of what was cut off hold its arrays, and an exception in one of them the frames
     if device.kind == "cuda":
         import torch
 
@@ -97,9 +134,9 @@ def open_device(placement: Placement) -> Device:
 def serve(connection: Connection, placement: Placement) -> None:
     """Runs a worker: takes bundles from the connection and sends events back, until the other end closes.
 
-    Pinned to the placement's cores. `None` is sent whenever it is ready for a bundle: once torch is loaded, and after
-    the last event of each. When the coordinator dies the connection closes and the worker ends at once, also in
-    mid-training.
+    Pinned to the placement's cores. A `StopRequest` may come at any time. `None` is sent whenever it is ready for a
+    bundle: once torch is loaded, and after the last event of each. When the coordinator dies the connection closes and
+    the worker ends at once, also in mid-training.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
@@ -109,11 +146,17 @@ def serve(connection: Connection, placement: Placement) -> None:
     if placement.cores:
         os.sched_setaffinity(0, placement.cores)
     bundles: queue.Queue[Bundle] = queue.Queue()
+    to_stop: set[int] = set()
 
     def listen() -> None:
         with suppress(EOFError, OSError):
             while True:
-                bundles.put(connection.recv())
+                message: Bundle | StopRequest = connection.recv()
+                if isinstance(message, StopRequest):
+                    to_stop.add(message.trial)
+                else:
+                    to_stop.clear()  # what was asked for came too late, and the trial may come again
+                    bundles.put(message)
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
@@ -123,11 +166,11 @@ def serve(connection: Connection, placement: Placement) -> None:
     device = open_device(placement)
     while True:
         connection.send(None)
-        for event in run_bundle(bundles.get(), device, writes_logs=True):
+        for event in run_bundle(bundles.get(), device, to_stop.__contains__, writes_logs=True):
             connection.send(event)
 
 
-def _run(config: Config, device: Device) -> Iterator[Event]:
+def _run(config: Config, device: Device) -> Generator[Event, None, None]:
     if isinstance(config, FunctionConfig):
         from objectives.function import run_function
 

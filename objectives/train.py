@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,6 +47,10 @@ from objectives.trial import (
 VALUES_AT_ONCE = {"cpu": 2**18, "cuda": 2**22}
 """Most input values that go through the model together, whatever the batch size: it bounds the memory, and on a CPU
 keeps the maps in its cache (256 images of 1x32x32 evaluate 1.6 to 2 times as fast as 1,024)."""
+
+
+EXPLODED = 1000.0
+"""A validation loss of so many times that of guessing (the logarithm of the number of classes) has exploded."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Pass:
         return Within(self.step, self.loss_sum, self.augmentation.get_state(), self.costs)
 
 
-def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
+def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, None]:
     """Trains one trial and yields what happens: `Started`, an `EpochEnded` per epoch, then `Finished` or `Infeasible`.
 
     Where the trial's folder holds a checkpoint it continues from there, and on a CPU ends bit-equal to a trial that was
@@ -136,6 +140,10 @@ def run_trial(config: TrialConfig, described: Device) -> Iterator[Event]:
         evaluation_seconds = watch.lap("evaluation")
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             yield Infeasible(config.number, f"diverged: the loss is not finite in epoch {epoch}", watch.take_bill())
+            return
+        if validation_loss > EXPLODED * math.log(training.data.num_classes):
+            loss = f"{validation_loss:.3g} after epoch {epoch}, over {EXPLODED:,.0f} times that of guessing"
+            yield Infeasible(config.number, f"diverged: the validation loss is {loss}", watch.take_bill())
             return
 
         costs = {

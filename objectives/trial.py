@@ -239,6 +239,14 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """The trial was asked to stop, and did at the end of the epoch under way."""
+
+    trial: int
+    bill: Bill
+
+
+@dataclass(frozen=True)
 class Infeasible:
     """The setting itself cannot be trained here: it diverges, or does not fit into memory."""
 
@@ -269,5 +277,5 @@ class SlotLost:
     bill: Bill
 
 
-Ended = Finished | Infeasible | Failed | SlotLost
+Ended = Finished | Stopped | Infeasible | Failed | SlotLost
 Event = Started | Checkpointed | EpochEnded | Noted | Ended

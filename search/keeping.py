@@ -9,7 +9,7 @@ from pathlib import Path
 
 from objectives.front import front
 from objectives.trial import LOG, PASSING, SAVED, weights_path
-from search.trials import Trial, Trials
+from search.trials import RESULTS, Trial, Trials
 from storage.artifacts import trial_folder
 
 Checkpoint = tuple[int, int]
@@ -42,7 +42,7 @@ class Keeper:
     def tidy(self, trial: Trial) -> None:
         """Tidies up after a trial that has ended."""
         folder = self.trial_folder(trial.number)
-        if trial.state == "complete":
+        if trial.state in RESULTS:
             for path in chain((folder / name for name in PASSING), folder.glob("*.part")):
                 path.unlink(missing_ok=True)
         else:
@@ -129,11 +129,9 @@ class Keeper:
 
     def _merge(self, setting: int) -> None:
         """Takes an ended setting's checkpoints into the front; one that cannot be trained with some seed has none."""
-        members = self._trials.members(setting)
-        if not self._trials.has_ended(setting) or any(trial.state == "infeasible" for trial in members):
+        if not self._trials.has_ended(setting):
             return
-        complete = [trial for trial in members if trial.state == "complete"]
-        for epoch in range(1, min((len(trial.costs) for trial in complete), default=0) + 1):
+        for epoch in range(1, self._trials.depth(setting) + 1):
             accuracy, *costs = self._trials.means(setting, epoch)
             self._front[setting, epoch] = [-accuracy, *costs]
         ordered = sorted(self._front)

@@ -8,14 +8,13 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from dashboards.budget import Line, budget_words
 from dashboards.summary import first_cost
 from dashboards.words import cost_words, params_words
 from objectives.front import front
 from objectives.trial import Checkpointed, EpochEnded, Event, Noted, SlotLost, Started
 from search.spec import SweepSpec
-from search.trials import Trial
-
-ENDED = ("complete", "infeasible", "failed")
+from search.trials import RESULTS, Trial
 
 
 class SweepProgress(AbstractContextManager["SweepProgress"]):
@@ -45,6 +44,7 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
         )
         self._sweep = self._bars.add_task("sweep", total=num_trials, completed=num_ended, note="")
         self._slots: dict[int, TaskID] = {}
+        self._budget = ""
 
     def __enter__(self) -> SweepProgress:
         self._bars.start()
@@ -65,13 +65,19 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
             self.tell(f"trial {trial.number}: {event.text}")
         if isinstance(event, EpochEnded | Started | Checkpointed | Noted):
             return
-        if trial.state in ENDED:
+        if trial.has_ended:
             self._num_ended += 1
-            if trial.state == "complete":
+            if trial.state in RESULTS:
                 self._compare(trial)
-            self._bars.update(self._sweep, completed=self._num_ended, note=self._best_words())
+        self._bars.update(self._sweep, completed=self._num_ended, note=self._note())
         reason = trial.reason or (event.reason if isinstance(event, SlotLost) else None)
-        self._console.print(f"{self._count()} {_line(trial, self._cost, reason)}", highlight=False, soft_wrap=True)
+        line = f"{self._count()} {_line(trial, self._cost, reason)}{self._budget and f'  ({self._budget})'}"
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    def show_budget(self, lines: list[Line]) -> None:
+        """Shows what is spent of the budget beside the sweep's bar."""
+        self._budget = budget_words(lines)
+        self._bars.update(self._sweep, note=self._note())
 
     def tell(self, line: str) -> None:
         """Shows a line above the bars."""
@@ -94,12 +100,12 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
             self._front.append([-accuracy, trial.cost(self._cost, epoch).value or 0.0])
         self._front = [self._front[index] for index in front(self._front)]
 
-    def _best_words(self) -> str:
+    def _note(self) -> str:
         if self._best is None:
-            return ""
+            return self._budget
         cost = cost_words(self._cost, self._best.cost(self._cost).value)
         best = f"best {100 * self._best.accuracies[-1]:.1f} % for {cost} (trial {self._best.number})"
-        return f"{best}, {len(self._front)} on the front"
+        return f"{best}, {len(self._front)} on the front" + (self._budget and f"; {self._budget}")
 
     def _count(self) -> str:
         return f"[{self._num_ended}/{self._num_trials}]".replace("[", "\\[")
@@ -107,7 +113,8 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
 
 def _line(trial: Trial, cost: str, reason: str | None) -> str:
     setting = params_words(trial.params)
-    if trial.state == "complete":
+    if trial.state in RESULTS:
         spent = cost_words(cost, trial.cost(cost).value)
-        return f"trial {trial.number} {100 * trial.accuracies[-1]:.1f} % for {spent}  {setting}"
+        stopped = f", stopped after epoch {len(trial.costs)}" if trial.state == "stopped" else ""
+        return f"trial {trial.number} {100 * trial.accuracies[-1]:.1f} % for {spent}{stopped}  {setting}"
     return f"trial {trial.number} {trial.state}: {reason}  {setting}".replace("[", "\\[")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import tomllib
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -36,6 +38,9 @@ from search.space import Entry, Fixed, is_asked, parse_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)")
+TIME_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 BUILT_IN_SPACE: dict[str, Any] = {
     "lr": {"low": 1e-4, "high": 1.0, "log": True},
@@ -177,6 +182,48 @@ class Artifacts(Section):
     max_bytes: int = Field(10**10, ge=0)
 
 
+def _read_time(value: Any) -> float | None:
+    """Returns seconds."""
+    number = value
+    if isinstance(value, str) and (found := TIME.fullmatch(value.strip())):
+        number = float(found[1]) * TIME_UNITS[found[2]]
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    if value is not None and not (is_number and 0 < number < math.inf):
+        law = f"a time such as 90s, 20m, 2h, 1d or a number of seconds, above 0, is needed, but got {value!r}"
+        raise PydanticCustomError("unknown", "{text}", {"text": law})
+    return None if value is None else float(number)
+
+
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Budget(Section):
+    """What may be spent, over all sittings and slots; the trials' number is `search.trials`. None has no limit."""
+
+    wall: Annotated[float | None, BeforeValidator(_read_time)] = None
+    device_hours: Amount | None = None
+    kwh: Amount | None = None
+    money: Amount | None = None
+    price_per_device_hour: Amount | None = None
+    min_gain_per_device_hour: Amount | None = None
+
+    @model_validator(mode="after")
+    def _priced(self) -> Budget:
+        if self.money is not None and self.price_per_device_hour is None:
+            law = f"a price is needed where money = {self.money:g} is the budget"
+            raise PydanticCustomError("faults", "{faults}", {"faults": [("price_per_device_hour", law)]})
+        return self
+
+
+class Limits(Section):
+    """What a trial may take; one that takes more is infeasible. None has no limit."""
+
+    peak_memory_bytes: Amount | None = None
+    energy_joules: Amount | None = None
+    trial_seconds: Amount | None = None
+    epoch_seconds: Amount = 3600.0
+
+
 class SweepSpec(Section):
     """All that defines a sweep: the TOML file, the stored text and the flags' result."""
 
@@ -186,6 +233,8 @@ class SweepSpec(Section):
     search: Search = Search()
     compute: Compute = Compute()
     artifacts: Artifacts = Artifacts()
+    budget: Budget = Budget()
+    limits: Limits = Limits()
 
     @field_validator("name")
     @classmethod

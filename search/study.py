@@ -44,16 +44,24 @@ class Study:
         """running, complete, stopped or interrupted."""
         return self.summary.study.state
 
-    def resume(self, trials: int = 0, settings: Sequence[str] = (), *, quiet: bool = False) -> Study:
+    def resume(
+        self,
+        trials: int = 0,
+        settings: Sequence[str] = (),
+        *,
+        budget: Mapping[str, object] | None = None,
+        quiet: bool = False,
+    ) -> Study:
         """Continues what was cut off, then runs what is still to do, and so many trials more.
 
         Args:
             trials: To add to the target.
             settings: Flags `key=value` that widen ranges, such as `space.lr.high=2.0`.
+            budget: What of the spec's `[budget]` to change from now on.
             quiet: Show no progress.
 
         Raises:
-            Faults: for a change that a study cannot take.
+            Faults: for a change that a study cannot take, or a budget that cannot be.
             StorageFault: where another process runs it.
             KeyboardInterrupt: after everything is saved.
         """
@@ -64,7 +72,16 @@ class Study:
         study = self.summary.study
         ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
         with SweepProgress(sweeps.stored_spec(study, {}), study.num_trials + trials, ended, quiet=quiet) as progress:
-            sweeps.resume(self.name, Database(self.storage), progress, trials, tell=progress.tell, settings=settings)
+            sweeps.resume(
+                self.name,
+                Database(self.storage),
+                progress,
+                trials,
+                tell=progress.tell,
+                settings=settings,
+                budget=budget,
+                show_budget=progress.show_budget,
+            )
         return self
 
     def to_dataframe(self, table: str = "trials") -> pd.DataFrame:
@@ -157,7 +174,7 @@ def launch(
     database = Database(storage)
     old = None if source is None else load_study(database, source)
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
-        sweeps.launch(chosen, database, progress, progress.tell, old)
+        sweeps.launch(chosen, database, progress, progress.tell, old, show_budget=progress.show_budget)
     return Study(chosen.name, storage)
 
 

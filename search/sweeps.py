@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 from search.compute import place_slots
-from search.coordinator import Coordinator, Watch
+from search.coordinator import Coordinator, ShowBudget, Watch
 from search.data import describe
 from search.environment import keep_environment, observe
 from search.faults import Abandoned, Faults, Unsaved
@@ -42,6 +42,7 @@ def launch(
     watch: Watch,
     tell: Tell = lambda _line: None,
     source: StudyRow | None = None,
+    show_budget: ShowBudget = lambda _lines: None,
 ) -> StudyRow:
     """Runs a new sweep to its end and returns the study.
 
@@ -52,6 +53,7 @@ def launch(
         tell: Told what a person should know about the data set, and what was taken over.
         source: A study of the same database whose finished trials are taken over, as far as they fit; the spec's
             `trials` are trained besides.
+        show_budget: Told what is spent of the budget.
 
     Raises:
         Faults: where the spec asks for what this machine lacks, or the data set cannot be used.
@@ -61,8 +63,7 @@ def launch(
     """
     placements = place_slots(spec.compute, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
-    if device == "cpu" and "energy_joules" in spec.objective.minimize:
-        raise Faults("objective.minimize: energy_joules cannot be measured here: only a GPU's counter is read")
+    _check_energy(spec, device)
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
     data = _look_at(spec.objective)
@@ -74,7 +75,7 @@ def launch(
         create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
     else:
         _create_from(source, spec, database, data, tell)
-    return _run(database, spec.name, {}, watch, tell)
+    return _run(database, spec.name, {}, watch, tell, show_budget)
 
 
 def _create_from(source: StudyRow, spec: SweepSpec, database: Database, data: Mapping[str, Any], tell: Tell) -> None:
@@ -103,6 +104,8 @@ def resume(
     compute: dict[str, object] | None = None,
     tell: Tell = lambda _line: None,
     settings: Sequence[str] = (),
+    budget: Mapping[str, object] | None = None,
+    show_budget: ShowBudget = lambda _lines: None,
 ) -> StudyRow:
     """Continues a study: what was cut off first, then new trials up to its target.
 
@@ -114,6 +117,8 @@ def resume(
         compute: What of the stored `compute` table to change for this sitting.
         tell: Told how the environment differs from that of the last sitting.
         settings: Flags `key=value` that change the stored spec as far as a study may grow, `compute` for this sitting.
+        budget: What of the stored `budget` table to change from now on.
+        show_budget: Told what is spent of the budget.
 
     Raises:
         Faults: where what is asked for is not there or may not change, or the data set is not the one that the study
@@ -128,7 +133,8 @@ def resume(
     if study.state == "complete" and num_more == 0 and growth.change is None:
         return study
     _check_data(replace(study, spec=growth.spec))
-    return _run(database, name, {**growth.compute, **(compute or {})}, watch, tell, num_more, growth)
+    now = {**growth.compute, **(compute or {})}
+    return _run(database, name, now, watch, tell, show_budget, num_more, budget or {}, growth)
 
 
 def check_can_run(study: StudyRow) -> None:
@@ -144,8 +150,10 @@ def check_can_run(study: StudyRow) -> None:
         )
 
 
-def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) -> SweepSpec:
-    """Returns the spec of a study, with parts of its `compute` table changed and trials added to its target.
+def stored_spec(
+    study: StudyRow, compute: Mapping[str, object], num_more: int = 0, budget: Mapping[str, object] | None = None
+) -> SweepSpec:
+    """Returns the spec of a study, with parts of its `compute` and `budget` changed and trials added to its target.
 
     Raises:
         Faults: where the study was imported.
@@ -153,6 +161,7 @@ def stored_spec(study: StudyRow, compute: dict[str, object], num_more: int = 0) 
     check_can_run(study)
     search = {**study.spec["search"], "trials": study.num_trials + num_more}
     changed = {**study.spec, "search": search, "compute": {**study.spec["compute"], **compute}}
+    changed["budget"] = {**study.spec.get("budget", {}), **(budget or {})}
     if "slots" in compute and "threads" not in compute:
         changed["compute"]["threads"] = "auto"
     return validate(changed)
@@ -183,6 +192,24 @@ def delete(name: str, database: Database) -> None:
     """Removes a study and its weights."""
     uuid = delete_study(database, name)
     shutil.rmtree(database.artifacts / uuid, ignore_errors=True)
+
+
+def _check_energy(spec: SweepSpec, device: str) -> None:
+    """Makes sure that what is asked of energy can be measured.
+
+    Raises:
+        Faults: where it cannot.
+    """
+    asked = {
+        "objective.minimize: energy_joules": "energy_joules" in spec.objective.minimize,
+        "budget.kwh: energy": spec.budget.kwh is not None,
+        "limits.energy_joules: it": spec.limits.energy_joules is not None,
+    }
+    faults = [
+        f"{what} cannot be measured here: only a GPU's counter is read" for what, is_asked in asked.items() if is_asked
+    ]
+    if device == "cpu" and faults:
+        raise Faults(*faults)
 
 
 def _look_at(objective: Objective) -> dict[str, Any]:
@@ -225,14 +252,17 @@ def _run(
     compute: dict[str, object],
     watch: Watch,
     tell: Tell,
+    show_budget: ShowBudget,
     num_more: int = 0,
+    budget: Mapping[str, object] = MappingProxyType({}),
     growth: Growth | None = None,
 ) -> StudyRow:
     study = load_study(database, name)
     if growth is not None:
         study = replace(study, spec=growth.spec)
-    spec = stored_spec(study, compute, num_more)
+    spec = stored_spec(study, compute, num_more, budget)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
+    _check_energy(spec, placements[0].device)
     environment = observe(spec.objective.model_dump())
     with _interruption() as is_interrupted, _taking(database, study.uuid, tell, is_interrupted) as ledger:
         with ledger.writing() as page:
@@ -242,10 +272,12 @@ def _run(
                 page.change_spec(growth.spec, growth.change)
             if num_more:
                 page.set_target(study.num_trials + num_more)
+            if budget:
+                page.set_spec({**study.spec, "budget": spec.budget.model_dump(mode="json")})
         for line in changes:
             tell(line)
         study = load_study(database, name)
-        Coordinator(database, study, spec, ledger, placements, watch, is_interrupted).run()
+        Coordinator(database, study, spec, ledger, placements, watch, show_budget, is_interrupted).run()
     return load_study(database, name)
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dashboards.budget import budget_lines, budget_words, is_budget
 from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
 from dashboards.environments import environment_lines
@@ -23,6 +24,9 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
     study = summary.study
     ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
     console.print(f"[bold]{escape(study.name)}[/]  {study.state}, {ended}/{study.num_trials} trials", highlight=False)
+    if study.reason is not None:
+        hint = f"; `paretune resume {study.name} --budget KEY=VALUE` extends it" if is_budget(study.reason) else ""
+        console.print(escape(study.reason) + hint, highlight=False)
     if every_trial and study.trials:
         console.print(_trials_table(summary))
     if summary.front:
@@ -34,6 +38,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         console.print(
             f"\nbilled {cost_words('device_seconds', sum(lines.values()))} of slots: {parts}", highlight=False
         )
+    if spent := budget_words(budget_lines(study)[1:]):
+        console.print(f"budget: {spent}", highlight=False)
     for change in environment_lines(study):
         console.print(f"environment changed {escape(change)}", highlight=False)
     for line in source_lines(study):

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import NamedTuple
 
 from objectives.costs import Measurement, accumulate
 from objectives.parameters import Value
-from objectives.trial import SLOT_DIED, EpochRecord
+from objectives.trial import SLOT_DIED, Bill, EpochRecord
 from storage.ledger import CostValue
 from storage.studies import TrialRow
 
-ENDED = ("complete", "infeasible", "failed")
+RESULTS = ("complete", "stopped")
+"""States of ended trials whose checkpoints are candidates of the front."""
+
+ENDED = (*RESULTS, "infeasible", "failed")
 """States in which nothing more comes of a trial."""
+
+
+class Verdict(NamedTuple):
+    """What a running trial is to become once its slot lets go of it: a state of `ENDED`, and why."""
+
+    state: str
+    reason: str
 
 
 @dataclass
@@ -22,9 +33,13 @@ class Trial:
 
     Attributes:
         num_deaths: Slots that died under it since it last ended an epoch.
-        heard_at: When its slot last told something of it, by `time.perf_counter`.
+        heard_at: When its slot was last heard of, by `time.perf_counter`.
+        quiet_since: The same, but later by the pauses of the coordinator itself, in which it could not listen.
+        forgiven_seconds: Such pauses within the epoch under way: whatever halts a coordinator may halt its slots too.
         accuracies: Of each epoch, 0 to 1.
         costs: Of each epoch, not cumulative.
+        bill: Seconds of all its attempts, by line.
+        verdict: What it is to become; None while it may go on.
     """
 
     number: int
@@ -35,9 +50,14 @@ class Trial:
     num_deaths: int = 0
     slot: int | None = None
     heard_at: float = 0.0
+    quiet_since: float = 0.0
+    forgiven_seconds: float = 0.0
     accuracies: list[float] = field(default_factory=list)
     costs: list[dict[str, Measurement]] = field(default_factory=list)
     reason: str | None = None
+    bill: dict[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    is_asked_to_stop: bool = False
 
     @staticmethod
     def of(row: TrialRow) -> Trial:
@@ -47,6 +67,8 @@ class Trial:
         trial.num_deaths = sum(
             attempt.attempt >= progress and (attempt.outcome or "").startswith(SLOT_DIED) for attempt in row.attempts
         )
+        for attempt in row.attempts:
+            trial.charge(attempt.bill)
         for epoch in row.epochs:
             trial.accuracies.append(epoch.num_correct / epoch.num_images)
             trial.costs.append({name: _measurement(cost) for name, cost in epoch.costs.items()})
@@ -56,6 +78,30 @@ class Trial:
     def has_ended(self) -> bool:
         """Whether nothing more comes of it."""
         return self.state in ENDED
+
+    @property
+    def own_seconds(self) -> float:
+        """Time that it took, without what was lost."""
+        return sum(seconds for line, seconds in self.bill.items() if line != "lost")
+
+    @property
+    def epoch_seconds(self) -> float | None:
+        """Mean time of its epochs, evaluation and saving too; None before the first."""
+        return (self.own_seconds - self.bill.get("setup", 0.0)) / len(self.costs) if self.costs else None
+
+    def hear(self, now: float) -> None:
+        """Notes that its slot was heard of."""
+        self.heard_at = self.quiet_since = now
+
+    def forgive(self, seconds: float) -> None:
+        """Notes a pause of the coordinator."""
+        self.quiet_since += seconds
+        self.forgiven_seconds += seconds
+
+    def charge(self, bill: Bill) -> None:
+        """Adds seconds to its bill."""
+        for line, seconds in bill.items():
+            self.bill[line] = self.bill.get(line, 0.0) + seconds
 
     def remember(self, record: EpochRecord) -> None:
         """Adds an epoch."""
@@ -101,6 +147,11 @@ class Trials:
         self.by_number[trial.number] = trial
 
     @property
+    def running(self) -> list[Trial]:
+        """Those that are on a slot."""
+        return [trial for trial in self if trial.state == "running"]
+
+    @property
     def num_settings(self) -> int:
         """Settings of which a trial is there."""
         return -(-len(self) // self.repeats)
@@ -119,11 +170,18 @@ class Trials:
         members = self.members(setting)
         return len(members) == self.repeats and all(trial.has_ended for trial in members)
 
+    def depth(self, setting: int) -> int:
+        """Returns the last epoch that all results of an ended setting reached; 0 where it is no candidate."""
+        members = self.members(setting)
+        if any(trial.state == "infeasible" for trial in members):
+            return 0
+        return min((len(trial.costs) for trial in members if trial.state in RESULTS), default=0)
+
     def means(self, setting: int, epoch: int | None = None) -> list[float]:
-        """Returns the mean accuracy and costs after an epoch (the last by default) over a setting's complete trials."""
-        complete = [trial for trial in self.members(setting) if trial.state == "complete"]
+        """Returns the mean accuracy and costs after an epoch (the last by default) over a setting's results."""
+        results = [trial for trial in self.members(setting) if trial.state in RESULTS]
         index = -1 if epoch is None else epoch - 1
-        rows = [[trial.accuracies[index], *trial.values(self.minimize, epoch)] for trial in complete]
+        rows = [[trial.accuracies[index], *trial.values(self.minimize, epoch)] for trial in results]
         return [fmean(column) for column in zip(*rows, strict=True)]
 
     def highest(self, name: str) -> float | None:

@@ -171,9 +171,17 @@ class Page:
             self._execute(update(tables.requests).where(seen).values(answered_at=_now()))
         return [row.kind for row in rows]
 
-    def set_state(self, state: str) -> None:
-        """Sets the study's state: running, complete or stopped."""
-        self._update_study(state=state)
+    def set_state(self, state: str, reason: str | None = None) -> None:
+        """Sets the study's state, running, complete or stopped, and why it ended before its target."""
+        self._update_study(state=state, reason=reason)
+
+    def set_wall(self, seconds: float) -> None:
+        """Sets how long the study's coordinators ran, all sittings together."""
+        self._update_study(wall_seconds=seconds)
+
+    def set_spec(self, spec: Mapping[str, Any]) -> None:
+        """Writes what defines the sweep from now on, as plain values."""
+        self._update_study(spec=dict(spec))
 
     def set_target(self, num_trials: int) -> None:
         """Sets how many trials the study is to have."""
@@ -185,9 +193,8 @@ class Page:
 
     def change_spec(self, spec: Mapping[str, Any], change: Mapping[str, Any]) -> None:
         """Writes what defines the sweep from now on, and how it differs from before."""
-        study = tables.studies.c
-        with self._reading() as connection:
-            before = connection.scalar(select(study.changes).where(study.uuid == self._study)) or []
+        query = select(tables.studies.c.changes).where(tables.studies.c.uuid == self._study)
+        before = list(self._read(lambda connection: connection.scalar(query) or []))
         self._update_study(spec=dict(spec), changes=[*before, dict(change)])
 
     def environments(self) -> list[Mapping[str, Any]]:

@@ -81,6 +81,8 @@ class StudyRow:
         tests: Of checkpoints (trial, epoch) that were picked: test images classified correctly, and all of them.
         environments: What it was run with, a record for each sitting in which that differed from the one before.
         changes: Of its spec: when, from which trial on, and each key before and after.
+        reason: Why it ended before its target; None where it did not, or goes on.
+        wall_seconds: How long its coordinators ran, all sittings together.
     """
 
     uuid: str
@@ -95,6 +97,8 @@ class StudyRow:
     tests: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     environments: tuple[Mapping[str, Any], ...] = ()
     changes: tuple[Mapping[str, Any], ...] = ()
+    reason: str | None = None
+    wall_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,8 @@ def load_study(database: Database, name: str) -> StudyRow:
         tests,
         tuple(row.environments),
         tuple(row.changes),
+        row.reason,
+        row.wall_seconds,
     )
     _HELD[mark] = study
     return study

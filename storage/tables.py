@@ -1,7 +1,8 @@
 """Our tables. Optuna's stand in the same database; ours are keyed by the study's UUID and the trial's number.
 
 `studies.data` describes the data set that the study began with, by sizes and a fingerprint; `studies.reference` is set
-once, when the first trial completes; `studies.state` is what the last coordinator left; `studies.environments` are what
+once, when the first trial completes; `studies.state` is what the last coordinator left, `studies.reason` why it ended
+before the target, `studies.wall_seconds` how long all coordinators ran together; `studies.environments` are what
 it was run with, a record for each sitting in which that differed from the one before; `studies.changes` are those of
 its spec. `trials.source` is where a trial was taken over from: its attempts and bills stayed there. A lease's `token`
 grows by one with each holder, and its row stays when the holder leaves. `trials.params` holds all parameters, fixed
@@ -91,6 +92,8 @@ studies = Table(
     Column("reference", JSON(none_as_null=True), nullable=True),
     Column("environments", JSON, nullable=False, server_default="[]"),
     Column("changes", JSON, nullable=False, server_default="[]"),
+    _may("reason", Text),
+    Column("wall_seconds", Float, nullable=False, server_default="0"),
 )
 
 leases = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,18 +78,28 @@ def launch(
         _sit(
             chosen.name,
             storage,
-            lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell, old),
+            lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell, old, progress.show_budget),
             as_json=as_json,
         )
 
 
 @app.command(
     epilog="Examples: [cyan]paretune resume mnist5k-cnn[/]   [cyan]paretune resume mnist5k-cnn --trials 20[/]   "
-    "[cyan]paretune resume mnist5k-cnn --trials 20 --set space.lr.high=2.0[/]"
+    "[cyan]paretune resume mnist5k-cnn --trials 20 --set space.lr.high=2.0[/]   "
+    "[cyan]paretune resume mnist5k-cnn --budget wall=4h --budget device_hours=2[/]"
 )
 def resume(
     name: Name,
     trials: Annotated[int, typer.Option("--trials", help="Trials to add.", show_default=False)] = 0,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--budget",
+            metavar="KEY=VALUE",
+            help="Set a key of the budget, for all sittings together; none takes it away.",
+            show_default=False,
+        ),
+    ] = None,
     storage: Storage = DEFAULT_URL,
     engine: Engine = None,
     slots: Slots = None,
@@ -111,6 +121,7 @@ def resume(
 
     if trials < 0:
         raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
+    changes = _read_budget(budget or ())
     database = Database(storage)
     study = load_study(database, name)
     sweeps.check_can_run(study)
@@ -121,12 +132,22 @@ def resume(
     changed = {"engine": engine, "slots": _slots(slots)}
     compute: dict[str, Any] = {key: value for key, value in changed.items() if value is not None}
     ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
-    spec = sweeps.stored_spec(study, compute)
+    spec = sweeps.stored_spec(study, compute, budget=changes)
     with SweepProgress(spec, study.num_trials + trials, ended, quiet=quiet) as progress:
         _sit(
             name,
             storage,
-            lambda: sweeps.resume(name, database, progress, trials, compute, progress.tell, setting or ()),
+            lambda: sweeps.resume(
+                name,
+                database,
+                progress,
+                trials,
+                compute,
+                progress.tell,
+                settings=setting or (),
+                budget=changes,
+                show_budget=progress.show_budget,
+            ),
             as_json=as_json,
         )
 
@@ -183,6 +204,27 @@ def _end(name: str, storage: str, *, as_json: bool) -> None:
         print_study(summary, standard_output(), every_trial=False)
     if any(trial.state == "failed" for trial in summary.study.trials):
         sys.exit(SOME_FAILED)
+
+
+def _read_budget(flags: Sequence[str]) -> dict[str, Any]:
+    """Returns keys of the budget with their values, None where `none` takes one away; the spec's laws check them."""
+    from search.spec import Budget
+
+    changes: dict[str, Any] = {}
+    for flag in flags:
+        key, equals, text = flag.partition("=")
+        if not equals or key not in Budget.model_fields:
+            known = ", ".join(Budget.model_fields)
+            raise Faults(f"--budget: key=value with one of {known} is needed, but got {flag!r}")
+        changes[key] = None if text == "none" else _number(text)
+    return changes
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _slots(text: str | None) -> int | str | None:

@@ -13,8 +13,8 @@ from objectives.trial import Event, Placement
 class Engine(Protocol):
     """Runs bundles of trials on slots and tells what happens.
 
-    Every trial of a submitted bundle gets exactly one ending event (`Finished`, `Infeasible`, `Failed` or `SlotLost`),
-    and nothing after it.
+    Every trial of a submitted bundle gets exactly one ending event (one of `objectives.trial.Ended`), and nothing after
+    it.
     """
 
     def free_slots(self) -> Sequence[Placement]:
@@ -25,6 +25,12 @@ class Engine(Protocol):
 
     def events(self, timeout_seconds: float) -> Iterator[Event]:
         """Yields the events that are there, waiting for the first one no longer than the time-out."""
+
+    def stop(self, trial: int) -> None:
+        """Asks a trial to end after the epoch under way: `Stopped`, unless it ends by itself first."""
+
+    def abandon(self, trial: int) -> None:
+        """Ends a trial at once, with its slot, which is replaced: `SlotLost`. Inline it is asked to stop."""
 
     def close(self) -> None:
         """Ends the slots and whatever runs on them, at once."""

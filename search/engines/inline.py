@@ -15,6 +15,7 @@ class InlineEngine:
         self._placement = placements[0]
         self._device = open_device(self._placement)
         self._running: Iterator[Event] | None = None
+        self._to_stop: set[int] = set()
 
     def free_slots(self) -> Sequence[Placement]:
         """Returns the one slot when nothing runs."""
@@ -24,7 +25,8 @@ class InlineEngine:
         """Takes a bundle; it is begun when events are read."""
         assert self._running is None
         assert slot == self._placement.slot
-        self._running = run_bundle(bundle, self._device)
+        self._to_stop.clear()
+        self._running = run_bundle(bundle, self._device, self._to_stop.__contains__)
 
     def events(self, timeout_seconds: float) -> Iterator[Event]:  # noqa: ARG002  an event is always under way
         """Trains until the next event and yields it."""
@@ -35,6 +37,14 @@ class InlineEngine:
             self._running = None
         else:
             yield event
+
+    def stop(self, trial: int) -> None:
+        """Lets a trial go no further than it is: it trains only while events are read."""
+        self._to_stop.add(trial)
+
+    def abandon(self, trial: int) -> None:
+        """Does as `stop`: whoever calls this is what a hanging trial would keep from calling."""
+        self.stop(trial)
 
     def close(self) -> None:
         """Drops what runs."""

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from objectives.slot import Bundle, serve
+from objectives.slot import Bundle, StopRequest, serve
 from objectives.trial import SLOT_DIED, Ended, Event, Placement, SlotLost
 from search.faults import Faults
 
 PATIENCE_SECONDS = 5
+
+LOADING_SECONDS = 600
+"""Longest time in which a worker gets ready for a bundle; one that takes longer hangs, and is replaced."""
 
 MOST_STARTS = 3
 """Times in a row that a worker may die before it was ever ready."""
@@ -29,7 +32,7 @@ class _Slot:
     num_starts: int = 1
     pending: list[int] = field(default_factory=list)
     busy: bool = True
-    heard_at: float = 0.0
+    heard_at: float = field(default_factory=time.perf_counter)
 
 
 class ProcessEngine:
@@ -61,6 +64,9 @@ class ProcessEngine:
 
     def events(self, timeout_seconds: float) -> Iterator[Event]:
         """Yields what the workers sent."""
+        for slot in self._slots.values():
+            if slot.busy and not slot.pending and time.perf_counter() - slot.heard_at > LOADING_SECONDS:
+                slot.process.kill()
         by_connection = {slot.connection: slot for slot in self._slots.values()}
         for ready in wait(list(by_connection), timeout_seconds):
             assert isinstance(ready, Connection)
@@ -77,6 +83,19 @@ class ProcessEngine:
                     yield event
             except (EOFError, ConnectionResetError):
                 yield from self._replace(slot)
+
+    def stop(self, trial: int) -> None:
+        """Sends the request to the worker that has the trial."""
+        for slot in self._slots.values():
+            if trial in slot.pending:
+                with suppress(OSError):  # a worker that just died is found by `events`
+                    slot.connection.send(StopRequest(trial))
+
+    def abandon(self, trial: int) -> None:
+        """Kills the worker that has the trial, one that was halted too; `events` finds it dead and replaces it."""
+        for slot in self._slots.values():
+            if trial in slot.pending:
+                slot.process.kill()
 
     def close(self) -> None:
         """Kills the workers; what they did since their last event is lost."""

@@ -211,6 +211,10 @@ def test_a_trial_whose_slot_keeps_dying_has_failed_and_that_is_exit_3(
         (["pick", "x", "--max-cost", "device_seconds=much"], "a number is needed, but got 'much'"),
         (["pick", "x", "--min-accuracy", "97"], "0 <= x <= 1 is needed, but got 97"),
         (["resume", "x", "--trials", "-3"], "a number of trials to add is needed"),
+        (["resume", "x", "--budget", "wall"], "--budget: key=value with one of wall, device_hours, kwh, money"),
+        (["launch", "--set", "budget.wall=-2h"], "budget.wall: a time such as 90s, 20m, 2h, 1d"),
+        (["launch", "--set", "budget.device_hours=-1"], "budget.device_hours: greater than 0 is needed, but got -1"),
+        (["launch", "--set", "budget.kwh=1", "--set", "compute.device=cpu"], "budget.kwh: energy cannot be measured"),
     ],
 )
 def test_bad_input_gives_clear_lines_and_nothing_is_made(

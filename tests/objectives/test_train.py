@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -212,3 +213,10 @@ def test_a_trial_on_a_gpu_measures_its_energy() -> None:
     records = records_of(events_of(replace(CONFIG, dataset="mnist5k", epochs=5), "cuda:0"))
     assert sum(record.costs["energy_joules"].value or 0 for record in records) > 0
     assert all((record.costs["peak_memory_bytes"].value or 0) > 0 for record in records)
+
+
+def test_a_loss_that_has_exploded_is_infeasible_though_it_is_finite() -> None:
+    *_, last = events_of(replace(CONFIG, lr=1000.0))
+    assert isinstance(last, Infeasible)
+    told = r"diverged: the validation loss is \S+ after epoch 1, over 1,000 times that of guessing"
+    assert re.fullmatch(told, last.reason)

@@ -90,7 +90,8 @@ def test_every_fault_is_listed_at_once() -> None:
         "random, grid, qmc)",
         "search.trials: greater than or equal to 1 is needed, but got -1",
         "compute.engine: no such engine: 'proces'; did you mean 'process'? (known: inline, process)",
-        "objectve: no such key; did you mean 'objective'? (known: name, objective, space, search, compute, artifacts)",
+        "objectve: no such key; did you mean 'objective'? (known: name, objective, space, search, compute, artifacts, "
+        "budget, limits)",
     ]
 
 

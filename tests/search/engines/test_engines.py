@@ -20,12 +20,13 @@ from objectives.trial import (
     Placement,
     SlotLost,
     Started,
+    Stopped,
     TrialConfig,
 )
 from search.engines import ENGINES, Engine
 from search.faults import Faults
 
-ENDINGS = (Finished, Infeasible, Failed, SlotLost)
+ENDINGS = (Finished, Stopped, Infeasible, Failed, SlotLost)
 
 
 def config(number: int, epochs: int = 1, **changed: object) -> TrialConfig:
@@ -74,6 +75,82 @@ def test_a_slot_takes_one_bundle_after_the_other(engine: Engine) -> None:
         engine.submit(0, [config(number)])
         assert engine.free_slots() == []
         assert isinstance(events_until_free(engine)[-1], Finished)
+
+
+def next_epochs(engine: Engine, number: int) -> list[Event]:
+    events: list[Event] = []
+    deadline = time.monotonic() + 60
+    while sum(isinstance(event, EpochEnded) for event in events) < number:
+        assert time.monotonic() < deadline
+        events += engine.events(1.0)
+    return events
+
+
+def test_a_trial_that_is_stopped_ends_after_the_epoch_under_way(engine: Engine) -> None:
+    engine.submit(0, [config(0, epochs=10_000), config(1)])
+    next_epochs(engine, 2)
+    engine.stop(0)
+    events = events_until_free(engine)
+    of_first = [event for event in events if event.trial == 0]
+    assert isinstance(of_first[-1], Stopped)
+    assert [type(event) for event in events if event.trial == 1] == [Started, EpochEnded, Finished]
+    engine.submit(0, [config(0)])  # the request does not outlive the attempt
+    assert isinstance(events_until_free(engine)[-1], Finished)
+
+
+def test_a_stop_that_comes_too_late_does_nothing(engine: Engine) -> None:
+    engine.submit(0, [config(0)])
+    assert isinstance(events_until_free(engine)[-1], Finished)
+    engine.stop(0)
+    engine.submit(0, [config(0)])
+    assert isinstance(events_until_free(engine)[-1], Finished)
+
+
+def test_a_trial_that_is_abandoned_ends_and_its_slot_is_there_again(engine: Engine) -> None:
+    engine.submit(0, [config(0, epochs=10_000)])
+    next_epochs(engine, 1)
+    engine.abandon(0)
+    assert isinstance(events_until_free(engine)[-1], SlotLost | Stopped)
+    engine.submit(0, [config(1)])
+    assert isinstance(events_until_free(engine)[-1], Finished)
+
+
+def test_a_halted_worker_is_abandoned_and_replaced(placements: list[Placement]) -> None:
+    engine = ENGINES["process"](placements)
+    try:
+        assert events_until_free(engine) == []
+        engine.submit(0, [config(0, epochs=10_000)])
+        next_epochs(engine, 1)
+        (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        worker.send_signal(signal.SIGSTOP)
+        halted_at = time.perf_counter()
+        while time.perf_counter() < halted_at + 0.5:
+            list(engine.events(0.1))
+        engine.stop(0)
+        engine.abandon(0)
+        (lost,) = [event for event in events_until_free(engine) if isinstance(event, SlotLost)]
+        assert lost.bill["lost"] >= 0.4
+        engine.submit(0, [config(1)])
+        assert isinstance(events_until_free(engine)[-1], Finished)
+    finally:
+        engine.close()
+
+
+def test_a_worker_that_never_gets_ready_is_replaced(
+    placements: list[Placement], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ENGINES["process"](placements)
+    try:
+        (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        worker.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr("search.engines.process.LOADING_SECONDS", 0.2)
+        while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.3)
+            list(engine.events(0.1))
+        monkeypatch.undo()
+        assert events_until_free(engine) == []
+    finally:
+        engine.close()
 
 
 def test_closing_ends_what_runs(engine: Engine) -> None:

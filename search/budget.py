@@ -1,0 +1,124 @@
+"""The budget of a study while it runs: what is spent, what is under way, and whether one more trial fits into it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import TYPE_CHECKING
+
+from dashboards.budget import Line, Metered, Spending, price
+from objectives.costs import Measurement
+from objectives.trial import Bill
+from search.forecast import forecast_seconds
+from search.trials import Trial, Trials
+
+if TYPE_CHECKING:
+    from search.spec import Budget
+
+
+class Account:
+    """Keeps a study's books.
+
+    Spent is all that the ledger bills, of all sittings, and the time since a running trial was last heard of. Reserved
+    is what running trials still need: for the epochs that are left the mean of the trial's own epochs, or before its
+    first one a forecast by the trials that ended some. While nothing is known nothing is reserved, and trials begin.
+
+    Args:
+        budget: The spec's.
+        num_epochs: Of a whole trial.
+        trials: The study's, which the coordinator changes.
+        wall_seconds: How long the sittings before took.
+        now: By the clock of `Trial.heard_at`, in seconds: when this sitting began.
+    """
+
+    def __init__(
+        self, budget: Budget, num_epochs: int, trials: Trials, wall_seconds: float = 0.0, now: float | None = None
+    ) -> None:
+        self._budget, self._limits = budget, budget.model_dump()
+        self._num_epochs, self._trials = num_epochs, trials
+        self._wall_start = (time.perf_counter() if now is None else now) - wall_seconds
+        self._device_seconds = sum(sum(trial.bill.values()) for trial in trials)
+        self._metered = Metered()
+        for trial in trials:
+            for costs in trial.costs:
+                self.add_epoch(costs)
+
+    def charge(self, bill: Bill) -> None:
+        """Books seconds that a slot was held."""
+        self._device_seconds += sum(bill.values())
+
+    def add_epoch(self, costs: Mapping[str, Measurement]) -> None:
+        """Books the energy of an epoch."""
+        self._metered = self._metered.add(costs["energy_joules"].value, costs["device_seconds"].value)
+
+    def wall_seconds(self, now: float) -> float:
+        """Returns how long all sittings took until now."""
+        return now - self._wall_start
+
+    def lines(self, now: float) -> list[Line]:
+        """Returns the items and what of each is spent now."""
+        return self._price(now)
+
+    def find_spent(self, now: float) -> str | None:
+        """Returns which item is spent, as a reason to stop; None where none is."""
+        for line in self.lines(now):
+            if line.limit is not None and line.spent is None:
+                return f"budget: {line.name} cannot be held, since {line.title} is not measured here"
+            if line.limit is not None and line.spent is not None and line.spent >= line.limit:
+                return f"budget: {line.title} {line.words(line.spent)} of {line.words(line.limit)} is spent"
+        return None
+
+    def refuse(self, trial: Trial, now: float) -> str | None:
+        """Returns why a trial cannot end within what neither is spent nor reserved; None where it can."""
+        if all(line.limit is None for line in self.lines(now)):
+            return None
+        needed = self._needed(trial)
+        reserved = sum(self._reserved(other, now) for other in self._trials.running)
+        before = self._price(now, device=reserved)
+        after = self._price(now, wall=needed, device=reserved + needed)
+        for line, then in zip(before, after, strict=True):
+            if line.limit is None or line.spent is None or then.spent is None or then.spent <= line.limit:
+                continue
+            takes, left = line.words(then.spent - line.spent), line.words(max(0.0, line.limit - line.spent))
+            would = f"trial {trial.number} would take about {takes} of {line.title}"
+            return f"budget: {would}, and {left} of {line.words(line.limit)} is left"
+        return None
+
+    def seconds_left(self, now: float) -> float | None:
+        """Returns in how many seconds an item will be spent at the present rate; None where none will, or one is."""
+        running = len(self._trials.running)
+        pairs = zip(self._price(now), self._price(now, wall=1.0, device=float(running)), strict=True)
+        found = [
+            (line.limit - line.spent) / (then.spent - line.spent)
+            for line, then in pairs
+            if line.limit is not None and line.spent is not None and then.spent is not None and then.spent > line.spent
+        ]
+        return min(found) if found and min(found) > 0 else None
+
+    def _price(self, now: float, wall: float = 0.0, device: float = 0.0) -> list[Line]:
+        """Returns the items as they will be after so many seconds more."""
+        under_way = sum(max(0.0, now - trial.heard_at) for trial in self._trials.running)
+        device_seconds = self._device_seconds + under_way + device
+        joules = self._metered.over(device_seconds)
+        return price(Spending(self.wall_seconds(now) + wall, device_seconds, joules), self._limits)
+
+    def _reserved(self, trial: Trial, now: float) -> float:
+        """Returns the seconds that a running trial still needs."""
+        return max(0.0, self._needed(trial) - (now - trial.heard_at))
+
+    def _needed(self, trial: Trial) -> float:
+        """Returns the seconds that a trial needs from when it was last heard of, 0 where nothing is known."""
+        epoch_seconds = trial.epoch_seconds
+        if epoch_seconds is None:
+            known = [(other.params, seconds) for other in self._trials if (seconds := other.epoch_seconds) is not None]
+            epoch_seconds = forecast_seconds(known, trial.params) or 0.0
+        setup_seconds = 0.0 if trial.state == "running" and trial.costs else _setup_seconds(self._trials)
+        return setup_seconds + epoch_seconds * (self._num_epochs - len(trial.costs))
+
+
+def _setup_seconds(trials: Iterable[Trial]) -> float:
+    found = [
+        trial.bill["setup"] / trial.num_attempts for trial in trials if trial.num_attempts and "setup" in trial.bill
+    ]
+    return median(found) if found else 0.0

@@ -1,0 +1,64 @@
+"""Limits of a trial: what makes a setting infeasible though it can be trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dashboards.words import cost_words, quantity_words
+from objectives.trial import EpochRecord
+from search.trials import Trial, Verdict
+
+if TYPE_CHECKING:
+    from search.spec import Limits
+
+
+def judge_epoch(limits: Limits, trial: Trial, record: EpochRecord) -> Verdict | None:
+    """Returns what becomes of a trial by the epoch that it just ended; None where it may go on.
+
+    Args:
+        limits: The spec's.
+        trial: With the epoch remembered.
+        record: The epoch's.
+    """
+    for name in ("peak_memory_bytes", "energy_joules"):
+        most = getattr(limits, name)
+        if most is None:
+            continue
+        cost = trial.cost(name)
+        if cost.value is None:
+            return Verdict("failed", f"limits.{name} cannot be held: {cost.reason}")
+        if cost.value > most:
+            took = f"{cost_words(name, cost.value)} after epoch {record.epoch}, more than {cost_words(name, most)}"
+            return Verdict("infeasible", f"{name} is {took} (limits.{name})")
+    seconds = sum(record.bill.values()) - trial.forgiven_seconds
+    if seconds > limits.epoch_seconds:
+        took = f"epoch {record.epoch} took {_seconds(seconds)}, more than {_seconds(limits.epoch_seconds)}"
+        return Verdict("infeasible", f"timed out: {took} (limits.epoch_seconds)")
+    return _judge_time(limits, trial, 0.0)
+
+
+def judge_silence(limits: Limits, trial: Trial, now: float) -> Verdict | None:
+    """Returns what becomes of a running trial that has taken too long already; None where it may go on.
+
+    Args:
+        limits: The spec's.
+        trial: One that runs.
+        now: By the clock of `trial.quiet_since`, in seconds.
+    """
+    silent_seconds = now - trial.quiet_since
+    if silent_seconds > limits.epoch_seconds:
+        silence = f"no epoch ended within {_seconds(limits.epoch_seconds)} (limits.epoch_seconds)"
+        return Verdict("infeasible", f"timed out: {silence}")
+    return _judge_time(limits, trial, silent_seconds)
+
+
+def _judge_time(limits: Limits, trial: Trial, more_seconds: float) -> Verdict | None:
+    most = limits.trial_seconds
+    if most is None or trial.own_seconds + more_seconds <= most:
+        return None
+    done = f"{len(trial.costs)} epochs took more than {_seconds(most)} (limits.trial_seconds)"
+    return Verdict("infeasible", f"timed out: set-up and {done}")
+
+
+def _seconds(seconds: float) -> str:
+    return quantity_words(seconds, "s")

@@ -1,0 +1,219 @@
+"""What makes a trial infeasible: limits, time-outs of slots that really hang, memory that really runs out."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+from commands import Run
+
+from objectives.trial import Event
+from search import sweeps
+from search.spec import SweepSpec, read_spec, validate
+from search.trials import Trial
+from storage.database import Database
+from storage.projection import optuna_storage
+from storage.studies import StudyRow, load_study
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def _find_sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+
+
+def sleepers(function: str, space: dict[str, Any], **tables: dict[str, Any]) -> SweepSpec:
+    return validate(
+        {
+            "name": "quick",
+            "objective": {"train": f"sleepers:{function}", "epochs": 3, **tables.pop("objective", {})},
+            "space": space,
+            "search": {"trials": 3, "sampler": "random", **tables.pop("search", {})},
+            "compute": {"slots": 1, "threads": 1, "device": "cpu", **tables.pop("compute", {})},
+            **tables,
+        }
+    )
+
+
+def silent(_trial: Trial, _event: Event) -> None:
+    pass
+
+
+def constraints(database: Database) -> list[Any]:
+    told = optuna.load_study(study_name="quick", storage=optuna_storage(database)).trials
+    assert all(trial.state.name == "COMPLETE" for trial in told)
+    assert all(abs(value) < float("inf") for trial in told for value in trial.values)
+    return [trial.system_attrs["constraints:infeasible"] for trial in told]
+
+
+def assert_bills_balance(study: StudyRow) -> None:
+    for trial in study.trials:
+        for attempt in trial.attempts:
+            assert attempt.ended_at is not None
+            held_seconds = (attempt.ended_at - attempt.started_at).total_seconds()
+            assert sum(attempt.bill.values()) == pytest.approx(held_seconds, rel=0.05, abs=0.3)
+
+
+def test_a_slot_that_hangs_is_replaced_and_its_trial_infeasible(database: Database) -> None:
+    spec = sleepers("hang", {"hangs": [True, False]}, limits={"epoch_seconds": 1.0},
+                    search={"baseline": {"hangs": True}})  # fmt: skip
+    begun = time.perf_counter()
+    study = sweeps.launch(spec, database, silent)
+    assert time.perf_counter() - begun < 60
+    assert study.state == "complete"
+    hung = study.trials[0]
+    assert (hung.state, len(hung.epochs)) == ("infeasible", 1)
+    assert hung.reason == "timed out: no epoch ended within 1 s (limits.epoch_seconds)"
+    assert 1.0 <= hung.attempts[0].bill["lost"] <= 3.0
+    for trial in study.trials:
+        assert trial.state == ("infeasible" if trial.params["hangs"] else "complete")
+    assert constraints(database) == [float(bool(trial.params["hangs"])) for trial in study.trials]
+    assert_bills_balance(study)
+    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_a_halted_slot_is_a_hanging_one(database: Database) -> None:
+    spec = sleepers("sleep", {"pause": 0.2}, limits={"epoch_seconds": 1.0}, search={"trials": 1})
+    halted: list[int] = []
+
+    def halt(trial: Trial, _event: Event) -> None:
+        if len(trial.accuracies) == 1 and not halted:
+            (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+            worker.send_signal(signal.SIGSTOP)
+            halted.append(worker.pid)
+
+    study = sweeps.launch(spec, database, halt)
+    assert halted
+    assert study.trials[0].state == "infeasible"
+    assert "no epoch ended within 1 s" in str(study.trials[0].reason)
+    assert not psutil.pid_exists(halted[0])
+    assert_bills_balance(study)
+
+
+def test_a_halted_coordinator_takes_no_slot_for_a_hanging_one(database: Database) -> None:
+    """As Ctrl-Z does: here the coordinator's thread alone is kept busy for longer than an epoch may take."""
+    spec = sleepers("sleep", {"pause": 0.5}, limits={"epoch_seconds": 3.0}, search={"trials": 1})
+    paused: list[bool] = []
+
+    def pause(trial: Trial, _event: Event) -> None:
+        if len(trial.accuracies) == 1 and not paused:
+            (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+            worker.send_signal(signal.SIGSTOP)
+            time.sleep(6.0)
+            threading.Timer(1.5, worker.send_signal, [signal.SIGCONT]).start()
+            paused.append(True)
+
+    study = sweeps.launch(spec, database, pause)
+    assert paused
+    assert (study.trials[0].state, study.trials[0].reason) == ("complete", None)
+
+
+@pytest.mark.parametrize("engine", ["process", "inline"])
+def test_a_trial_that_takes_too_long_is_infeasible(database: Database, engine: str) -> None:
+    spec = sleepers(
+        "sleep", {"pause": [0.05, 0.5]}, objective={"epochs": 4}, search={"baseline": {"pause": 0.5}},
+        limits={"trial_seconds": 1.2}, compute={"engine": engine, "slots": 1},
+    )  # fmt: skip
+    study = sweeps.launch(spec, database, silent)
+    for trial in study.trials:
+        assert trial.state == ("infeasible" if trial.params["pause"] == 0.5 else "complete")
+    assert study.trials[0].reason in {
+        f"timed out: set-up and {done} epochs took more than 1.2 s (limits.trial_seconds)" for done in (1, 2, 3)
+    }
+
+
+def test_an_epoch_that_took_too_long_is_told_inline_too(database: Database) -> None:
+    spec = sleepers("sleep", {"pause": 0.3}, limits={"epoch_seconds": 0.2}, search={"trials": 1},
+                    compute={"engine": "inline", "slots": 1})  # fmt: skip
+    (trial,) = sweeps.launch(spec, database, silent).trials
+    assert (trial.state, len(trial.epochs)) == ("infeasible", 1)
+    assert "timed out: epoch 1 took 0.3" in str(trial.reason)
+
+
+def test_peak_memory_beyond_its_limit_is_infeasible_with_both_numbers(quick_spec: Path, database: Database) -> None:
+    settings = ["limits.peak_memory_bytes=1e6", "search.trials=2", "compute.engine=inline", "compute.device=cpu"]
+    study = sweeps.launch(read_spec(quick_spec, settings), database, silent)
+    for trial in study.trials:
+        assert (trial.state, len(trial.epochs)) == ("infeasible", 1)
+        assert "B after epoch 1, more than 1 MB (limits.peak_memory_bytes)" in str(trial.reason)
+    assert constraints(database) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("function", ["fail", "fill"])
+def test_a_study_in_which_nothing_can_be_trained_ends_early_and_says_why(database: Database, function: str) -> None:
+    space = {"gives_up": [True, False]} if function == "fail" else {"takes": True}
+    spec = sleepers(function, space, search={"trials": 30, "baseline": False},
+                    compute={"engine": "inline", "slots": 1})  # fmt: skip
+    study = sweeps.launch(spec, database, silent)
+    assert study.state == "stopped"
+    assert len(study.trials) == 5
+    assert study.reason is not None
+    assert study.reason.startswith("nothing could be trained: all 5 trials that ended failed or proved infeasible")
+    assert str(study.trials[-1].reason) in study.reason
+    again = sweeps.resume("quick", database, silent)  # what was at fault may have been mended: it tries anew
+    assert len(again.trials) == 10
+
+
+def test_a_study_given_up_with_failed_trials_is_exit_3(paretune: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "bad.toml"
+    spec.write_text(
+        'name = "bad"\n[objective]\ntrain = "sleepers:fail"\n[space]\ngives_up = false\n[compute]\nengine = "inline"\n'
+    )
+    done = paretune("launch", str(spec))
+    assert done.returncode == 3
+    assert (
+        "nothing could be trained: all 5 trials that ended failed or proved infeasible, the last of them:"
+        in done.stdout
+    )
+    assert "no such file: weights.bin" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_after_an_out_of_memory_the_slot_is_clean_again(database: Database) -> None:
+    """The trial takes 270 MB, then asks for more than there is; the same process trains the next ones."""
+    spec = sleepers(
+        "fill", {"takes": [True, False]}, search={"trials": 8, "baseline": {"takes": False}},
+        objective={"epochs": 1},
+    )  # fmt: skip
+    workers: set[int] = set()
+
+    def watch(_trial: Trial, _event: Event) -> None:
+        workers.update(child.pid for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline()))
+
+    study = sweeps.launch(spec, database, watch)
+    taking = [trial for trial in study.trials if trial.params["takes"]]
+    assert taking
+    assert all(trial.state == "infeasible" and "out of memory on" in str(trial.reason) for trial in taking)
+    held = {trial.number: trial.epochs[-1].train_loss or 0.0 for trial in study.trials if trial.state == "complete"}
+    assert len(workers) == 1
+    assert max(held) > taking[0].number > 0
+    assert max(held.values()) - held[0] < 100  # MB
+
+
+def test_memory_that_the_system_refuses_is_infeasible(quick_spec: Path, database: Database) -> None:
+    """A real limit of the process's address space, under which torch's own allocator fails."""
+    spec = read_spec(quick_spec, ["space.width=[0.25, 64.0]", "search.baseline={width = 64.0}", "search.trials=3",
+                                  "space.batch_size=512", "compute.engine=inline", "compute.device=cpu"])  # fmt: skip
+    sweeps_done: list[StudyRow] = []
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    import objectives.train  # noqa: F401  what it loads is not what must not fit
+
+    here = psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (here + 400_000_000, before[1]))
+    try:
+        sweeps_done.append(sweeps.launch(spec, database, silent))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    for trial in load_study(database, "quick").trials:
+        assert trial.state == ("infeasible" if trial.params["width"] == 64.0 else "complete")
+        assert trial.reason is None or trial.reason.startswith("out of memory on")
