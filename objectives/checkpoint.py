@@ -119,7 +119,8 @@ class Saver:
         if self._folder is None:
             return False
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            if not self._folder.is_dir():
+                self._folder.mkdir(parents=True, exist_ok=True)
             write(self._folder)
         except OSError as error:
             if not self._is_failing:

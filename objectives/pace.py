@@ -8,7 +8,7 @@ SHARE = 0.005
 """Of the time since the save before, the most that a save may take (the law is 1 % for all that is saved: the rest is
 for the weights of each epoch)."""
 
-LEAST_SECONDS = 1.0
+LEAST_SECONDS = 2.0
 """Between saves, however fast they are; the first one, of which nobody knows how long it takes, comes after that."""
 
 
