@@ -22,16 +22,17 @@ def beating(folder: Path | None) -> Iterator[None]:
         yield
         return
     start, has_ended = time.perf_counter(), threading.Event()
-    folder.mkdir(parents=True, exist_ok=True)
     note = folder / PULSE
 
     def beat() -> None:
-        with suppress(OSError), note.open("wb", buffering=0) as file:  # without a note less is billed
-            while True:
-                file.seek(0)
-                file.write(b"%.3f\n" % (time.perf_counter() - start))
-                if has_ended.wait(PULSE_SECONDS):
-                    return
+        with suppress(OSError):  # without a note less is billed
+            folder.mkdir(parents=True, exist_ok=True)
+            with note.open("wb", buffering=0) as file:
+                while True:
+                    file.seek(0)
+                    file.write(b"%.3f\n" % (time.perf_counter() - start))
+                    if has_ended.wait(PULSE_SECONDS):
+                        return
 
     heart = threading.Thread(target=beat, daemon=True)
     heart.start()

@@ -147,6 +147,7 @@ def test_a_stop_is_asked_of_a_running_study_only(database: Database, ledger: Led
     assert request_stop(database, "a")
     with ledger.writing() as page:
         assert page.take_requests() == ["stop"]
+    with ledger.writing() as page:
         assert page.take_requests() == []
         page.set_state("complete")
     assert not request_stop(database, "a")
