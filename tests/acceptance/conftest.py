@@ -11,7 +11,7 @@ from postgresql import new_database
 from storage.database import Database
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The database that commands use: each kind in turn."""
     if request.param == "sqlite":
