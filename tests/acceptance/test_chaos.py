@@ -55,6 +55,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_sweep_under_a_storm_of_kills_ends_as_an_undisturbed_one(url: str, tmp_path: Path) -> None:
     whole = undisturbed(tmp_path)
     (tmp_path / "spec.toml").write_text(SPEC)

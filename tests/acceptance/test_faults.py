@@ -232,17 +232,17 @@ def test_what_a_kill_of_everything_destroys_is_billed_to_the_moment(
         process.kill()
     killed_at = datetime.now(UTC)
     running.communicate()
-    time.sleep(2)
+    time.sleep(4)  # so that a bill up to the next coordinator would be far off
     resumed = start(tmp_path, "resume", "quick")
     wait_for(lambda: len(trials_of(home)[0].attempts) == 2)
     (trial,) = trials_of(home)
     first = trial.attempts[0]
     assert first.ended_at is not None
-    assert abs((first.ended_at - killed_at).total_seconds()) < 0.7
+    assert abs((first.ended_at - killed_at).total_seconds()) < 2
     assert sum(first.bill.values()) == pytest.approx((first.ended_at - first.started_at).total_seconds(), abs=0.01)
     resumed.send_signal(signal.SIGINT)
-    assert resumed.wait(20) == 130
-    resumed.communicate()
+    resumed.communicate(timeout=60)
+    assert resumed.returncode == 130
 
 
 def test_a_stop_that_nobody_answered_does_not_stop_who_resumes(
