@@ -128,8 +128,9 @@ def compare_accuracies(trials: list[dict[str, Any]], accuracies: list[float], nu
         members = slice(first, first + num_seeds)
         ours, theirs = [trial["accuracy"] for trial in trials[members]], accuracies[members]
         pair = {"params": trials[first]["params"], "paretune": ours, "optuna": theirs}
-        words = f"setting {first // num_seeds:2}  paretune {fmean(ours):.3f}  optuna {fmean(theirs):.3f}"
-        if num_seeds > 1:
+        told = "infeasible" if None in ours else f"{fmean(ours):.3f}"
+        words = f"setting {first // num_seeds:2}  paretune {told}  optuna {fmean(theirs):.3f}"
+        if num_seeds > 1 and None not in ours:
             pair["difference"] = low, high = compare(ours, theirs)
             words += f"  difference {low:+.3f} to {high:+.3f}{'' if low <= 0 <= high else '  apart'}"
         found.append(pair)
@@ -165,8 +166,9 @@ def main() -> None:
         f"ratio {theirs / ours:.2f}"
     )
     if chosen.seeds > 1:
-        equal = sum(low <= 0 <= high for low, high in (pair["difference"] for pair in pairs))
-        print(f"the interval of the difference holds 0 for {equal} of {len(pairs)} settings")
+        compared = [pair["difference"] for pair in pairs if "difference" in pair]
+        equal = sum(low <= 0 <= high for low, high in compared)
+        print(f"the interval of the difference holds 0 for {equal} of {len(compared)} settings")
     facts |= {
         "device": chosen.device,
         "settings": chosen.settings,
