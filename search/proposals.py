@@ -75,6 +75,7 @@ class Proposals:
     ) -> None:
         import optuna
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._spec, self._sampler = spec, SAMPLERS[spec.search.sampler]
         self._baseline = spec.baseline or {}
         last = taken_over.num_settings if spec.baseline is not None else None

@@ -115,7 +115,7 @@ class Storm:
     def _go_on(self, ended: subprocess.Popen[str], spec: Path, study: str) -> subprocess.Popen[str]:
         """Resumes the study, or launches it where it was killed before it was made."""
         _, errors = ended.communicate()
-        is_expected = any(words in errors for words in ("there is no", "died (exit code -9)"))
+        is_expected = any(words in errors for words in ("there is no", "died (exit code -9)", "before it was ready"))
         assert ended.returncode in (0, -signal.SIGKILL) or is_expected, errors
         listed = subprocess.run([COMMAND, "list", "--storage", self.url], capture_output=True, text=True, check=False)
         is_there = listed.returncode == 0 and study in listed.stdout

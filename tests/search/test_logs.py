@@ -47,6 +47,6 @@ def test_what_a_trial_prints_is_in_its_log(paretune: Run, tmp_path: Path) -> Non
 
 
 def test_a_trial_that_prints_nothing_has_no_log(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
-    paretune("launch", str(quick_spec), "--trials", "1", check=True)
+    assert paretune("launch", str(quick_spec), "--trials", "1", "--quiet", check=True).stderr == ""
     assert not list(tmp_path.rglob("log.txt"))
     assert json.loads(paretune("show", "quick", "0", "--json", check=True).stdout)["log"] is None
