@@ -392,6 +392,7 @@ class Coordinator:
 
     def _repair(self, study: StudyRow, lease: Lease) -> None:
         """Mends what a coordinator that was killed left behind, and Optuna's tables where somebody changed them."""
+        self._keeper.mend()
         with self._ledger.writing() as page:
             page.set_state("running")
             for row in study.trials:

@@ -39,18 +39,20 @@ class Keeper:
         """Returns the folder of a trial."""
         return trial_folder(self._folder, number)
 
+    def mend(self) -> None:
+        """Tidies up what a coordinator that was killed had no time for, between the end of a trial and its files."""
+        for trial in self._trials:
+            if not trial.has_ended:
+                continue
+            self._clear(trial)
+            setting = self._trials.setting_of(trial)
+            for epoch in range(1, len(trial.costs)) if self._trials.has_ended(setting) else ():
+                if (setting, epoch) not in self._front:
+                    self._remove(trial, epoch)
+
     def tidy(self, trial: Trial) -> None:
         """Tidies up after a trial that has ended."""
-        folder = self.trial_folder(trial.number)
-        if trial.state in RESULTS:
-            for path in chain((folder / name for name in PASSING), folder.glob("*.part")):
-                path.unlink(missing_ok=True)
-        else:
-            for path in folder.glob("*"):
-                if path.name != LOG:
-                    path.unlink(missing_ok=True)
-            with suppress(OSError):  # it holds a log, or there is none
-                folder.rmdir()
+        self._clear(trial)
         setting = self._trials.setting_of(trial)
         if not self._trials.has_ended(setting):
             return
@@ -64,6 +66,19 @@ class Keeper:
                     self._remove(member, epoch)
         self._weigh(setting)
         self._hold_to_cap()
+
+    def _clear(self, trial: Trial) -> None:
+        """Removes what nothing needs of a trial that has ended, whatever becomes of its weights."""
+        folder = self.trial_folder(trial.number)
+        if trial.state in RESULTS:
+            for path in chain((folder / name for name in PASSING), folder.glob("*.part")):
+                path.unlink(missing_ok=True)
+        else:
+            for path in folder.glob("*"):
+                if path.name != LOG:
+                    path.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds a log, or there is none
+                folder.rmdir()
 
     def _weigh(self, setting: int) -> None:
         """Notes the sizes of what is kept of an ended setting."""

@@ -59,6 +59,22 @@ def test_weights_are_kept_for_the_front_and_the_last_epochs(quick_spec: Path, da
     assert kept == {f"trial-{trial:05}/epoch-{epoch:04}.pt" for trial, epoch in wanted}
 
 
+def test_what_a_kill_between_an_end_and_its_tidying_leaves_is_tidied_at_resume(
+    quick_spec: Path, database: Database
+) -> None:
+    study = sweeps.launch(spec_of(quick_spec, "objective.epochs=3"), database, silent)
+    folder = database.artifacts / study.uuid
+    kept = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    for number in range(4):
+        for name in ("epoch-0001.pt", "epoch-0002.pt", "checkpoint.pt", "checkpoint.part"):
+            path = folder / f"trial-{number:05}" / name
+            if not path.exists():
+                path.write_bytes(b"left over")
+    sweeps.resume("quick", database, silent, num_more=1)
+    left = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    assert {path for path in left if path.parts[0] != "trial-00004"} <= kept
+
+
 class Interruption:
     """Raises KeyboardInterrupt after a number of epochs, as Ctrl-C does, and some time after the last event."""
 
