@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.settings import varied_parameters
-from dashboards.summary import Checkpoint, Summary, front_at
-from dashboards.words import accuracy_words, cost_words, value_words
+from dashboards.summary import Checkpoint, Summary, front_at, nouns, stand_ins
+from dashboards.words import accuracy_words, cost_words, threads_words, value_words
 from storage.studies import TrialRow
 
 LEAST_TRIALS = 3
@@ -41,7 +41,7 @@ class Group:
 
     Attributes:
         label: The value, in words.
-        num_trials: How many ended in it, infeasible ones included.
+        num_trials: How many ended in it, infeasible ones included; settings, where each has several trials.
         num_infeasible: How many of them could not be trained.
         points: The checkpoints of the others that none of these beats in accuracy and the cost, the cheapest first.
     """
@@ -92,11 +92,11 @@ def answer_all(summary: Summary) -> list[Answer]:
 
 def answer(summary: Summary, question: str, groups: Sequence[Group], name: str) -> Answer:
     """Returns what a comparison of groups tells."""
-    cost = summary.cost
+    cost, several = summary.cost, nouns(summary.finals)
     usable = [group for group in groups if group.points and group.num_trials >= LEAST_TRIALS]
     usable.sort(key=lambda group: (-group.best.accuracy, group.best.value(cost) or 0.0))
     if len(usable) < 2:  # noqa: PLR2004
-        return Answer(question, _too_little(groups, name), is_supported=False, groups=groups)
+        return Answer(question, _too_little(groups, name, several), is_supported=False, groups=groups)
     leader, best = usable[0], usable[0].best
     lowest = best.interval[0]
     behind = [group for group in usable[1:] if group.best.interval[1] < lowest]
@@ -111,10 +111,10 @@ def answer(summary: Summary, question: str, groups: Sequence[Group], name: str) 
     }
     parts = [
         f"{leader.label} reached {accuracy_words(best.accuracy, best.interval)} for "
-        f"{cost_words(cost, best.value(cost))}, the best of {leader.num_trials} trials."
+        f"{cost_words(cost, best.value(cost))}, the best of {leader.num_trials} {several}."
     ]
     if dearer and cheapest is not None:
-        times = ", ".join(f"{label} {ratio:.2g} times as much" for label, ratio in dearer.items())
+        times = ", ".join(f"{label}: {ratio:.2g} times as much" for label, ratio in dearer.items())
         parts.append(
             f"For an accuracy within that interval (at least {100 * lowest:.1f} %) {cheapest} paid least, "
             f"{cost_words(cost, prices[cheapest])}; {times}."
@@ -141,12 +141,12 @@ def answer(summary: Summary, question: str, groups: Sequence[Group], name: str) 
     return Answer(question, " ".join(parts), is_supported=is_supported, groups=usable)
 
 
-def _too_little(groups: Sequence[Group], name: str) -> str:
+def _too_little(groups: Sequence[Group], name: str, several: str) -> str:
     if not groups:
         return "No evidence yet: no trial has ended."
     counts = ", ".join(f"{group.label} ({group.num_trials})" for group in groups)
     return (
-        f"No evidence yet: at least two values of {name} with {LEAST_TRIALS} trials each are needed; "
+        f"No evidence yet: at least two values of {name} with {LEAST_TRIALS} {several} each are needed; "
         f"there are {counts}."
     )
 
@@ -156,10 +156,8 @@ def _listed(groups: Sequence[Group]) -> str:
 
 
 def _ended(summary: Summary) -> list[TrialRow]:
-    """Returns the trials that count: those that the search proposed, since the baseline was not chosen by value."""
-    return [
-        trial for trial in summary.study.trials if not trial.is_baseline and trial.state in ("complete", "infeasible")
-    ]
+    """Returns what counts: the settings that the search proposed, since the baseline was not chosen by value."""
+    return [trial for trial in stand_ins(summary.study) if not trial.is_baseline]
 
 
 def _group_by_parameter(summary: Summary, name: str) -> list[Group]:
@@ -176,9 +174,7 @@ def _group_by_device(summary: Summary) -> list[Group]:
     for trial in _ended(summary):
         device: Mapping[str, Any] | None = trial.attempts[-1].device if trial.attempts else None
         if device is not None:
-            threads = (
-                f", {device['threads']} thread{'s' if device['threads'] > 1 else ''}" if device["kind"] == "cpu" else ""
-            )
+            threads = f", {threads_words(device['threads'])}" if device["kind"] == "cpu" else ""
             labels[trial.number] = (0.0, f"{device['name']}{threads}")
     return _group(summary, labels)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from dashboards.budget import budget_lines
 from dashboards.totals import CostsSoFar, MeanCosts, Totals
+from dashboards.words import threads_words
 from objectives.costs import COSTS, Measurement
 from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import seeds_interval, wilson_interval
@@ -106,6 +107,11 @@ class Summary:
         return next((self.curves[number][-1] for number in numbers if number in self.curves), None)
 
 
+def nouns(points: Iterable[Checkpoint]) -> str:
+    """Returns what these are checkpoints of, in the plural: trials, or settings that have several trials each."""
+    return "settings" if any(len(point.seeds) > 1 for point in points) else "trials"
+
+
 def first_cost(minimize: Sequence[str]) -> str:
     """Returns the cost that is told of first: the first to minimise, or device seconds where only accuracy counts."""
     return minimize[0] if minimize else "device_seconds"
@@ -170,6 +176,22 @@ def group_by_setting(study: StudyRow) -> list[list[TrialRow]]:
     return list(groups.values())
 
 
+def stand_ins(study: StudyRow) -> list[TrialRow]:
+    """Returns one trial for each setting that has results or proved infeasible: the one that its curve goes by.
+
+    What failed by a fault of code or machine says nothing of a setting.
+    """
+    found = []
+    for trials in group_by_setting(study):
+        kept = [trial for trial in trials if trial.state != "failed"]
+        infeasible = next((trial for trial in kept if trial.state == "infeasible"), None)
+        if infeasible is not None:
+            found.append(infeasible)
+        elif kept and all(trial.state in ("complete", "stopped") for trial in kept):
+            found.append(kept[0])
+    return found
+
+
 def _mean_curves(study: StudyRow, single: Mapping[int, Sequence[Checkpoint]]) -> dict[int, Sequence[Checkpoint]]:
     """Returns the curves of settings; one whose seeds have not all begun, or proved infeasible with one, has none."""
     curves: dict[int, Sequence[Checkpoint]] = {}
@@ -217,7 +239,7 @@ def bill_lines(study: StudyRow) -> dict[str, float]:
 def name_devices(study: StudyRow) -> list[str]:
     """Returns what the study's attempts ran on, in words."""
     found = {
-        f"{device['name']} ({device['identity']}), {device['threads']} CPU threads, torch {device['torch']}"
+        f"{device['name']} ({device['identity']}), {threads_words(device['threads'])}, torch {device['torch']}"
         for trial in study.trials
         for attempt in trial.attempts
         if (device := attempt.device) is not None

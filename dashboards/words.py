@@ -79,3 +79,12 @@ def task_words(objective: Mapping[str, Any]) -> str:
     ('cnn on digits', 'mine:train')
     """
     return str(objective.get("train") or f"{objective.get('model')} on {objective.get('dataset')}")
+
+
+def threads_words(num_threads: int) -> str:
+    """Returns a number of CPU threads.
+
+    >>> threads_words(1), threads_words(4)
+    ('1 CPU thread', '4 CPU threads')
+    """
+    return f"{num_threads} CPU thread{'' if num_threads == 1 else 's'}"

@@ -140,7 +140,7 @@ class Saver:
             state["model"],
             state["optimizer"],
             state["random"],
-            tuple(_record(plain) for plain in state["records"]),
+            tuple(EpochRecord.of(plain) for plain in state["records"]),
             None if within is None else Within(**{**within, "costs": _costs(within["costs"])}),
         )
 
@@ -167,10 +167,6 @@ def _write(path: Path, state: dict[str, Any], *, durable: bool, keeps_previous: 
 def _plain(within: Within) -> dict[str, Any]:
     costs = {name: asdict(cost) for name, cost in within.costs.items()}
     return {"step": within.step, "loss_sum": within.loss_sum, "augmentation": within.augmentation, "costs": costs}
-
-
-def _record(plain: dict[str, Any]) -> EpochRecord:
-    return EpochRecord(**{**plain, "costs": _costs(plain["costs"])})
 
 
 def _costs(plain: Mapping[str, Any]) -> dict[str, Measurement]:

@@ -18,7 +18,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from operator import index
@@ -85,7 +85,7 @@ class Context:
         self._notes += [] if note is None else [note]
         if kept is None:
             return None
-        self._records = [_record(plain) for plain in kept["records"]]
+        self._records = [EpochRecord.of(plain) for plain in kept["records"]]
         return kept["state"]
 
     def epochs(self) -> Iterator[int]:
@@ -299,8 +299,3 @@ def run_function(config: FunctionConfig, device: Device) -> Generator[Event, Non
 
 def _told(value: float | None) -> Measurement:
     return absent("the training function did not tell it") if value is None else counted(float(value))
-
-
-def _record(plain: Mapping[str, Any]) -> EpochRecord:
-    costs = {name: Measurement(**cost) for name, cost in plain["costs"].items()}
-    return EpochRecord(**{**plain, "costs": costs})

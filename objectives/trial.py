@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from objectives.costs import Measurement
 from objectives.parameters import Value
@@ -192,6 +192,12 @@ class EpochRecord:
     num_images: int
     costs: Mapping[str, Measurement]
     bill: Bill
+
+    @staticmethod
+    def of(plain: Mapping[str, Any]) -> EpochRecord:
+        """Returns a record from what `dataclasses.asdict` made of one."""
+        costs = {name: Measurement(**cost) for name, cost in plain["costs"].items()}
+        return EpochRecord(**{**plain, "costs": costs})
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from search.faults import Faults
+from search.reading import merge_settings, validate
 from search.space import Choice, Entry, Fixed, Range, lies_on_steps
-from search.spec import SweepSpec, merge_settings, validate
+from search.spec import SweepSpec
 from storage.studies import StudyRow
 
 Key = tuple[str, ...]
@@ -49,19 +50,20 @@ class Growth:
     change: Mapping[str, Any] | None
 
 
-def grow(study: StudyRow, settings: Sequence[str], num_more: int = 0) -> Growth:
+def grow(study: StudyRow, settings: Sequence[str], flags: Mapping[str, Any] | None = None, num_more: int = 0) -> Growth:
     """Returns what flags `key=value` change of a study.
 
     Args:
         study: One that has begun.
         settings: The flags, as `launch` takes them.
+        flags: More values by dotted path; None takes a key away.
         num_more: Trials that are added to its target at the same time.
 
     Raises:
         Faults: with a line for each change that cannot be, saying why and what would do.
     """
     faults: list[str] = []
-    merged = merge_settings(study.spec, settings, faults)
+    merged = merge_settings(study.spec, settings, flags or {}, faults)
     compute = {key: value for key, value in merged["compute"].items() if value != study.spec["compute"].get(key)}
     merged["compute"] = study.spec["compute"]
     search = {**merged["search"], "trials": study.num_trials + num_more}

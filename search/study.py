@@ -79,7 +79,7 @@ class Study:
                 trials,
                 tell=progress.tell,
                 settings=settings,
-                budget=budget,
+                flags={f"budget.{key}": value for key, value in (budget or {}).items()},
                 show_budget=progress.show_budget,
             )
         return self
@@ -166,7 +166,8 @@ def launch(
     """
     from search import sweeps
     from search.progress import SweepProgress
-    from search.spec import SweepSpec, validate
+    from search.reading import validate
+    from search.spec import SweepSpec
     from storage.database import Database
     from storage.studies import load_study
 

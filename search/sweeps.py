@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType, MappingProxyType
+from types import FrameType
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +21,8 @@ from search.faults import Abandoned, Faults, Unsaved
 from search.functions import check_function
 from search.growing import Growth, grow
 from search.models import check_model
-from search.spec import Objective, SweepSpec, validate
+from search.reading import validate
+from search.spec import Objective, SweepSpec
 from search.taking_over import link_weights, take_over
 from storage import leases
 from storage.database import Database
@@ -104,7 +105,7 @@ def resume(
     compute: dict[str, object] | None = None,
     tell: Tell = lambda _line: None,
     settings: Sequence[str] = (),
-    budget: Mapping[str, object] | None = None,
+    flags: Mapping[str, object] | None = None,
     show_budget: ShowBudget = lambda _lines: None,
 ) -> StudyRow:
     """Continues a study: what was cut off first, then new trials up to its target.
@@ -117,7 +118,7 @@ def resume(
         compute: What of the stored `compute` table to change for this sitting.
         tell: Told how the environment differs from that of the last sitting.
         settings: Flags `key=value` that change the stored spec as far as a study may grow, `compute` for this sitting.
-        budget: What of the stored `budget` table to change from now on.
+        flags: More values by dotted path; None takes a key away.
         show_budget: Told what is spent of the budget.
 
     Raises:
@@ -129,12 +130,12 @@ def resume(
     """
     study = load_study(database, name)
     check_can_run(study)
-    growth = grow(study, settings, num_more)
+    growth = grow(study, settings, flags, num_more)
     if study.state == "complete" and num_more == 0 and growth.change is None:
         return study
     _check_data(replace(study, spec=growth.spec))
     now = {**growth.compute, **(compute or {})}
-    return _run(database, name, now, watch, tell, show_budget, num_more, budget or {}, growth)
+    return _run(database, name, now, watch, tell, show_budget, num_more, growth)
 
 
 def check_can_run(study: StudyRow) -> None:
@@ -150,10 +151,8 @@ def check_can_run(study: StudyRow) -> None:
         )
 
 
-def stored_spec(
-    study: StudyRow, compute: Mapping[str, object], num_more: int = 0, budget: Mapping[str, object] | None = None
-) -> SweepSpec:
-    """Returns the spec of a study, with parts of its `compute` and `budget` changed and trials added to its target.
+def stored_spec(study: StudyRow, compute: Mapping[str, object], num_more: int = 0) -> SweepSpec:
+    """Returns the spec of a study, with parts of its `compute` table changed and trials added to its target.
 
     Raises:
         Faults: where the study was imported.
@@ -161,7 +160,6 @@ def stored_spec(
     check_can_run(study)
     search = {**study.spec["search"], "trials": study.num_trials + num_more}
     changed = {**study.spec, "search": search, "compute": {**study.spec["compute"], **compute}}
-    changed["budget"] = {**study.spec.get("budget", {}), **(budget or {})}
     if "slots" in compute and "threads" not in compute:
         changed["compute"]["threads"] = "auto"
     return validate(changed)
@@ -254,13 +252,12 @@ def _run(
     tell: Tell,
     show_budget: ShowBudget,
     num_more: int = 0,
-    budget: Mapping[str, object] = MappingProxyType({}),
     growth: Growth | None = None,
 ) -> StudyRow:
     study = load_study(database, name)
     if growth is not None:
         study = replace(study, spec=growth.spec)
-    spec = stored_spec(study, compute, num_more, budget)
+    spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
     _check_energy(spec, placements[0].device)
     environment = observe(spec.objective.model_dump())
@@ -272,8 +269,6 @@ def _run(
                 page.change_spec(growth.spec, growth.change)
             if num_more:
                 page.set_target(study.num_trials + num_more)
-            if budget:
-                page.set_spec({**study.spec, "budget": spec.budget.model_dump(mode="json")})
         for line in changes:
             tell(line)
         study = load_study(database, name)

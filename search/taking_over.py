@@ -19,6 +19,7 @@ from search.environment import explain, observe
 from search.faults import Faults
 from search.space import Fixed, contains, is_asked
 from search.spec import SweepSpec
+from storage.artifacts import trial_folder
 from storage.beginnings import Beginning
 from storage.studies import StudyRow, TrialRow, is_imported
 
@@ -91,8 +92,8 @@ def link_weights(takeover: Takeover, source: Path, target: Path) -> None:
     for trial in takeover.trials:
         assert trial.source is not None
         for epoch in trial.epochs:
-            there = weights_path(source / f"trial-{trial.source['trial']:05}", epoch.epoch)
-            here = weights_path(target / f"trial-{trial.number:05}", epoch.epoch)
+            there = weights_path(trial_folder(source, trial.source["trial"]), epoch.epoch)
+            here = weights_path(trial_folder(target, trial.number), epoch.epoch)
             if there.exists():
                 here.parent.mkdir(parents=True, exist_ok=True)
                 try:

@@ -179,10 +179,6 @@ class Page:
         """Sets how long the study's coordinators ran, all sittings together."""
         self._update_study(wall_seconds=seconds)
 
-    def set_spec(self, spec: Mapping[str, Any]) -> None:
-        """Writes what defines the sweep from now on, as plain values."""
-        self._update_study(spec=dict(spec))
-
     def set_target(self, num_trials: int) -> None:
         """Sets how many trials the study is to have."""
         self._update_study(num_trials=num_trials)

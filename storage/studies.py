@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 from uuid import uuid4
-from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, Row, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -113,10 +112,6 @@ class StudyLine:
     created_at: datetime
 
 
-_HELD: WeakValueDictionary[tuple[Any, ...], StudyRow] = WeakValueDictionary()
-"""Studies that somebody still holds. Epochs are only ever added, so while none was they need not be read again."""
-
-
 def create_study(
     database: Database,
     name: str,
@@ -167,21 +162,11 @@ def load_study(database: Database, name: str) -> StudyRow:
     database.check()
     with database.read() as connection:
         row = _find(connection, name)
-        mark = (str(database), *_last_epoch(connection, row.uuid))
-        held = _HELD.get(mark)
-        with collector_rests():
-            epochs = (
-                _read_epochs(connection, row.uuid) if held is None else {own.number: own.epochs for own in held.trials}
-            )
-            trials = _read_trials(connection, row.uuid, epochs)
-        tests = {
-            (trial, epoch): (num_correct, num_images)
-            for trial, epoch, num_correct, num_images in _rows(
-                connection, tables.test_results, row.uuid, "trial", "epoch", "num_correct", "num_images"
-            )
-        }
         state = _state(connection, row)
-    study = StudyRow(
+        with collector_rests():
+            trials = _read_trials(connection, row.uuid, is_run=state == "running")
+        tests = _read_tests(connection, row.uuid)
+    return StudyRow(
         row.uuid,
         row.name,
         state,
@@ -197,8 +182,12 @@ def load_study(database: Database, name: str) -> StudyRow:
         row.reason,
         row.wall_seconds,
     )
-    _HELD[mark] = study
-    return study
+
+
+def load_tests(database: Database, study: str) -> Mapping[tuple[int, int], tuple[int, int]]:
+    """Returns what of a study, by its UUID, was tested: `StudyRow.tests`."""
+    with database.read() as connection:
+        return _read_tests(connection, study)
 
 
 def is_imported(study: StudyRow) -> bool:
@@ -293,13 +282,14 @@ def _state(connection: Connection, row: Row[Any]) -> str:
     return "running" if leases.is_live(held) else "interrupted"
 
 
-def _read_trials(connection: Connection, study: str, epochs: Mapping[int, Sequence[EpochRow]]) -> tuple[TrialRow, ...]:
-    attempts = _read_attempts(connection, study)
+def _read_trials(connection: Connection, study: str, *, is_run: bool) -> tuple[TrialRow, ...]:
+    """Reads trials; where nobody runs the study, one that was running when its coordinator died waits."""
+    epochs, attempts = _read_epochs(connection, study), _read_attempts(connection, study)
     costs: dict[int, dict[str, CostValue]] = defaultdict(dict)
     for trial, name, *cost in _rows(connection, tables.trial_costs, study, "trial", "name", *CostValue._fields):
         costs[trial][name] = CostValue(*cost)
     names = _own_fields(TrialRow, tables.trials)
-    return tuple(
+    trials = [
         TrialRow(
             **dict(zip(names, row, strict=True)),
             costs=costs[number],
@@ -307,7 +297,15 @@ def _read_trials(connection: Connection, study: str, epochs: Mapping[int, Sequen
             attempts=tuple(attempts[number]),
         )
         for number, *row in _rows(connection, tables.trials, study, "number", *names)
-    )
+    ]
+    if is_run:
+        return tuple(trials)
+    return tuple(replace(trial, state="waiting") if trial.state == "running" else trial for trial in trials)
+
+
+def _read_tests(connection: Connection, study: str) -> dict[tuple[int, int], tuple[int, int]]:
+    rows = _rows(connection, tables.test_results, study, "trial", "epoch", "num_correct", "num_images")
+    return {(trial, epoch): (num_correct, num_images) for trial, epoch, num_correct, num_images in rows}
 
 
 def _read_epochs(connection: Connection, study: str) -> dict[int, list[EpochRow]]:
@@ -333,13 +331,6 @@ def _read_attempts(connection: Connection, study: str) -> dict[int, list[Attempt
     for trial, attempt, *row in _rows(connection, tables.attempts, study, "trial", "attempt", *names):
         attempts[trial].append(AttemptRow(**dict(zip(names, row, strict=True)), bill=bills[trial, attempt]))
     return attempts
-
-
-def _last_epoch(connection: Connection, study: str) -> tuple[Any, ...]:
-    """Returns what changes whenever an epoch is added: the study, how many there are, and when the last came."""
-    epochs = tables.epochs.c
-    counted = select(func.count(), func.max(epochs.recorded_at)).where(epochs.study == study)
-    return (study, *connection.execute(counted).one())
 
 
 def _own_fields(record: type[EpochRow | AttemptRow | TrialRow], table: Table) -> list[str]:

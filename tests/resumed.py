@@ -26,7 +26,7 @@ sys.path.append(str(TESTS.parent))
 
 from objectives.trial import Event  # noqa: E402
 from search import sweeps  # noqa: E402
-from search.spec import read_spec  # noqa: E402
+from search.reading import read_spec  # noqa: E402
 from search.trials import Trial  # noqa: E402
 from storage.database import Database  # noqa: E402
 from storage.studies import StudyRow  # noqa: E402

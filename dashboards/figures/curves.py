@@ -20,7 +20,7 @@ from dashboards.figures.parts import (
     thin,
 )
 from dashboards.palette import GREY, LAYOUT, ORANGE, SCALE
-from dashboards.summary import Checkpoint, Summary
+from dashboards.summary import Checkpoint, Summary, nouns
 from dashboards.terminal import Marks, plot
 from dashboards.words import cost_words
 from objectives.costs import COSTS
@@ -112,7 +112,9 @@ def tell_curves(info: CurvesInfo, width: int) -> str:
     front = thin([curve for curve in info.curves if curve.role == "front"], 6)
     groups = [("·", "others", [curve for curve in info.curves if curve.role == "other"])]
     groups += [("◆", "baseline", [curve for curve in info.curves if curve.role == "baseline"])]
-    groups += [(letter, f"trial {curve.trial}", [curve]) for letter, curve in zip("abcdef", front, strict=False)]
+    groups += [
+        (letter, f"trial {curve.points[0].numbers}", [curve]) for letter, curve in zip("abcdef", front, strict=False)
+    ]
     marks = [
         Marks(
             mark,
@@ -142,7 +144,7 @@ def _grey_trace(curves: Sequence[Curve], num_others: int) -> Any:
 
     of = f" of {num_others:,}" if len(curves) < num_others else ""
     return go.Scatter(
-        name=f"{len(curves):,}{of} other trials",
+        name=f"{len(curves):,}{of} other {nouns(point for curve in curves for point in curve.points)}",
         y=[value for curve in curves for value in (*(percent(point.accuracy) for point in curve.points), None)],
         mode="lines",
         line={"color": GREY, "width": 1},
@@ -160,7 +162,7 @@ def _named_trace(curve: Curve, front: Sequence[int]) -> Any:
     is_front = curve.role == "front"
     place = front.index(curve.trial) / max(1, len(front) - 1) if is_front else 0.0
     return go.Scatter(
-        name=f"trial {curve.trial}" + ("" if is_front else " (baseline)"),
+        name=f"trial {curve.points[0].numbers}" + ("" if is_front else " (baseline)"),
         y=[percent(point.accuracy) for point in curve.points],
         mode="lines+markers",
         line={

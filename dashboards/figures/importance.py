@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dashboards.figures.parts import empty_figure
 from dashboards.palette import BLACK, BLUE, GREEN, GREY, LAYOUT
 from dashboards.settings import Bin, bin_values, varied_parameters
-from dashboards.summary import Checkpoint, Summary
+from dashboards.summary import Checkpoint, Summary, nouns
 from dashboards.terminal import Bar, draw_bars
 from dashboards.words import share_words
 from objectives.costs import COSTS
@@ -70,10 +70,11 @@ class Outcome(NamedTuple):
 
 
 class ImportanceInfo(NamedTuple):
-    """What the figure shows, of so many complete trials; no outcome where there are too few."""
+    """What the figure shows, of so many complete trials, or settings of several; no outcome where there are too few."""
 
     study: str
     num_trials: int
+    nouns: str
     outcomes: list[Outcome]
 
 
@@ -90,9 +91,9 @@ def trace_importance(summary: Summary) -> ImportanceInfo:
     groups = {name: bin_values([point.params.get(name) for point in points]) for name in parameters}
     groups = {name: bins for name, bins in groups.items() if len(bins) > 1}
     if len(points) < LEAST_TRIALS or not groups:
-        return ImportanceInfo(summary.study.name, len(points), [])
+        return ImportanceInfo(summary.study.name, len(points), nouns(points), [])
     outcomes = {"accuracy": [point.accuracy for point in points], **{name: _logs(points, name) for name in costs}}
-    return ImportanceInfo(summary.study.name, len(points), _trace_outcomes(outcomes, groups))
+    return ImportanceInfo(summary.study.name, len(points), nouns(points), _trace_outcomes(outcomes, groups))
 
 
 def draw_importance(info: ImportanceInfo) -> go.Figure:
@@ -133,7 +134,7 @@ def tell_importance(info: ImportanceInfo, width: int) -> str:
             )
             for share in outcome.shares
         ]
-        title = f"{info.study}: share of the variance of {_words(outcome.name)}, {info.num_trials} trials"
+        title = f"{info.study}: share of the variance of {_words(outcome.name)}, {info.num_trials} {info.nouns}"
         blocks.append(f"{title}\n{draw_bars(bars, width)}")
     return "\n\n".join(blocks)
 
@@ -258,4 +259,6 @@ def _hover(share: Share, outcome: str) -> str:
 
 
 def _too_few(info: ImportanceInfo) -> str:
-    return f"too little to tell: {LEAST_TRIALS} complete trials that differ are needed, there are {info.num_trials}"
+    return (
+        f"too little to tell: {LEAST_TRIALS} complete {info.nouns} that differ are needed, there are {info.num_trials}"
+    )

@@ -18,7 +18,7 @@ from dashboards.figures.parts import (
     price,
 )
 from dashboards.palette import CYCLE, LAYOUT, SYMBOLS
-from dashboards.summary import Checkpoint, Summary, front_at
+from dashboards.summary import Checkpoint, Summary, front_at, nouns, stand_ins
 from storage.studies import TrialRow
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def trace_optimizers(summary: Summary) -> OptimizersInfo:
     """Returns what the figure shows, at the first cost to minimise."""
     cost = summary.cost
     members: dict[str, list[TrialRow]] = {}
-    for trial in summary.study.trials:
-        if "optimizer" in trial.params and not trial.is_baseline and trial.state not in ("waiting", "running"):
+    for trial in stand_ins(summary.study):
+        if "optimizer" in trial.params and not trial.is_baseline:
             members.setdefault(str(trial.params["optimizer"]), []).append(trial)
     lines = [
         OptimizerLine(
@@ -101,10 +101,10 @@ def draw_optimizers(info: OptimizersInfo) -> go.Figure:
 def _traces(line: OptimizerLine, info: OptimizersInfo, color: str, symbol: str, end: float) -> list[Any]:
     import plotly.graph_objects as go
 
-    best = line.front[-1]
+    best, several = line.front[-1], nouns(line.front)
     lost = f", {line.num_infeasible} infeasible" if line.num_infeasible else ""
     steps = go.Scatter(
-        name=f"{line.optimizer} ({line.num_trials:,} trial{'s' if line.num_trials != 1 else ''}{lost})",
+        name=f"{line.optimizer} ({line.num_trials:,} {several if line.num_trials != 1 else several[:-1]}{lost})",
         x=[*(price(point, info.cost) for point in line.front), end],
         y=[percent(point.accuracy) for point in (*line.front, best)],
         mode="lines+markers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,6 +109,10 @@ def tick_logs(low: float, high: float) -> list[float]:
     return [step for step in steps if low <= step <= high]
 
 
+NARROW = 44
+"""Characters of a line that fit into the narrowest window."""
+
+
 def empty_figure(words: str) -> go.Figure:
     """Returns a figure that says why there is nothing to see."""
     import plotly.graph_objects as go
@@ -115,7 +120,9 @@ def empty_figure(words: str) -> go.Figure:
     figure = go.Figure(layout={**LAYOUT, "height": 160})
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    return figure.add_annotation(text=words, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+    return figure.add_annotation(
+        text="<br>".join(textwrap.wrap(words, NARROW)), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper"
+    )
 
 
 def menu(x: float, buttons: list[dict[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from dashboards.figures.parts import (
 )
 from dashboards.palette import BLUE, GREY, LAYOUT
 from dashboards.settings import NOT_SET, are_words, is_log, varied_parameters
-from dashboards.summary import Checkpoint, Summary
+from dashboards.summary import Checkpoint, Summary, nouns
 from dashboards.words import cost_words, value_words
 from objectives.costs import COSTS
 
@@ -137,7 +137,7 @@ def draw_slices(info: SlicesInfo) -> go.Figure:
 
 def _count_others(info: SlicesInfo) -> str:
     shown, there = len(info.points) - len(info.front), info.num_trials - len(info.front)
-    return f"{shown:,}{f' of {there:,}' if shown < there else ''} other trials"
+    return f"{shown:,}{f' of {there:,}' if shown < there else ''} other {nouns(info.points)}"
 
 
 def _pair(part: Slice, name: str, points: list[Checkpoint], color: str, cost: str) -> list[Any]:

@@ -21,7 +21,7 @@ from dashboards.figures.parts import (
     thin,
 )
 from dashboards.palette import BLACK, BLUE, GREY, LAYOUT, ORANGE, RED
-from dashboards.summary import Checkpoint, Summary, front_at
+from dashboards.summary import Checkpoint, Summary, front_at, nouns
 from dashboards.terminal import Marks, plot
 from dashboards.words import cost_words
 from objectives.costs import COSTS
@@ -118,7 +118,7 @@ def tell_tradeoff(info: TradeoffInfo, width: int) -> str:
         return "no epoch was recorded yet"
     first = info.tradeoffs[0]
     groups = [
-        ("·", "trials", info.finals),
+        ("·", nouns(info.finals), info.finals),
         ("●", "front", first.front),
         ("◆", "baseline", [info.baseline] if info.baseline else []),
         ("★", "knee", [first.knee] if first.knee else []),
@@ -153,11 +153,11 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
             y=[percent(point.accuracy) for point in info.earlier],
             mode="markers",
             marker={"size": 3 if is_crowded else 4, "color": GREY, "opacity": 0.3 if is_crowded else 0.5},
-            text=[f"trial {point.trial}, epoch {point.epoch}" for point in info.earlier],
+            text=[f"trial {point.numbers}, epoch {point.epoch}" for point in info.earlier],
             hovertemplate="%{text}<br>%{y:.1f} %, %{x:.3s}<extra></extra>",
         ),
         go.Scatter(
-            name=f"{len(info.finals):,} trials",
+            name=f"{len(info.finals):,} {nouns(info.finals)}",
             y=[percent(point.accuracy) for point in info.finals],
             error_y=None if is_crowded else _bars(info.finals, GREY),
             mode="markers",

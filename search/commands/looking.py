@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,14 +132,14 @@ def report(
     from dashboards.summary import summarize
     from search.testing import test_accuracy
     from storage.database import Database
-    from storage.studies import load_study
+    from storage.studies import load_study, load_tests
 
     database = Database(storage)
     summary = summarize(load_study(database, name))
     for point in (summary.best, summary.knee, summary.baseline):
         if point is not None:
             test_accuracy(database, summary.study, point)
-    summary = summarize(load_study(database, name))
+    summary = replace(summary, study=replace(summary.study, tests=load_tests(database, summary.study.uuid)))
     try:
         write_report(summary, output)
     except OSError as error:

@@ -15,4 +15,13 @@ Storage = Annotated[str, typer.Option("--storage", envvar="PARETUNE_STORAGE", he
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing while it runs.")]
 Engine = Annotated[str | None, typer.Option("--engine", help="process or inline.", show_default=False)]
+Budget = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        metavar="KEY=VALUE",
+        help="Set a key of the budget, for all sittings together; none takes it away.",
+        show_default=False,
+    ),
+]
 Slots = Annotated[str | None, typer.Option("--slots", help="Trials side by side, or auto.", show_default=False)]

@@ -11,7 +11,7 @@ import typer
 
 from search.commands.completion import complete_name
 from search.commands.console import print_json, standard_output, tell
-from search.commands.options import DEFAULT_URL, AsJson, Engine, Name, Quiet, Slots, Storage
+from search.commands.options import DEFAULT_URL, AsJson, Budget, Engine, Name, Quiet, Slots, Storage
 from search.faults import Abandoned, Faults, Unsaved
 from storage.faults import DiskFull
 
@@ -31,6 +31,7 @@ def launch(
     ] = None,
     study: Annotated[str | None, typer.Option("--study", help="Name of the study.", show_default=False)] = None,
     trials: Annotated[int | None, typer.Option("--trials", help="How many trials.", show_default=False)] = None,
+    budget: Budget = None,
     storage: Storage = DEFAULT_URL,
     engine: Engine = None,
     slots: Slots = None,
@@ -54,13 +55,14 @@ def launch(
     as_json: AsJson = False,
 ) -> None:
     """Run a new sweep: the built-in one, or that of a TOML file, changed by flags."""
-    from search.spec import example as example_spec
-    from search.spec import read_spec
+    from search.reading import example as example_spec
+    from search.reading import read_spec
 
     if example:
         print(example_spec(), end="")
         return
     flags = {"name": study, "search.trials": trials, "compute.engine": engine, "compute.slots": _slots(slots)}
+    flags |= _read_budget(budget or ())
 
     from search import sweeps
     from search.progress import SweepProgress
@@ -91,15 +93,7 @@ def launch(
 def resume(
     name: Name,
     trials: Annotated[int, typer.Option("--trials", help="Trials to add.", show_default=False)] = 0,
-    budget: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--budget",
-            metavar="KEY=VALUE",
-            help="Set a key of the budget, for all sittings together; none takes it away.",
-            show_default=False,
-        ),
-    ] = None,
+    budget: Budget = None,
     storage: Storage = DEFAULT_URL,
     engine: Engine = None,
     slots: Slots = None,
@@ -125,14 +119,14 @@ def resume(
     database = Database(storage)
     study = load_study(database, name)
     sweeps.check_can_run(study)
-    if study.state == "complete" and not trials and not setting:
+    if study.state == "complete" and not (trials or setting or changes):
         tell(f"study {name} is complete ({len(study.trials)} trials); `--trials N` adds more")
         _end(name, storage, as_json=as_json)
         return
     changed = {"engine": engine, "slots": _slots(slots)}
     compute: dict[str, Any] = {key: value for key, value in changed.items() if value is not None}
     ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
-    spec = sweeps.stored_spec(study, compute, budget=changes)
+    spec = sweeps.stored_spec(study, compute)
     with SweepProgress(spec, study.num_trials + trials, ended, quiet=quiet) as progress:
         _sit(
             name,
@@ -145,7 +139,7 @@ def resume(
                 compute,
                 progress.tell,
                 settings=setting or (),
-                budget=changes,
+                flags=changes,
                 show_budget=progress.show_budget,
             ),
             as_json=as_json,
@@ -177,16 +171,21 @@ def _sit(name: str, storage: str, run: Callable[[], object], *, as_json: bool) -
         tell("interrupted before it began; nothing was changed")
         sys.exit(INTERRUPTED)
     except KeyboardInterrupt as interrupt:
-        where = "" if storage == DEFAULT_URL else f" --storage {storage}"
         is_saved = not isinstance(interrupt, Unsaved)
         saved = "everything is saved" if is_saved else "the database is away, checkpoints hold what it lacks"
-        tell(f"interrupted; {saved}. Continue with: paretune resume {name}{where}")
+        tell(f"interrupted; {saved}. Continue with: {_resume_line(name, storage)}")
         sys.exit(INTERRUPTED)
     except DiskFull as fault:
-        where = "" if storage == DEFAULT_URL else f" --storage {storage}"
-        tell(f"{fault}; free some space, then continue with: paretune resume {name}{where}")
+        tell(f"{fault}; free some space, then continue with: {_resume_line(name, storage)}")
         sys.exit(USAGE)
     _end(name, storage, as_json=as_json)
+
+
+def _resume_line(name: str, storage: str) -> str:
+    """Returns the command that continues a study; a password in the URL is not shown."""
+    from storage.database import Database
+
+    return f"paretune resume {name}" + ("" if storage == DEFAULT_URL else f" --storage {Database(storage)}")
 
 
 def _end(name: str, storage: str, *, as_json: bool) -> None:
@@ -207,16 +206,16 @@ def _end(name: str, storage: str, *, as_json: bool) -> None:
 
 
 def _read_budget(flags: Sequence[str]) -> dict[str, Any]:
-    """Returns keys of the budget with their values, None where `none` takes one away; the spec's laws check them."""
-    from search.spec import Budget
+    """Returns keys of the spec's budget with their values, None where `none` takes one away; the spec checks them."""
+    from search.spec import Budget as Table
 
     changes: dict[str, Any] = {}
     for flag in flags:
         key, equals, text = flag.partition("=")
-        if not equals or key not in Budget.model_fields:
-            known = ", ".join(Budget.model_fields)
+        if not equals or key not in Table.model_fields:
+            known = ", ".join(Table.model_fields)
             raise Faults(f"--budget: key=value with one of {known} is needed, but got {flag!r}")
-        changes[key] = None if text == "none" else _number(text)
+        changes[f"budget.{key}"] = None if text == "none" else _number(text)
     return changes
 
 

@@ -35,7 +35,8 @@ from rich.table import Table  # noqa: E402
 
 from objectives.seeds import derive_seed  # noqa: E402
 from search.proposals import INFEASIBLE, Proposals, _distribution  # noqa: E402
-from search.spec import SweepSpec, read_spec  # noqa: E402
+from search.reading import read_spec  # noqa: E402
+from search.spec import SweepSpec  # noqa: E402
 from storage import leases  # noqa: E402
 from storage.database import Database  # noqa: E402
 from storage.ledger import CostValue, Ledger  # noqa: E402

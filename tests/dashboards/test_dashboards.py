@@ -105,7 +105,7 @@ def test_groups_within_the_uncertainty_are_compared_by_price() -> None:
     trials = [trial(n, [(980, 3.0)], optimizer="adam") for n in (1, 2, 3)]
     trials += [trial(n, [(978, 6.9)], optimizer="sgd") for n in (4, 5, 6)]
     sentence = answers_of(*trials)["Which optimizer?"]
-    assert "adam paid least, 3 s; sgd 2.3 times as much" in sentence
+    assert "adam paid least, 3 s; sgd: 2.3 times as much" in sentence
     assert "Behind" not in sentence
 
 

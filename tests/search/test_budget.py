@@ -22,7 +22,8 @@ from search import sweeps
 from search.budget import Account
 from search.faults import Faults
 from search.gain import LEAST, WINDOW, Gain
-from search.spec import Budget, SweepSpec, read_spec, validate
+from search.reading import read_spec, validate
+from search.spec import Budget, SweepSpec
 from search.trials import Trial, Trials
 from storage.database import Database
 from storage.faults import StorageFault
@@ -110,12 +111,12 @@ def test_the_budget_holds_over_all_sittings_and_is_extended(database: Database) 
     assert (again.state, again.reason) == ("stopped", before.reason)
     assert billed(again) == billed(before)
     assert again.wall_seconds >= before.wall_seconds
-    more = sweeps.resume("quick", database, silent, budget={"device_hours": 2.0 / 3600})
+    more = sweeps.resume("quick", database, silent, flags={"budget.device_hours": 2.0 / 3600})
     assert billed(before) < billed(more) <= 2.0 + overshoot(more)
     assert more.spec["budget"]["device_hours"] == 2.0 / 3600
     assert len(more.trials) > len(before.trials)
     with pytest.raises(Faults, match=r"budget.wall: a time such as 90s, 20m, 2h, 1d or a number of seconds, above 0"):
-        sweeps.resume("quick", database, silent, budget={"wall": "never"})
+        sweeps.resume("quick", database, silent, flags={"budget.wall": "never"})
 
 
 def has_epochs(database: Database) -> bool:
@@ -298,7 +299,7 @@ def test_a_study_stops_when_the_front_gains_too_little(database: Database) -> No
     study = sweeps.launch(spec, database, silent)
     assert (study.state, len(study.trials)) == ("stopped", LEAST)
     assert "min_gain_per_device_hour" in str(study.reason)
-    more = sweeps.resume("quick", database, silent, budget={"min_gain_per_device_hour": None})
+    more = sweeps.resume("quick", database, silent, flags={"budget.min_gain_per_device_hour": None})
     assert (more.state, len(more.trials)) == ("complete", 40)
 
 
@@ -310,7 +311,7 @@ def test_epochs_of_stopped_trials_are_not_trained_again(database: Database) -> N
             seen.append((trial.number, event.record.epoch))
 
     sweeps.launch(sleepers(budget={"device_hours": 0.5 / 3600}), database, watch)
-    sweeps.resume("quick", database, watch, budget={"device_hours": 2.0 / 3600})
+    sweeps.resume("quick", database, watch, flags={"budget.device_hours": 2.0 / 3600})
     assert len(seen) == len(set(seen))
 
 

@@ -16,7 +16,7 @@ from synthetic import SPEC, summary_of, trial
 from objectives.trial import EpochEnded, Event
 from search import sweeps
 from search.cleanup import clean, find_removable, needed_weights, survey
-from search.spec import read_spec
+from search.reading import read_spec
 from search.trials import Trial
 from storage import leases
 from storage.artifacts import Artifact

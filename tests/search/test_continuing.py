@@ -29,7 +29,7 @@ from objectives.trial import (
 )
 from search import sweeps
 from search.engines.process import ProcessEngine
-from search.spec import read_spec
+from search.reading import read_spec
 from search.trials import Trial
 from storage.database import Database
 from storage.studies import StudyRow, load_study

@@ -8,7 +8,8 @@ import pytest
 from objectives.trial import EpochEnded, Event
 from search import sweeps
 from search.faults import Faults
-from search.spec import SweepSpec, read_spec
+from search.reading import read_spec
+from search.spec import SweepSpec
 from search.trials import Trial
 from storage.database import Database
 from storage.studies import StudyRow, load_study

@@ -17,7 +17,8 @@ from objectives.trial import Event
 from search import sweeps
 from search.data import describe
 from search.faults import Faults
-from search.spec import SweepSpec, read_spec
+from search.reading import read_spec
+from search.spec import SweepSpec
 from search.trials import Trial
 from storage.database import Database
 from storage.studies import load_study

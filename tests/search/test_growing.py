@@ -12,8 +12,8 @@ from resumed import launch_here, outcome, resume_here, silent
 
 from search import sweeps
 from search.faults import Faults
+from search.reading import read_spec
 from search.samplers import SAMPLERS
-from search.spec import read_spec
 from storage.database import Database
 from storage.projection import optuna_storage
 from storage.studies import load_study

@@ -17,7 +17,8 @@ from commands import Run
 
 from objectives.trial import Event
 from search import sweeps
-from search.spec import SweepSpec, read_spec, validate
+from search.reading import read_spec, validate
+from search.spec import SweepSpec
 from search.trials import Trial
 from storage.database import Database
 from storage.projection import optuna_storage

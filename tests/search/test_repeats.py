@@ -15,7 +15,8 @@ from objectives.trial import EpochEnded, Event
 from search import sweeps
 from search.cleanup import needed_weights
 from search.faults import Faults
-from search.spec import SweepSpec, read_spec
+from search.reading import read_spec
+from search.spec import SweepSpec
 from search.testing import test_accuracy as find_test_accuracy
 from search.trials import Trial
 from storage.database import Database

@@ -10,8 +10,9 @@ import search.proposals
 from objectives.optimizers import OPTIMIZERS
 from objectives.parameters import Value
 from search.proposals import INFEASIBLE, Proposals
+from search.reading import read_spec
 from search.samplers import SAMPLERS
-from search.spec import SweepSpec, read_spec
+from search.spec import SweepSpec
 from storage.database import Database
 from storage.projection import optuna_storage
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from search.faults import Faults
+from search.reading import example, read_spec, validate
 from search.space import Choice, Fixed, Range
-from search.spec import SweepSpec, example, read_spec, validate
+from search.spec import SweepSpec
 
 
 def faults_of(path: Path | None, *settings: str) -> list[str]:

@@ -16,8 +16,8 @@ from dashboards.report import render_report
 from dashboards.summary import bill_lines, summarize
 from search import sweeps
 from search.faults import Faults
+from search.reading import read_spec
 from search.samplers import SAMPLERS
-from search.spec import read_spec
 from storage.database import Database
 from storage.projection import optuna_storage
 from storage.studies import StudyRow, load_study

@@ -8,7 +8,7 @@ import pytest
 from postgresql import new_database
 
 from search.proposals import Proposals
-from search.spec import read_spec
+from search.reading import read_spec
 from storage import leases
 from storage.database import Database
 from storage.leases import LeaseLost

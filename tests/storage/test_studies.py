@@ -10,7 +10,7 @@ from storage import leases, tables
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import CostValue, Ledger, Page
-from storage.studies import create_study, delete_study, keep_test, list_studies, load_study, request_stop
+from storage.studies import create_study, delete_study, keep_test, list_studies, load_study, load_tests, request_stop
 
 COSTS = {"device_seconds": CostValue(1.5, "measured", None), "energy_joules": CostValue(None, "absent", "no meter")}
 
@@ -65,28 +65,17 @@ def test_each_trial_gets_its_own_rows_in_their_order(database: Database, ledger:
     assert [(own.attempt, own.slot, own.bill["training"]) for own in second.attempts] == [(1, 1, 11.0), (2, 2, 12.0)]
 
 
-def test_of_a_study_that_is_held_only_what_may_have_changed_is_read_again(database: Database, ledger: Ledger) -> None:
+def test_a_trial_of_a_study_that_nobody_runs_waits(database: Database, ledger: Ledger) -> None:
     with ledger.writing() as page:
         page.add_trial(0, {}, 0, is_baseline=False)
         page.start_attempt(0, 1, slot=0)
         record(page, 1)
-    held = load_study(database, "a")
+    assert [trial.state for trial in load_study(database, "a").trials] == ["running"]
+    ledger.close()
+    study = load_study(database, "a")
+    assert (study.state, [trial.state for trial in study.trials]) == ("interrupted", ["waiting"])
     keep_test(database, ledger.study, 0, 1, 8, 10)
-    with ledger.writing() as page:
-        page.add_trial(1, {}, 0, is_baseline=False)
-        page.end_trial(0, "complete", None, COSTS)
-    again = load_study(database, "a")
-    assert again.trials[0].epochs[0] is held.trials[0].epochs[0]
-    assert (again.tests, [trial.state for trial in again.trials]) == ({(0, 1): (8, 10)}, ["complete", "waiting"])
-    with ledger.writing() as page:
-        page.start_attempt(1, 1, slot=0)
-        page.record_epoch(1, 1, epoch=1, train_loss=1.0, validation_loss=2.0, num_correct=9, num_images=10, costs=COSTS)
-    assert [len(trial.epochs) for trial in load_study(database, "a").trials] == [1, 1]
-    first = held.trials[0].epochs[0]
-    del held, again
-    fresh = load_study(database, "a").trials[0].epochs[0]
-    assert fresh == first
-    assert fresh is not first
+    assert load_tests(database, ledger.study) == load_study(database, "a").tests == {(0, 1): (8, 10)}
 
 
 def test_the_collector_rests_while_records_are_made(
