@@ -5,47 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
-from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from dashboards.budget import Line
-from objectives.costs import COSTS, Measurement
-from objectives.front import Reference
-from objectives.pulse import forget_pulse, read_pulse
+from objectives.pulse import forget_pulse
 from objectives.seeds import derive_seed
-from objectives.trial import (
-    Bill,
-    Checkpointed,
-    Ended,
-    EpochEnded,
-    Event,
-    Failed,
-    Finished,
-    Infeasible,
-    Noted,
-    Placement,
-    SlotLost,
-    Started,
-    Stopped,
-)
+from objectives.trial import Event, Placement
 from search.budget import Account
 from search.configs import configure
 from search.engines import ENGINES, Engine
 from search.gain import Gain
 from search.keeping import Keeper
-from search.limits import judge_epoch, judge_silence
+from search.limits import judge_silence
 from search.proposals import Proposals, TakenOver
+from search.recording import Recorder
 from search.spec import SweepSpec
 from search.trials import RESULTS, Trial, Trials, Verdict
 from storage.database import Database
-from storage.leases import Lease
-from storage.ledger import CostValue, Ledger, Page
+from storage.ledger import Ledger
 from storage.patience import DatabaseAway
-from storage.studies import AttemptRow, StudyRow
-
-MOST_DEATHS = 3
-"""Slots that may die in a row under a trial before it ends another epoch; after the last one it has failed."""
+from storage.studies import StudyRow
 
 HEARTBEAT_SECONDS = 1.0
 """How often requests are looked for."""
@@ -100,8 +79,7 @@ class Coordinator:
         self._spec, self._watch, self._placements = spec, watch, placements
         self._show_budget = show_budget
         self._is_interrupted = is_interrupted
-        self._target, self._reference = study.num_trials, study.reference
-        self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
+        self._target = study.num_trials
         by_number = {row.number: Trial.of(row) for row in study.trials}
         self._trials = Trials(spec.search.repeats, spec.objective.minimize, by_number)
         self._keeper = Keeper(database.artifacts / study.uuid, self._trials, spec.artifacts.max_bytes)
@@ -109,11 +87,13 @@ class Coordinator:
         self._proposals = Proposals(database, spec, self._trials.num_settings, _taken_over(study, spec.search.repeats))
         self._account = Account(spec.budget, spec.objective.epochs, self._trials, study.wall_seconds)
         self._gain = Gain(spec.budget.min_gain_per_device_hour, self._trials)
+        self._recorder = Recorder(spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain)
         self._refusal: str | None = None
-        self._num_ended_here = 0
         self._looked_at = time.perf_counter()
         self._next_heartbeat = 0.0
-        self._repair(study, ledger.lease)
+        self._keeper.mend()
+        with ledger.writing() as page:
+            self._recorder.repair(page, study, ledger.lease)
 
     def run(self) -> Ending:
         """Runs trials until the study is complete, may begin no more, or is asked to stop; returns how it ended.
@@ -134,8 +114,9 @@ class Coordinator:
             return self._loop(engine)
         finally:
             engine.close()
-            with suppress(DatabaseAway):
-                self._put_back()
+            with suppress(DatabaseAway), self._ledger.writing() as page:
+                page.set_wall(self._account.wall_seconds(time.perf_counter()))
+                self._recorder.put_back(page)
 
     def _loop(self, engine: Engine) -> Ending:
         while not self._stop_requested():
@@ -165,7 +146,7 @@ class Coordinator:
         waiting = next((trial for trial in self._trials if trial.state == "waiting"), None)
         return (
             self._account.find_spent(now)
-            or self._gain.find_lack(self._reference)
+            or self._gain.find_lack(self._recorder.reference)
             or self._find_hopelessness()
             or (None if waiting is None else self._account.refuse(waiting, now))
         )
@@ -173,7 +154,7 @@ class Coordinator:
     def _find_hopelessness(self) -> str | None:
         """Returns that nothing can be trained; a sitting tries anew, since what was at fault may have been mended."""
         least = max(LEAST_FAILURES, len(self._placements))
-        if self._num_ended_here < least or any(trial.state in RESULTS for trial in self._trials):
+        if self._recorder.num_ended < least or any(trial.state in RESULTS for trial in self._trials):
             return None
         ended = [trial for trial in self._trials if trial.has_ended]
         count = f"all {len(ended)} trials that ended failed or proved infeasible"
@@ -252,7 +233,7 @@ class Coordinator:
             return
         with self._ledger.writing() as page:
             for event in events:
-                self._write(page, self._trials[event.trial], event)
+                self._recorder.write(page, self._trials[event.trial], event)
             page.add(*self._proposals.take_steps())
         for event in events:
             trial = self._trials[event.trial]
@@ -261,178 +242,9 @@ class Coordinator:
             self._show_budget(self._account.lines(time.perf_counter()))
             self._watch(trial, event)
 
-    def _write(self, page: Page, trial: Trial, event: Event) -> None:
-        trial.hear(time.perf_counter())
-        match event:
-            case Started():
-                page.set_device(trial.number, trial.num_attempts, asdict(event.device))
-                self._charge(page, trial, event.bill)
-            case Checkpointed():
-                is_known = event.epoch <= len(trial.costs)  # trained once more, as in `_write_epoch`
-                self._charge(page, trial, {"lost": sum(event.bill.values())} if is_known else event.bill)
-                page.hear(trial.number, trial.num_attempts)
-            case Noted():
-                trial.reason = event.text if trial.reason is None else f"{trial.reason}; {event.text}"
-                page.note_trial(trial.number, trial.reason)
-            case EpochEnded():
-                self._write_epoch(page, trial, event)
-            case _:
-                self._charge(page, trial, event.bill)
-                self._conclude(page, trial, event)
-
-    def _charge(self, page: Page, trial: Trial, bill: Bill) -> None:
-        page.charge(trial.number, trial.num_attempts, bill)
-        trial.charge(bill)
-        self._account.charge(bill)
-
-    def _conclude(self, page: Page, trial: Trial, event: Ended) -> None:
-        """Writes what becomes of a trial that its slot has let go of."""
-        verdict, attempt = trial.verdict, trial.num_attempts
-        is_whole = len(trial.costs) >= self._spec.objective.epochs
-        trial.num_deaths += isinstance(event, SlotLost)
-        match event:
-            case _ if verdict is not None and verdict.state != "stopped":
-                self._end(page, trial, *verdict)
-            case Infeasible():
-                self._end(page, trial, "infeasible", event.reason)
-            case Failed():
-                self._end(page, trial, "failed", event.reason)
-            case Finished() | Stopped() if is_whole or isinstance(event, Finished):
-                self._finish(page, trial, "complete", None)
-            case Stopped() | SlotLost() if verdict is not None and trial.costs:
-                self._finish(page, trial, *verdict)
-            case SlotLost() if trial.num_deaths >= MOST_DEATHS:
-                self._end(page, trial, "failed", f"{event.reason}, {trial.num_deaths} times without an epoch")
-            case _:
-                outcome = event.reason if isinstance(event, SlotLost) else "stopped before its first epoch ended"
-                page.end_attempt(trial.number, attempt, outcome)
-                page.return_trial(trial.number)
-                trial.state = "waiting"
-
-    def _finish(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
-        """Ends a trial that has results, unless they lack what the search needs."""
-        missing = [cost for name in self._spec.objective.minimize if (cost := trial.cost(name)).value is None]
-        if missing:
-            self._end(page, trial, "failed", f"a cost to minimise is absent: {missing[0].reason}")
-        else:
-            self._end(page, trial, state, reason)
-            if state == "complete":
-                self._fix_reference(page, trial)
-
-    def _write_epoch(self, page: Page, trial: Trial, event: EpochEnded) -> None:
-        record, attempt = event.record, trial.num_attempts
-        if record.epoch <= len(trial.costs):
-            if not event.replayed:  # trained once more, since the checkpoint was older than the ledger
-                self._charge(page, trial, {"lost": sum(record.bill.values())})
-            return
-        page.record_epoch(
-            trial.number,
-            attempt,
-            epoch=record.epoch,
-            train_loss=record.train_loss,
-            validation_loss=record.validation_loss,
-            num_correct=record.num_correct,
-            num_images=record.num_images,
-            costs={name: _kept(cost) for name, cost in record.costs.items()},
-        )
-        if not event.replayed:  # else its time is in what the attempt before it lost
-            self._charge(page, trial, record.bill)
-        trial.remember(record)
-        self._account.add_epoch(record.costs)
-        trial.verdict = trial.verdict or judge_epoch(self._spec.limits, trial, record)
-        trial.forgiven_seconds = 0.0
-
-    def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
-        page.end_attempt(trial.number, trial.num_attempts, state)
-        costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
-        trial.state, trial.reason = state, reason or trial.reason
-        page.end_trial(trial.number, state, trial.reason, costs)
-        self._num_ended_here += 1
-        setting = self._trials.setting_of(trial)
-        if self._trials.has_ended(setting):
-            self._gain.add(setting)
-            self._tell(setting)
-
-    def _fix_reference(self, page: Page, trial: Trial) -> None:
-        """Fixes the hypervolume's scales by the first trial that completes, once for the whole study."""
-        if self._reference is not None:
-            return
-        worst = [Reference.WORST_OVER_FIRST * value for value in trial.values(self._trials.minimize)]
-        self._reference = {"chance": self._chance, "worst": worst}
-        page.set_reference(self._reference)
-
-    def _tell(self, setting: int) -> None:
-        """Tells Optuna how a setting did, once all its trials have ended: the means over its seeds.
-
-        A setting that could not be trained, with one of its seeds even, is told as accuracy 0 at the highest cost of
-        any trial, with a violated constraint; these numbers are for the sampler alone and are recorded nowhere else.
-        One that was stopped is told by its accuracy and costs so far.
-        """
-        if not self._trials.has_ended(setting):
-            return
-        states = {trial.state for trial in self._trials.members(setting)}
-        if "infeasible" in states:
-            costs = [self._trials.highest(name) or 1.0 for name in self._trials.minimize]
-            self._proposals.tell(setting, 0.0, costs, feasible=False)
-        elif states & set(RESULTS):
-            accuracy, *costs = self._trials.means(setting, self._trials.depth(setting) if "stopped" in states else None)
-            self._proposals.tell(setting, accuracy, costs, feasible=True)
-        else:
-            self._proposals.give_up(setting)
-
-    def _put_back(self) -> None:
-        """Ends the attempts under way, bills what they lost, and lets their trials wait to be continued."""
-        with self._ledger.writing() as page:
-            page.set_wall(self._account.wall_seconds(time.perf_counter()))
-            for trial in self._trials.running:
-                self._charge(page, trial, {"lost": time.perf_counter() - trial.heard_at})
-                page.end_attempt(trial.number, trial.num_attempts, "interrupted")
-                page.return_trial(trial.number)
-                trial.state = "waiting"
-
-    def _repair(self, study: StudyRow, lease: Lease) -> None:
-        """Mends what a coordinator that was killed left behind, and Optuna's tables where somebody changed them."""
-        self._keeper.mend()
-        with self._ledger.writing() as page:
-            page.set_state("running")
-            for row in study.trials:
-                trial = self._trials[row.number]
-                for attempt in row.attempts:
-                    if attempt.ended_at is None:
-                        lost_seconds, ended_at = self._find_end(row.number, attempt, lease)
-                        page.charge(row.number, attempt.attempt, {"lost": lost_seconds})
-                        trial.charge({"lost": lost_seconds})
-                        self._account.charge({"lost": lost_seconds})
-                        page.end_attempt(row.number, attempt.attempt, "killed with its coordinator", ended_at)
-                if row.state == "running":
-                    page.return_trial(row.number)
-                    trial.state = "waiting"
-            for setting in range(self._trials.num_settings):
-                if setting >= len(self._proposals):
-                    self._proposals.adopt(setting, self._trials.members(setting)[0].params)
-                self._tell(setting)
-            page.add(*self._proposals.take_steps())
-
-    def _find_end(self, number: int, attempt: AttemptRow, lease: Lease) -> tuple[float, datetime]:
-        """Returns what an attempt that was killed with its coordinator lost, in seconds, and when it ended.
-
-        Its slot noted for how long it went on; where there is no note, it is taken to have ended when its coordinator
-        was last heard of.
-        """
-        held_seconds = read_pulse(self._keeper.trial_folder(number))
-        if held_seconds is not None:
-            lost_seconds = max(0.0, held_seconds - sum(attempt.bill.values()))
-            return lost_seconds, attempt.started_at + timedelta(seconds=held_seconds)
-        last = max(lease.last_renewed_at or attempt.heard_at, attempt.heard_at)
-        return (last - attempt.heard_at).total_seconds(), last
-
 
 def _taken_over(study: StudyRow, repeats: int) -> TakenOver:
     """Returns which settings the study began with."""
     taken = [trial for trial in study.trials if trial.source is not None]
     baselines = [trial.number // repeats for trial in taken if trial.is_baseline]
     return TakenOver(len(taken) // repeats, min(baselines, default=None))
-
-
-def _kept(cost: Measurement) -> CostValue:
-    return CostValue(cost.value, cost.method, cost.reason)

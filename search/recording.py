@@ -1,0 +1,243 @@
+"""What the coordinator writes of its trials, event by event: into the ledger, into memory, and to the sampler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from objectives.costs import COSTS, Measurement
+from objectives.front import Reference
+from objectives.pulse import read_pulse
+from objectives.trial import (
+    Bill,
+    Checkpointed,
+    Ended,
+    EpochEnded,
+    Event,
+    Failed,
+    Finished,
+    Infeasible,
+    Noted,
+    SlotLost,
+    Started,
+    Stopped,
+)
+from search.budget import Account
+from search.gain import Gain
+from search.keeping import Keeper
+from search.limits import judge_epoch
+from search.proposals import Proposals
+from search.spec import SweepSpec
+from search.trials import RESULTS, Trial, Trials
+from storage.leases import Lease
+from storage.ledger import CostValue, Page
+from storage.studies import AttemptRow, StudyRow
+
+MOST_DEATHS = 3
+"""Slots that may die in a row under a trial before it ends another epoch; after the last one it has failed."""
+
+
+class Recorder:
+    """Puts what slots tell on pages of the ledger, and keeps the trials in memory in step with them.
+
+    A page is written whole by whoever opened it, again where the database was away; what is decided here is decided
+    once.
+
+    Args:
+        spec: The study's.
+        study: As it was read under the lease.
+        trials: Its trials.
+        proposals: Told of each setting that ended.
+        keeper: Of the trials' folders.
+        account: The study's books.
+        gain: Told of each setting that ended.
+
+    Attributes:
+        reference: Scales of the hypervolume; None until a trial completed.
+        num_ended: Trials that ended in this sitting.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        study: StudyRow,
+        trials: Trials,
+        proposals: Proposals,
+        keeper: Keeper,
+        account: Account,
+        gain: Gain,
+    ) -> None:
+        self._spec, self._trials, self._proposals = spec, trials, proposals
+        self._keeper, self._account, self._gain = keeper, account, gain
+        self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
+        self.reference: Mapping[str, Any] | None = study.reference
+        self.num_ended = 0
+
+    def write(self, page: Page, trial: Trial, event: Event) -> None:
+        """Puts on a page what a slot told of a trial."""
+        trial.hear(time.perf_counter())
+        match event:
+            case Started():
+                page.set_device(trial.number, trial.num_attempts, asdict(event.device))
+                self._charge(page, trial, event.bill)
+            case Checkpointed():
+                is_known = event.epoch <= len(trial.costs)  # trained once more, as in `_write_epoch`
+                self._charge(page, trial, {"lost": sum(event.bill.values())} if is_known else event.bill)
+                page.hear(trial.number, trial.num_attempts)
+            case Noted():
+                trial.reason = event.text if trial.reason is None else f"{trial.reason}; {event.text}"
+                page.note_trial(trial.number, trial.reason)
+            case EpochEnded():
+                self._write_epoch(page, trial, event)
+            case _:
+                self._charge(page, trial, event.bill)
+                self._conclude(page, trial, event)
+
+    def _conclude(self, page: Page, trial: Trial, event: Ended) -> None:
+        """Writes what becomes of a trial that its slot has let go of."""
+        verdict, attempt = trial.verdict, trial.num_attempts
+        is_whole = len(trial.costs) >= self._spec.objective.epochs
+        trial.num_deaths += isinstance(event, SlotLost)
+        match event:
+            case _ if verdict is not None and verdict.state != "stopped":
+                self._end(page, trial, *verdict)
+            case Infeasible():
+                self._end(page, trial, "infeasible", event.reason)
+            case Failed():
+                self._end(page, trial, "failed", event.reason)
+            case Finished() | Stopped() if is_whole or isinstance(event, Finished):
+                self._finish(page, trial, "complete", None)
+            case Stopped() | SlotLost() if verdict is not None and trial.costs:
+                self._finish(page, trial, *verdict)
+            case SlotLost() if trial.num_deaths >= MOST_DEATHS:
+                self._end(page, trial, "failed", f"{event.reason}, {trial.num_deaths} times without an epoch")
+            case _:
+                outcome = event.reason if isinstance(event, SlotLost) else "stopped before its first epoch ended"
+                page.end_attempt(trial.number, attempt, outcome)
+                page.return_trial(trial.number)
+                trial.state = "waiting"
+
+    def _finish(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
+        """Ends a trial that has results, unless they lack what the search needs."""
+        missing = [cost for name in self._spec.objective.minimize if (cost := trial.cost(name)).value is None]
+        if missing:
+            self._end(page, trial, "failed", f"a cost to minimise is absent: {missing[0].reason}")
+        else:
+            self._end(page, trial, state, reason)
+            if state == "complete":
+                self._fix_reference(page, trial)
+
+    def _write_epoch(self, page: Page, trial: Trial, event: EpochEnded) -> None:
+        record, attempt = event.record, trial.num_attempts
+        if record.epoch <= len(trial.costs):
+            if not event.replayed:  # trained once more, since the checkpoint was older than the ledger
+                self._charge(page, trial, {"lost": sum(record.bill.values())})
+            return
+        page.record_epoch(
+            trial.number,
+            attempt,
+            epoch=record.epoch,
+            train_loss=record.train_loss,
+            validation_loss=record.validation_loss,
+            num_correct=record.num_correct,
+            num_images=record.num_images,
+            costs={name: _kept(cost) for name, cost in record.costs.items()},
+        )
+        if not event.replayed:  # else its time is in what the attempt before it lost
+            self._charge(page, trial, record.bill)
+        trial.remember(record)
+        self._account.add_epoch(record.costs)
+        trial.verdict = trial.verdict or judge_epoch(self._spec.limits, trial, record)
+        trial.forgiven_seconds = 0.0
+
+    def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
+        page.end_attempt(trial.number, trial.num_attempts, state)
+        costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
+        trial.state, trial.reason = state, reason or trial.reason
+        page.end_trial(trial.number, state, trial.reason, costs)
+        self.num_ended += 1
+        setting = self._trials.setting_of(trial)
+        if self._trials.has_ended(setting):
+            self._gain.add(setting)
+            self._tell(setting)
+
+    def _charge(self, page: Page, trial: Trial, bill: Bill) -> None:
+        page.charge(trial.number, trial.num_attempts, bill)
+        trial.charge(bill)
+        self._account.charge(bill)
+
+    def _fix_reference(self, page: Page, trial: Trial) -> None:
+        """Fixes the hypervolume's scales by the first trial that completes, once for the whole study."""
+        if self.reference is not None:
+            return
+        worst = [Reference.WORST_OVER_FIRST * value for value in trial.values(self._trials.minimize)]
+        self.reference = {"chance": self._chance, "worst": worst}
+        page.set_reference(self.reference)
+
+    def _tell(self, setting: int) -> None:
+        """Tells Optuna how a setting did, once all its trials have ended: the means over its seeds.
+
+        A setting that could not be trained, with one of its seeds even, is told as accuracy 0 at the highest cost of
+        any trial, with a violated constraint; these numbers are for the sampler alone and are recorded nowhere else.
+        One that was stopped is told by its accuracy and costs so far.
+        """
+        if not self._trials.has_ended(setting):
+            return
+        states = {trial.state for trial in self._trials.members(setting)}
+        if "infeasible" in states:
+            costs = [self._trials.highest(name) or 1.0 for name in self._trials.minimize]
+            self._proposals.tell(setting, 0.0, costs, feasible=False)
+        elif states & set(RESULTS):
+            accuracy, *costs = self._trials.means(setting, self._trials.depth(setting) if "stopped" in states else None)
+            self._proposals.tell(setting, accuracy, costs, feasible=True)
+        else:
+            self._proposals.give_up(setting)
+
+    def put_back(self, page: Page) -> None:
+        """Ends the attempts under way, bills what they lost, and lets their trials wait to be continued."""
+        for trial in self._trials.running:
+            self._charge(page, trial, {"lost": time.perf_counter() - trial.heard_at})
+            page.end_attempt(trial.number, trial.num_attempts, "interrupted")
+            page.return_trial(trial.number)
+            trial.state = "waiting"
+
+    def repair(self, page: Page, study: StudyRow, lease: Lease) -> None:
+        """Mends what a coordinator that was killed left behind, and Optuna's tables where somebody changed them."""
+        page.set_state("running")
+        for row in study.trials:
+            trial = self._trials[row.number]
+            for attempt in row.attempts:
+                if attempt.ended_at is None:
+                    lost_seconds, ended_at = self._find_end(row.number, attempt, lease)
+                    page.charge(row.number, attempt.attempt, {"lost": lost_seconds})
+                    trial.charge({"lost": lost_seconds})
+                    self._account.charge({"lost": lost_seconds})
+                    page.end_attempt(row.number, attempt.attempt, "killed with its coordinator", ended_at)
+            if row.state == "running":
+                page.return_trial(row.number)
+                trial.state = "waiting"
+        for setting in range(self._trials.num_settings):
+            if setting >= len(self._proposals):
+                self._proposals.adopt(setting, self._trials.members(setting)[0].params)
+            self._tell(setting)
+        page.add(*self._proposals.take_steps())
+
+    def _find_end(self, number: int, attempt: AttemptRow, lease: Lease) -> tuple[float, datetime]:
+        """Returns what an attempt that was killed with its coordinator lost, in seconds, and when it ended.
+
+        Its slot noted for how long it went on; where there is no note, it is taken to have ended when its coordinator
+        was last heard of.
+        """
+        held_seconds = read_pulse(self._keeper.trial_folder(number))
+        if held_seconds is not None:
+            lost_seconds = max(0.0, held_seconds - sum(attempt.bill.values()))
+            return lost_seconds, attempt.started_at + timedelta(seconds=held_seconds)
+        last = max(lease.last_renewed_at or attempt.heard_at, attempt.heard_at)
+        return (last - attempt.heard_at).total_seconds(), last
+
+
+def _kept(cost: Measurement) -> CostValue:
+    return CostValue(cost.value, cost.method, cost.reason)
