@@ -24,6 +24,7 @@ from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from objectives.heap import keep_freed, trim
 from objectives.imports import error_words, find_callable
 from objectives.pulse import beating
 from objectives.trial import (
@@ -77,6 +78,7 @@ def _run_one(
 ) -> Iterator[Event]:
     heard_at = time.perf_counter()
     last: Event | None = None
+    trim()
     try:
         with beating(config.folder), closing(_run(config, device)) as trial:
             for last in trial:
@@ -139,6 +141,7 @@ def serve(connection: Connection, placement: Placement) -> None:
     the worker ends at once, also in mid-training.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
+    keep_freed()
     os.environ["OMP_NUM_THREADS"] = str(placement.threads)
     if placement.device != "cpu":
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from objectives.optimizers import OPTIMIZERS, build_optimizer
+from objectives.parameters import FLAG
 
 
 def descend(name: str, num_steps: int, **options: float) -> tuple[float, torch.optim.Optimizer]:
@@ -19,7 +20,7 @@ def descend(name: str, num_steps: int, **options: float) -> tuple[float, torch.o
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_goes_downhill_and_takes_all_its_options(name: str) -> None:
     assert abs(descend(name, 50)[0]) < 3.0
-    options = dict.fromkeys(OPTIMIZERS[name].options, 0.5)
+    options = {key: True if law == FLAG else 0.5 for key, law in OPTIMIZERS[name].options.items()}
     assert abs(descend(name, 1, **options)[0]) < 3.0
 
 
@@ -38,3 +39,25 @@ def test_betas_are_passed_on() -> None:
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(KeyError, match="no option momentum"):
         descend("adam", 1, momentum=0.9)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_fused_step_is_torchs_own_step(name: str) -> None:
+    is_fused = bool(OPTIMIZERS[name].fused_on)
+    value, optimizer = descend(name, 5)
+    assert bool(optimizer.defaults.get("fused")) is is_fused
+    weight = torch.nn.Parameter(torch.tensor([3.0]))
+    options = {
+        key: value for key, value in optimizer.defaults.items() if key not in ("fused", "decoupled_weight_decay")
+    }
+    plain = type(optimizer)([weight], **options)
+    for _ in range(5):
+        plain.zero_grad()
+        torch.autograd.backward((weight**2).sum())
+        plain.step()
+    assert value == pytest.approx(weight.item(), rel=1e-4)
+
+
+def test_complex_weights_are_stepped_one_by_one() -> None:
+    weight = torch.nn.Parameter(torch.tensor([1 + 1j]))
+    assert not build_optimizer("adam", [weight], 0.05, {}).defaults["fused"]
