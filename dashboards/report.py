@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dashboards.answers import answer_all
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
+from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.summary import Checkpoint, Summary, bill_lines, name_devices
@@ -63,6 +64,7 @@ def render_report(summary: Summary) -> str:
         provenance=_provenance(summary),
         devices=name_devices(summary.study),
         changes=environment_lines(summary.study),
+        disturbed=contention_words(find_contention(summary.study)),
         spec_changes=change_lines(summary.study),
         sources=source_lines(summary.study),
         plotlyjs=get_plotlyjs(),

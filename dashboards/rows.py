@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dashboards.summary import Summary
-from objectives.costs import COSTS
+from objectives.costs import COSTS, ONCE
+from storage.ledger import CostValue
+from storage.studies import TrialRow
 
 Row = dict[str, Any]
 
@@ -47,7 +49,11 @@ def epoch_rows(summary: Summary) -> list[Row]:
             "validation_loss": epoch.validation_loss,
             "accuracy": epoch.num_correct / epoch.num_images,
             "num_images": epoch.num_images,
-            **{f"costs.{name}": epoch.costs[name].value if name in epoch.costs else None for name in COSTS},
+            **{
+                f"costs.{name}": epoch.costs[name].value if name in epoch.costs else None
+                for name in COSTS
+                if name not in ONCE
+            },
         }
         for trial in summary.study.trials
         for epoch in trial.epochs
@@ -55,21 +61,22 @@ def epoch_rows(summary: Summary) -> list[Row]:
 
 
 def cost_rows(summary: Summary) -> list[Row]:
-    """Returns a row for each cost of each epoch, with how it was got, and the reason where it is absent."""
+    """Returns a row for each cost of each epoch, and of the model itself, where `epoch` is None.
+
+    It says how each was got, by how much it may be wrong where that is known, and the reason where it is absent.
+    """
     return [
-        {
-            "trial": trial.number,
-            "epoch": epoch.epoch,
-            "cost": name,
-            "unit": COSTS[name].unit,
-            "value": cost.value,
-            "method": cost.method,
-            "reason": cost.reason,
-        }
+        {"trial": trial.number, "epoch": epoch, "cost": name, "unit": COSTS[name].unit, **cost._asdict()}
         for trial in summary.study.trials
-        for epoch in trial.epochs
-        for name, cost in epoch.costs.items()
+        for epoch, costs in _costs_by_epoch(trial)
+        for name, cost in costs.items()
     ]
+
+
+def _costs_by_epoch(trial: TrialRow) -> Iterator[tuple[int | None, Mapping[str, CostValue]]]:
+    if own := {name: trial.costs[name] for name in ONCE if name in trial.costs}:
+        yield None, own
+    yield from ((epoch.epoch, epoch.costs) for epoch in trial.epochs)
 
 
 TABLES: dict[str, Callable[[Summary], list[Row]]] = {"trials": trial_rows, "epochs": epoch_rows, "costs": cost_rows}

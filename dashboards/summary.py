@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dashboards.budget import budget_lines
+from dashboards.contention import find_contention
 from dashboards.totals import CostsSoFar, MeanCosts, Totals
 from dashboards.words import threads_words
 from objectives.costs import COSTS, Measurement
@@ -147,7 +148,7 @@ def summarize(study: StudyRow) -> Summary:
 
 def trace_curve(trial: TrialRow) -> list[Checkpoint]:
     """Returns a trial's checkpoints, at their cumulative costs."""
-    totals, last = Totals(trial.epochs), len(trial.epochs) - 1
+    totals, last = Totals(trial.epochs, trial.costs), len(trial.epochs) - 1
     return [
         Checkpoint(
             trial.number,
@@ -274,6 +275,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "budget": {
             line.name: {"spent": line.spent, "limit": line.limit, "unit": line.unit} for line in budget_lines(study)
         },
+        "contention": find_contention(study).as_json(),
         "spec": study.spec,
         "environments": [dict(environment) for environment in study.environments],
         "changes": [dict(change) for change in study.changes],

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
-from objectives.costs import COSTS, Measurement, accumulate, running_totals
+from objectives.costs import COSTS, ONCE, Measurement, accumulate, running_totals
 from objectives.costs import absent as absent_because
+from storage.ledger import CostValue
 from storage.studies import EpochRow
 
 NOT_RECORDED = "it was not recorded"
@@ -19,26 +20,35 @@ NOT_RECORDED = "it was not recorded"
 class Totals(dict[str, list[float | None]]):
     """A trial's cumulative costs: of each in `COSTS` its value after each epoch, in its unit.
 
-    It is None from the first epoch on that lacks the cost. Costs come into the dict when they are asked for.
+    It is None from the first epoch on that lacks the cost. What the model itself costs is the same after each. Costs
+    come into the dict when they are asked for.
 
     Args:
         epochs: The trial's, from the first.
+        profile: What its model itself costs, and more.
     """
 
-    def __init__(self, epochs: Sequence[EpochRow]) -> None:
+    def __init__(self, epochs: Sequence[EpochRow], profile: Mapping[str, CostValue]) -> None:
         super().__init__()
-        self._epochs = epochs
+        self._epochs, self._profile = epochs, profile
 
     def __missing__(self, name: str) -> list[float | None]:
+        if name in ONCE:
+            self[name] = [self._once(name).value] * len(self._epochs)
+            return self[name]
         own = [None if (cost := row.costs.get(name)) is None else cost.value for row in self._epochs]
         self[name] = running_totals(name, own)
         return self[name]
 
     def measurement(self, name: str, index: int) -> Measurement:
         """Returns a cost after one epoch, and how it was got; `index` counts the epochs from 0."""
+        if name in ONCE:
+            return self._once(name)
         rows = [row.costs.get(name) for row in self._epochs[: index + 1]]
-        own = [absent_because(NOT_RECORDED) if row is None else Measurement(*row) for row in rows]  # type: ignore[arg-type]
-        return accumulate(name, own)
+        return accumulate(name, [_measurement(row) for row in rows])
+
+    def _once(self, name: str) -> Measurement:
+        return _measurement(self._profile.get(name))
 
 
 class CostsSoFar(Mapping[str, Measurement]):
@@ -100,3 +110,7 @@ class MeanCosts(Mapping[str, Measurement]):
 
     def __len__(self) -> int:
         return len(COSTS)
+
+
+def _measurement(cost: CostValue | None) -> Measurement:
+    return absent_because(NOT_RECORDED) if cost is None else Measurement(*cost)  # type: ignore[arg-type]

@@ -12,9 +12,9 @@ _STEPS = {
     "FLOP": ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")),
     "J": ((3.6e6, "kWh"), (1e3, "kJ")),
-    "s": ((3600.0, "h"), (120.0, "min")),
+    "s": ((3600.0, "h"), (120.0, "min"), (0.01, "s"), (1e-3, "ms"), (1e-7, "µs")),
 }
-_SECONDS_OF = {"h": 3600.0, "min": 60.0}
+_SECONDS_OF = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6}
 
 
 def cost_words(name: str, value: float | None) -> str:
@@ -22,6 +22,8 @@ def cost_words(name: str, value: float | None) -> str:
 
     >>> cost_words("device_seconds", 3.14159), cost_words("train_flops", 6.8e10), cost_words("device_seconds", 300)
     ('3.14 s', '68 GFLOP', '5 min')
+    >>> cost_words("inference_latency_seconds", 0.000235)
+    '235 µs'
     """
     return "absent" if value is None else quantity_words(value, COSTS[name].unit)
 

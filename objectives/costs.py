@@ -18,14 +18,17 @@ class Cost:
     Attributes:
         unit: SI unit, or the thing counted.
         title: Its words on an axis, without the unit.
-        accumulate: Whether the cost of several epochs is their sum or the largest of them.
+        accumulate: Whether the cost of several epochs is their sum or the largest of them, or whether it is the model's
+            own, found once for each trial before its first epoch.
         text: What it includes.
+        is_price: Whether somebody may want less of it as such; else it tells how far the others can be trusted.
     """
 
     unit: str
     title: str
-    accumulate: Literal["sum", "max"]
+    accumulate: Literal["sum", "max", "once"]
     text: str
+    is_price: bool = True
 
 
 COSTS: dict[str, Cost] = {
@@ -37,6 +40,13 @@ COSTS: dict[str, Cost] = {
     ),
     "wall_seconds": Cost("s", "wall time", "sum", "training and evaluation, by the clock"),
     "cpu_seconds": Cost("s", "CPU time", "sum", "CPU time of the slot's process, all threads, while training"),
+    "contention_seconds": Cost(
+        "s",
+        "waiting for cores",
+        "sum",
+        "part of the training in which other work had the slot's cores",
+        is_price=False,
+    ),
     "energy_joules": Cost("J", "energy", "sum", "energy of the slot's device while training"),
     "train_flops": Cost("FLOP", "training FLOPs", "sum", "forward and backward, 2 FLOP per multiply-add"),
     "peak_memory_bytes": Cost(
@@ -46,7 +56,28 @@ COSTS: dict[str, Cost] = {
         "CUDA: most memory allocated by torch; CPU: most resident memory of the slot",
     ),
     "samples": Cost("images", "images trained on", "sum", "training images seen, repeats included"),
+    "parameters": Cost("weights", "parameters", "once", "the model's weights, those that are not trained too"),
+    "model_bytes": Cost("B", "model size", "once", "the weights as a file"),
+    "inference_flops": Cost("FLOP", "inference FLOPs", "once", "forward pass of one image, 2 FLOP per multiply-add"),
+    "inference_latency_seconds": Cost(
+        "s", "inference latency", "once", "forward pass of a single image on the slot's device: the median"
+    ),
+    "inference_latency_p95_seconds": Cost(
+        "s", "inference latency, 95th percentile", "once", "the same: 19 of 20 passes take no longer"
+    ),
+    "inference_seconds_per_image": Cost(
+        "s",
+        "inference time per image",
+        "once",
+        "forward pass of a large batch on the slot's device: the median, per image",
+    ),
 }
+
+PRICES = tuple(name for name, cost in COSTS.items() if cost.is_price)
+"""Costs that a sweep can minimise."""
+
+ONCE = tuple(name for name, cost in COSTS.items() if cost.accumulate == "once")
+"""Costs of the model itself: the same after each epoch."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +88,14 @@ class Measurement:
         value: In the cost's unit; None where nothing was measured. Zero is a measurement.
         method: `measured` by a clock or counter, `counted` by arithmetic, or `absent`.
         reason: Why it is absent; None otherwise.
+        error: By how much the true value may differ, in the cost's unit, with 95 % confidence or as the counter's
+            resolution bounds it; None where that is not known.
     """
 
     value: float | None
     method: Method
     reason: str | None = None
+    error: float | None = None
 
     def __post_init__(self) -> None:
         absent = self.value is None
@@ -69,9 +103,9 @@ class Measurement:
             raise ValueError(f"a value, or 'absent' with a reason, must be given, but got {self!r}")
 
 
-def measured(value: float) -> Measurement:
+def measured(value: float, error: float | None = None) -> Measurement:
     """Returns a value that a clock or a counter gave."""
-    return Measurement(value, "measured")
+    return Measurement(value, "measured", error=error)
 
 
 def counted(value: float) -> Measurement:
@@ -87,7 +121,7 @@ def absent(reason: str) -> Measurement:
 def accumulate(name: str, values: Iterable[Measurement]) -> Measurement:
     """Returns the cost of several epochs together: their sum, or the largest, as `COSTS[name]` says.
 
-    One absent value makes the whole absent: a sum that leaves something out would be too small.
+    One absent value makes the whole absent: a sum that leaves something out would be too small. Errors add up.
 
     >>> accumulate("device_seconds", [measured(1.0), measured(2.5)]).value
     3.5
@@ -102,7 +136,8 @@ def accumulate(name: str, values: Iterable[Measurement]) -> Measurement:
     total = running_totals(name, [value.value for value in together])[-1]
     if total is None:
         return next(value for value in together if value.value is None)
-    return Measurement(total, together[-1].method)
+    errors = running_totals(name, [value.error for value in together])[-1]
+    return Measurement(total, together[-1].method, error=errors)
 
 
 def add_costs(before: Mapping[str, Measurement], more: Mapping[str, Measurement]) -> dict[str, Measurement]:
@@ -118,7 +153,7 @@ def running_totals(name: str, values: Sequence[float | None]) -> list[float | No
     """Returns the cost of the first epoch, of the first two together, and so on, each as `accumulate` has it.
 
     Args:
-        name: One of `COSTS`.
+        name: One of `COSTS`, of those that epochs have.
         values: Of each epoch, in the cost's unit; None where it is absent.
 
     >>> running_totals("device_seconds", [1.0, 2.5, None, 1.0]), running_totals("peak_memory_bytes", [2.0, 1.0])

@@ -25,10 +25,11 @@ from operator import index
 from pathlib import Path
 from typing import Any, NoReturn
 
-from objectives.costs import Measurement, absent, add_costs, counted, measured
+from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
 from objectives.files import Unusable, read_newest
 from objectives.imports import find_callable
 from objectives.meters import Meters
+from objectives.meters.latency import quantile, time_passes
 from objectives.meters.time import Stopwatch
 from objectives.pace import Pace
 from objectives.randomness import seed_everything
@@ -44,6 +45,7 @@ from objectives.trial import (
     FunctionConfig,
     Infeasible,
     Noted,
+    Profiled,
     Started,
     identify,
 )
@@ -110,6 +112,35 @@ class Context:
         self._meters.start()
         yield
         self._costs = add_costs(self._costs, self._meters.stop())
+
+    def time_inference(self, predict: Callable[[], object], *, num_parameters: int | None = None) -> None:
+        """Measures how long one call takes whoever uses the model: median and 95th percentile of many calls.
+
+        Call it within the first epoch, before its report; in a later one nothing is done.
+
+        Args:
+            predict: Predicts one example. It must not draw random numbers that the training needs.
+            num_parameters: Weights of the model.
+
+        Raises:
+            RuntimeError: outside an epoch.
+        """
+        if self._epoch != len(self._records) + 1:
+            raise RuntimeError("context.time_inference(...) goes before context.report(...) in an epoch")
+        if self._records:
+            return
+        self._watch.lap("evaluation")
+        latencies = time_passes(predict, "cuda" if self.device.startswith("cuda") else "cpu")
+        self._watch.lap("setup")
+        untold = absent("the training function did not tell it")
+        costs = {
+            **dict.fromkeys(ONCE, untold),
+            "parameters": _told(num_parameters),
+            "inference_latency_seconds": quantile(latencies, 0.5),
+            "inference_latency_p95_seconds": quantile(latencies, 0.95),
+        }
+        with self._watch.paused():
+            self._send(Profiled(self._config.number, costs))
 
     def report(
         self,

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from objectives.augmentations import augment
 from objectives.checkpoint import Checkpoint, Saver, Within
-from objectives.costs import Measurement, absent, add_costs, counted, measured
+from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
 from objectives.data import Part, open_dataset
 from objectives.imports import error_words
 from objectives.meters import Meters
-from objectives.meters.flops import train_flops_per_image
+from objectives.meters.flops import Flops, flops_per_image
+from objectives.meters.inference import profile_model
 from objectives.meters.time import Stopwatch
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
@@ -38,6 +39,7 @@ from objectives.trial import (
     Finished,
     Infeasible,
     Noted,
+    Profiled,
     Recipe,
     Started,
     TrialConfig,
@@ -116,6 +118,8 @@ class Pass:
 def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, None]:
     """Trains one trial and yields what happens: `Started`, an `EpochEnded` per epoch, then `Finished` or `Infeasible`.
 
+    `Profiled` comes after `Started`, unless the model's own costs are known.
+
     Where the trial's folder holds a checkpoint it continues from there, and on a CPU ends bit-equal to a trial that was
     never cut off. Closing the iterator between two events stops the trial there.
 
@@ -128,9 +132,12 @@ def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, 
     """
     watch = Stopwatch(described)
     training = Training(config, described, watch)
+    profile = None if config.is_profiled else training.profile()
     watch.lap("setup")
     with watch.paused():
         yield Started(config.number, described, len(training.records), watch.take_bill())
+        if profile is not None:
+            yield Profiled(config.number, profile)
         yield from (Noted(config.number, note) for note in training.saver.take_notes())
         for record in training.records:
             yield EpochEnded(config.number, record, replayed=True)
@@ -152,7 +159,7 @@ def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, 
         costs = {
             **current.costs,
             "wall_seconds": measured((current.costs["device_seconds"].value or 0.0) + evaluation_seconds),
-            "train_flops": training.flops,
+            "train_flops": training.train_flops,
             "samples": counted(float(training.num_images)),
         }
         num_validation = len(training.data.validation.labels_N)
@@ -173,7 +180,6 @@ class Training:
         data: On the device.
         num_images: Of the training part.
         model: What is trained.
-        flops: Of a pass over the training part.
         records: Of the epochs that are done.
         saver: Writes its files.
     """
@@ -193,7 +199,7 @@ class Training:
         self.model = model
         self._optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
         image_CHW = (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
-        self.flops = count_epoch_flops(config, image_CHW, data.num_classes, self.num_images)
+        self._flops = count_flops(config, image_CHW, data.num_classes)
         self._watch, self._meters = watch, Meters(described, watch)
         warm_up(model, images_NCHW[: self._batch_size], labels_N[: self._batch_size])
 
@@ -202,6 +208,23 @@ class Training:
         self.saver = Saver(config.folder, identify(config), model)
         if (cut_off := self.saver.load()) is not None:
             self._restore(cut_off)
+
+    @property
+    def train_flops(self) -> Measurement:
+        """The FLOPs of a pass over the training part."""
+        if isinstance(self._flops, str):
+            return absent(self._flops)
+        return counted(float(self.num_images * self._flops.train))
+
+    def profile(self) -> dict[str, Measurement]:
+        """Returns the model's own costs, by name; those that cannot be had are absent and no end of the trial."""
+        images_NCHW = self.data.train.images_NCHW
+        images_BCHW = images_NCHW[: num_images_at_once(images_NCHW, VALUES_EVALUATED_AT_ONCE)]
+        flops = absent(self._flops) if isinstance(self._flops, str) else counted(float(self._flops.inference))
+        try:
+            return profile_model(self.model, images_BCHW, flops)
+        except Exception as error:  # noqa: BLE001  whatever it raises as it is used, it may well train
+            return dict.fromkeys(ONCE, absent(f"the model cannot be used as it is trained: {error_words(error)}"))
 
     def begin(self, epoch: int) -> Pass:
         """Returns the epoch that is to be done now, of which a checkpoint may have a part."""
@@ -301,16 +324,12 @@ def train_epoch(
         yield
 
 
-def count_epoch_flops(
-    config: TrialConfig, image_CHW: tuple[int, int, int], num_classes: int, num_images: int
-) -> Measurement:
-    """Returns the FLOPs of a pass over the training images; absent where the user's model cannot be counted."""
+def count_flops(config: TrialConfig, image_CHW: tuple[int, int, int], num_classes: int) -> Flops | str:
+    """Returns the FLOPs of one image, or why the user's model cannot be counted."""
     try:
-        return counted(
-            float(num_images * train_flops_per_image(config.model, config.model_options, image_CHW, num_classes))
-        )
+        return flops_per_image(config.model, config.model_options, image_CHW, num_classes)
     except Exception as error:  # noqa: BLE001  whatever it raises on the meta device, it may well train on a real one
-        return absent(f"the model cannot be counted without data: {error_words(error)}")
+        return f"the model cannot be counted without data: {error_words(error)}"
 
 
 @torch.inference_mode()

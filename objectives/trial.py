@@ -83,6 +83,7 @@ class TrialConfig:
         folder: Where its checkpoints are; the trial continues from what lies there. None keeps nothing.
         data_root: Folder of the official data sets' files; None for the default one.
         study: UUID of the study that it belongs to.
+        is_profiled: Whether the model's own costs are known already, from an attempt before.
     """
 
     number: int
@@ -99,6 +100,7 @@ class TrialConfig:
     folder: Path | None = None
     data_root: Path | None = None
     study: str = ""
+    is_profiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ Config = TrialConfig | FunctionConfig
 
 def identify(config: Config) -> str:
     """Returns a digest of all that decides what a trial does, wherever its files lie."""
-    plain = {name: value for name, value in asdict(config).items() if name not in ("folder", "data_root")}
+    beside = ("folder", "data_root", "is_profiled")
+    plain = {name: value for name, value in asdict(config).items() if name not in beside}
     return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -211,6 +214,14 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Profiled:
+    """What the model itself costs, whatever it is trained to: those of `objectives.costs.ONCE`, by name."""
+
+    trial: int
+    costs: Mapping[str, Measurement]
+
+
+@dataclass(frozen=True)
 class Checkpointed:
     """A checkpoint within an epoch was written: what was done so far is not lost any more."""
 
@@ -284,4 +295,4 @@ class SlotLost:
 
 
 Ended = Finished | Stopped | Infeasible | Failed | SlotLost
-Event = Started | Checkpointed | EpochEnded | Noted | Ended
+Event = Started | Profiled | Checkpointed | EpochEnded | Noted | Ended

@@ -45,4 +45,5 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
         folder=folder,
         data_root=Path(objective.data_root),
         study=folder.parent.name,
+        is_profiled=bool(trial.profile),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dashboards.words import cost_words, quantity_words
@@ -20,21 +21,19 @@ def judge_epoch(limits: Limits, trial: Trial, record: EpochRecord) -> Verdict | 
         trial: With the epoch remembered.
         record: The epoch's.
     """
-    for name in ("peak_memory_bytes", "energy_joules"):
-        most = getattr(limits, name)
-        if most is None:
-            continue
-        cost = trial.cost(name)
-        if cost.value is None:
-            return Verdict("failed", f"limits.{name} cannot be held: {cost.reason}")
-        if cost.value > most:
-            took = f"{cost_words(name, cost.value)} after epoch {record.epoch}, more than {cost_words(name, most)}"
-            return Verdict("infeasible", f"{name} is {took} (limits.{name})")
+    after = f"after epoch {record.epoch}"
+    if (verdict := _judge_costs(limits, trial, ("peak_memory_bytes", "energy_joules"), after)) is not None:
+        return verdict
     seconds = sum(record.bill.values()) - trial.forgiven_seconds
     if seconds > limits.epoch_seconds:
         took = f"epoch {record.epoch} took {_seconds(seconds)}, more than {_seconds(limits.epoch_seconds)}"
         return Verdict("infeasible", f"timed out: {took} (limits.epoch_seconds)")
     return _judge_time(limits, trial, 0.0)
+
+
+def judge_profile(limits: Limits, trial: Trial) -> Verdict | None:
+    """Returns what becomes of a trial by what its model itself costs; None where it may go on."""
+    return _judge_costs(limits, trial, ("inference_latency_seconds",), "for one image")
 
 
 def judge_silence(limits: Limits, trial: Trial, now: float) -> Verdict | None:
@@ -50,6 +49,20 @@ def judge_silence(limits: Limits, trial: Trial, now: float) -> Verdict | None:
         silence = f"no epoch ended within {_seconds(limits.epoch_seconds)} (limits.epoch_seconds)"
         return Verdict("infeasible", f"timed out: {silence}")
     return _judge_time(limits, trial, silent_seconds)
+
+
+def _judge_costs(limits: Limits, trial: Trial, names: Sequence[str], when: str) -> Verdict | None:
+    for name in names:
+        most = getattr(limits, name)
+        if most is None:
+            continue
+        cost = trial.cost(name)
+        if cost.value is None:
+            return Verdict("failed", f"limits.{name} cannot be held: {cost.reason}")
+        if cost.value > most:
+            took = f"{cost_words(name, cost.value)} {when}, more than {cost_words(name, most)}"
+            return Verdict("infeasible", f"{name} is {took} (limits.{name})")
+    return None
 
 
 def _judge_time(limits: Limits, trial: Trial, more_seconds: float) -> Verdict | None:

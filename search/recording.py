@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from objectives.costs import COSTS, Measurement
+from objectives.costs import COSTS, ONCE, Measurement
 from objectives.front import Reference
 from objectives.pulse import read_pulse
 from objectives.trial import (
@@ -21,6 +21,7 @@ from objectives.trial import (
     Finished,
     Infeasible,
     Noted,
+    Profiled,
     SlotLost,
     Started,
     Stopped,
@@ -28,7 +29,7 @@ from objectives.trial import (
 from search.budget import Account
 from search.gain import Gain
 from search.keeping import Keeper
-from search.limits import judge_epoch
+from search.limits import judge_epoch, judge_profile
 from search.proposals import Proposals
 from search.spec import SweepSpec
 from search.trials import RESULTS, Trial, Trials
@@ -83,6 +84,8 @@ class Recorder:
             case Started():
                 page.set_device(trial.number, trial.num_attempts, asdict(event.device))
                 self._charge(page, trial, event.bill)
+            case Profiled():
+                self._write_profile(page, trial, event)
             case Checkpointed():
                 is_known = event.epoch <= len(trial.costs)  # trained once more, as in `_write_epoch`
                 self._charge(page, trial, {"lost": sum(event.bill.values())} if is_known else event.bill)
@@ -130,6 +133,13 @@ class Recorder:
             if state == "complete":
                 self._fix_reference(page, trial)
 
+    def _write_profile(self, page: Page, trial: Trial, event: Profiled) -> None:
+        if trial.profile:
+            return  # measured once more, since an attempt before was cut off before its first checkpoint
+        trial.profile = dict(event.costs)
+        page.record_profile(trial.number, {name: _kept(cost) for name, cost in event.costs.items()})
+        trial.verdict = trial.verdict or judge_profile(self._spec.limits, trial)
+
     def _write_epoch(self, page: Page, trial: Trial, event: EpochEnded) -> None:
         record, attempt = event.record, trial.num_attempts
         if record.epoch <= len(trial.costs):
@@ -155,7 +165,7 @@ class Recorder:
 
     def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
         page.end_attempt(trial.number, trial.num_attempts, state)
-        costs = {name: _kept(trial.cost(name)) for name in COSTS} if trial.costs else {}
+        costs = {name: _kept(trial.cost(name)) for name in COSTS if name not in ONCE} if trial.costs else {}
         trial.state, trial.reason = state, reason or trial.reason
         page.end_trial(trial.number, state, trial.reason, costs)
         self.num_ended += 1
@@ -240,4 +250,4 @@ class Recorder:
 
 
 def _kept(cost: Measurement) -> CostValue:
-    return CostValue(cost.value, cost.method, cost.reason)
+    return CostValue(cost.value, cost.method, cost.reason, cost.error)

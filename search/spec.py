@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from objectives.costs import COSTS
+from objectives.costs import PRICES
 from objectives.data import DATASETS, FOLDER, default_root
 from objectives.models import MODELS
 from objectives.parameters import Value
@@ -123,7 +123,7 @@ class Objective(Section):
     )
     epochs: int = Field(10, ge=1, le=100_000)
     maximize: list[Literal["accuracy"]] = Field(["accuracy"], min_length=1, max_length=1)
-    minimize: list[Annotated[str, _known("cost", COSTS)]] = ["device_seconds"]
+    minimize: list[Annotated[str, _known("cost", PRICES)]] = ["device_seconds"]
 
     @field_validator("model", "dataset", "data_root")
     @classmethod
@@ -216,6 +216,7 @@ class Limits(Section):
 
     peak_memory_bytes: Amount | None = None
     energy_joules: Amount | None = None
+    inference_latency_seconds: Amount | None = None
     trial_seconds: Amount | None = None
     epoch_seconds: Amount = 3600.0
 

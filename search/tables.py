@@ -9,6 +9,7 @@ from rich.table import Table
 from dashboards.budget import budget_lines, budget_words, is_budget
 from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
+from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
@@ -40,6 +41,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         )
     if spent := budget_words(budget_lines(study)[1:]):
         console.print(f"budget: {spent}", highlight=False)
+    if (disturbed := contention_words(find_contention(study))) is not None:
+        console.print(disturbed, highlight=False)
     for change in environment_lines(study):
         console.print(f"environment changed {escape(change)}", highlight=False)
     for line in source_lines(study):
@@ -69,7 +72,10 @@ def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, console: Cons
     )
     table.add_row("test accuracy", test)
     for name, cost in point.costs.items():
-        table.add_row(name, cost_words(name, cost.value) if cost.reason is None else f"absent: {cost.reason}")
+        error = "" if cost.error is None else f" ± {cost_words(name, cost.error)}"
+        table.add_row(
+            name, f"absent: {cost.reason}" if cost.reason else f"{cost_words(name, cost.value)}{error}, {cost.method}"
+        )
     console.print(table, highlight=False)
 
 

@@ -26,7 +26,8 @@ from storage.studies import StudyRow, TrialRow, is_imported
 TAKEN = ("complete", "infeasible")
 """States of trials that can be taken over."""
 
-MEASURED = ("device_seconds", "wall_seconds", "cpu_seconds", "energy_joules", "peak_memory_bytes")
+COUNTED = ("train_flops", "samples", "parameters", "model_bytes", "inference_flops")
+"""Costs that do not depend on the machine and what else it did."""
 """Costs that depend on where they were measured."""
 
 
@@ -167,5 +168,5 @@ def _lines(source: StudyRow, spec: SweepSpec, taken: Sequence[TrialRow], left: C
         now = observe(spec.objective.model_dump())
         yield from (f"of {source.name}: {line}" for line in explain(list_changes(source.environments[-1], now)))
         there, here = source.spec["compute"].get("threads"), spec.compute.threads
-        if there != here and set(spec.objective.minimize) & set(MEASURED):
+        if there != here and set(spec.objective.minimize) - set(COUNTED):
             yield f"of {source.name}: costs measured with {there} threads then, {here} now, which may differ"

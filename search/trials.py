@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import NamedTuple
 
-from objectives.costs import Measurement, accumulate
+from objectives.costs import ONCE, Measurement, absent, accumulate
 from objectives.parameters import Value
 from objectives.trial import SLOT_DIED, Bill, EpochRecord
 from storage.ledger import CostValue
@@ -38,6 +38,7 @@ class Trial:
         forgiven_seconds: Such pauses within the epoch under way: whatever halts a coordinator may halt its slots too.
         accuracies: Of each epoch, 0 to 1.
         costs: Of each epoch, not cumulative.
+        profile: What its model itself costs, by name; empty until that is known.
         bill: Seconds of all its attempts, by line.
         verdict: What it is to become; None while it may go on.
     """
@@ -54,6 +55,7 @@ class Trial:
     forgiven_seconds: float = 0.0
     accuracies: list[float] = field(default_factory=list)
     costs: list[dict[str, Measurement]] = field(default_factory=list)
+    profile: dict[str, Measurement] = field(default_factory=dict)
     reason: str | None = None
     bill: dict[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
@@ -67,6 +69,7 @@ class Trial:
         trial.num_deaths = sum(
             attempt.attempt >= progress and (attempt.outcome or "").startswith(SLOT_DIED) for attempt in row.attempts
         )
+        trial.profile = {name: _measurement(row.costs[name]) for name in ONCE if name in row.costs}
         for attempt in row.attempts:
             trial.charge(attempt.bill)
         for epoch in row.epochs:
@@ -111,6 +114,8 @@ class Trial:
 
     def cost(self, name: str, epoch: int | None = None) -> Measurement:
         """Returns the cost up to an epoch, by default the last."""
+        if name in ONCE:
+            return self.profile.get(name, absent("it was not measured"))
         return accumulate(name, [costs[name] for costs in self.costs[:epoch]])
 
     def values(self, minimize: Sequence[str], epoch: int | None = None) -> list[float]:

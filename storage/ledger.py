@@ -29,11 +29,12 @@ Step = Callable[[Connection], object]
 
 
 class CostValue(NamedTuple):
-    """A cost as it is kept: a value in the cost's unit, or None with the reason."""
+    """A cost as it is kept: a value in the cost's unit and its error where that is known, or None with the reason."""
 
     value: float | None
     method: str
     reason: str | None
+    error: float | None = None
 
 
 class Ledger:
@@ -280,8 +281,13 @@ class Page:
         """Puts a trial whose attempt was cut off back among the waiting."""
         self._update_trial(trial, state="waiting")
 
+    def record_profile(self, trial: int, costs: Mapping[str, CostValue]) -> None:
+        """Writes what a trial's model itself costs, once."""
+        for name, cost in costs.items():
+            self._insert(tables.trial_costs, trial=trial, name=name, **cost._asdict())
+
     def end_trial(self, trial: int, state: str, reason: str | None, costs: Mapping[str, CostValue]) -> None:
-        """Writes how a trial ended, and freezes its solo costs."""
+        """Writes how a trial ended, and freezes the costs of its epochs together."""
         self._update_trial(trial, state=state, reason=reason, ended_at=_now())
         for name, cost in costs.items():
             self._insert(tables.trial_costs, trial=trial, name=name, **cost._asdict())

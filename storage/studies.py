@@ -51,7 +51,7 @@ class AttemptRow:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial; `costs` are its frozen solo costs, empty until it ends.
+    """One trial; `costs` are those of its model, and once it has ended its frozen solo costs.
 
     One that was taken over has a `source`: study and trial, or what they were in Optuna. Its attempts stayed there.
     """
@@ -311,10 +311,10 @@ def _read_tests(connection: Connection, study: str) -> dict[tuple[int, int], tup
 def _read_epochs(connection: Connection, study: str) -> dict[int, list[EpochRow]]:
     # There are several costs for each epoch of each trial: rows are unpacked, since access by name takes far longer.
     costs: dict[tuple[int, int], dict[str, CostValue]] = defaultdict(dict)
-    for trial, epoch, name, value, method, reason in _rows(
+    for trial, epoch, name, value, method, reason, error in _rows(
         connection, tables.epoch_costs, study, "trial", "epoch", "name", *CostValue._fields
     ):
-        costs[trial, epoch][name] = CostValue(value, method, reason)
+        costs[trial, epoch][name] = CostValue(value, method, reason, error)
     epochs: dict[int, list[EpochRow]] = defaultdict(list)
     names = _own_fields(EpochRow, tables.epochs)
     for trial, epoch, *row in _rows(connection, tables.epochs, study, "trial", "epoch", *names):

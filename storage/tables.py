@@ -6,8 +6,9 @@ before the target, `studies.wall_seconds` how long all coordinators ran together
 it was run with, a record for each sitting in which that differed from the one before; `studies.changes` are those of
 its spec. `trials.source` is where a trial was taken over from: its attempts and bills stayed there. A lease's `token`
 grows by one with each holder, and its row stays when the holder leaves. `trials.params` holds all parameters, fixed
-ones too. A cost is a value in its unit, or NULL with the reason; `trial_costs` are the solo costs, frozen when the
-trial ended. `bills` are the seconds that an attempt held its slot, by what they went into.
+ones too. A cost is a value in its unit, or NULL with the reason, and by how much the value may be wrong where that is
+known; `trial_costs` are the model's own costs from its first attempt on, and the solo costs, frozen when the trial
+ended. `bills` are the seconds that an attempt held its slot, by what they went into.
 `test_results` are computed once, of the checkpoints that a person picked.
 """
 
@@ -76,7 +77,7 @@ def _may(name: str, kind: Any) -> Column[Any]:
 
 
 def _cost() -> list[Column[Any]]:
-    return [_may("value", Float), _must("method", String(16)), _may("reason", Text)]
+    return [_may("value", Float), _must("method", String(16)), _may("reason", Text), _may("error", Float)]
 
 
 studies = Table(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dashboards.summary import Summary, summarize
-from objectives.costs import COSTS
+from objectives.costs import COSTS, ONCE
 from storage.ledger import CostValue
 from storage.studies import AttemptRow, EpochRow, StudyRow, TrialRow
 
@@ -23,11 +23,13 @@ DEVICE = {"kind": "cpu", "name": "A CPU", "identity": "host", "threads": 1, "tor
 DATA = {"num_classes": 10}
 REFERENCE = {"chance": 0.1, "worst": [100.0]}
 OPTIMIZERS = ("gd", "sgd", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+PROFILE = {name: CostValue(1.0, "measured", None, 0.1) for name in ONCE}
 
 
 def epoch_row(epoch: int, num_correct: int, seconds: float, **costs: float) -> EpochRow:
-    """An epoch whose costs are all so many seconds, except those given; energy is absent."""
-    values = {name: CostValue(costs.get(name, seconds), "measured", None) for name in COSTS}
+    """An epoch whose costs are all so many seconds, except those given; nothing waited, energy is absent."""
+    values = {name: CostValue(costs.get(name, seconds), "measured", None) for name in COSTS if name not in ONCE}
+    values["contention_seconds"] = CostValue(costs.get("contention_seconds", 0.0), "measured", None)
     values["energy_joules"] = CostValue(None, "absent", "no meter")
     return EpochRow(epoch, 1, 0.5, 0.5, num_correct, 1000, values)
 
@@ -44,7 +46,7 @@ def trial(
     epochs = tuple(epoch_row(epoch, correct, seconds) for epoch, (correct, seconds) in enumerate(curve, start=1))
     own = attempts or (attempt_row(state, {"training": sum(seconds for _, seconds in curve), "setup": 1.0}),)
     setting = {"optimizer": "adam", "lr": 0.01, "batch_size": 64, "width": 1.0, **params}
-    return TrialRow(number, state, setting, 0, number == 0, None, {}, epochs, own)
+    return TrialRow(number, state, setting, 0, number == 0, None, PROFILE, epochs, own)
 
 
 def attempt_row(
@@ -102,7 +104,7 @@ def _synthetic_trial(number: int, dice: random.Random, free: list[float]) -> Tri
         costs = {"train_flops": 1e10 * params["width"] ** 2, "peak_memory_bytes": 5e8 + 1e8 * params["width"]}
         row = epoch_row(epoch, min(1000, max(0, round(1000 * share + correct))), seconds, **costs, samples=3000.0)
         epochs.append(row)
-    return TrialRow(number, state, params, 0, number == 0, None, {}, tuple(epochs), _sittings(
+    return TrialRow(number, state, params, 0, number == 0, None, PROFILE, tuple(epochs), _sittings(
         dice, free, state, num_epochs * seconds
     ))  # fmt: skip
 

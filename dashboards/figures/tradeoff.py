@@ -24,7 +24,7 @@ from dashboards.palette import BLACK, BLUE, GREY, LAYOUT, ORANGE, RED
 from dashboards.summary import Checkpoint, Summary, front_at, nouns
 from dashboards.terminal import Marks, plot
 from dashboards.words import cost_words
-from objectives.costs import COSTS
+from objectives.costs import COSTS, PRICES
 from objectives.front import knee
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class TradeoffInfo(NamedTuple):
 def trace_tradeoff(summary: Summary) -> TradeoffInfo:
     """Returns what the trade-off figure shows."""
     points = [point for curve in summary.curves.values() for point in curve]
-    traced = [_trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *COSTS])]
+    traced = [_trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *PRICES])]
     earlier = [point for point in points if not point.is_last]
     return TradeoffInfo(
         summary.study.name,

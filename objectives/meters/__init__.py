@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import process_time
 
 from objectives.costs import Measurement, measured
+from objectives.meters.contention import Contention
 from objectives.meters.energy import GpuEnergy
 from objectives.meters.memory import PeakMemory
 from objectives.meters.time import Stopwatch
@@ -21,12 +22,14 @@ class Meters:
 
     def __init__(self, device: Device, watch: Stopwatch) -> None:
         self._watch, self._energy, self._memory = watch, GpuEnergy(device), PeakMemory(device)
+        self._contention = Contention(device)
         self._cpu_start_seconds = 0.0
 
     def start(self) -> None:
         """Begins a stretch."""
         self._memory.start()
         self._energy.start()
+        self._contention.start()
         self._cpu_start_seconds = process_time()
 
     def stop(self) -> dict[str, Measurement]:
@@ -35,6 +38,7 @@ class Meters:
         return {
             "device_seconds": measured(device_seconds),
             "cpu_seconds": measured(process_time() - self._cpu_start_seconds),
-            "energy_joules": self._energy.stop(),
+            "contention_seconds": self._contention.stop(device_seconds),
+            "energy_joules": self._energy.stop(device_seconds),
             "peak_memory_bytes": self._memory.stop(),
         }

@@ -7,12 +7,15 @@ from typing import Any
 from objectives.costs import Measurement, absent, measured
 from objectives.trial import Device
 
+TICK_SECONDS = 0.1
+"""How often the counter moves (A100, H100)."""
+
 
 class GpuEnergy:
     """Reads NVML's counter (millijoules since the driver was loaded) at both ends of a stretch.
 
-    The counter ticks about every 100 ms, so that a stretch of T seconds is off by up to 0.1 / T of its value. It counts
-    the whole GPU: whatever else runs there is in it.
+    The counter ticks about every 100 ms, so that a stretch is off by up to a tick at its mean power. It counts the
+    whole GPU: whatever else runs there is in it.
     """
 
     def __init__(self, device: Device) -> None:
@@ -36,11 +39,12 @@ class GpuEnergy:
         if self._fault is None:
             self._start_millijoules = self._read()
 
-    def stop(self) -> Measurement:
-        """Returns the stretch's energy in joules."""
+    def stop(self, seconds: float) -> Measurement:
+        """Returns the energy of a stretch of so many seconds, in joules."""
         if self._fault is not None:
             return absent(self._fault)
-        return measured((self._read() - self._start_millijoules) / 1000)
+        joules = (self._read() - self._start_millijoules) / 1000
+        return measured(joules, error=joules / seconds * TICK_SECONDS)
 
     def _read(self) -> int:
         import pynvml

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,15 +14,27 @@ from objectives.models import build_model
 from objectives.parameters import Value
 
 
-def train_flops_per_image(
+class Flops(NamedTuple):
+    """FLOPs of one image.
+
+    Attributes:
+        inference: Its forward pass.
+        train: Forward and backward.
+    """
+
+    inference: int
+    train: int
+
+
+def flops_per_image(
     model: str, options: Mapping[str, Value], image_CHW: tuple[int, int, int], num_classes: int
-) -> int:
-    """Returns the FLOPs of one image's forward and backward pass, 2 per multiply-add.
+) -> Flops:
+    """Returns the FLOPs of one image, 2 per multiply-add.
 
     Convolutions and matrix products count; the optimizer's step, pooling and activations do not.
 
-    >>> train_flops_per_image("cnn", {"width": 1.0}, (1, 32, 32), 10)
-    2263920
+    >>> flops_per_image("cnn", {"width": 1.0}, (1, 32, 32), 10)
+    Flops(inference=833040, train=2263920)
     """
     return _count(model, tuple(sorted(options.items())), image_CHW, num_classes)
 
@@ -29,11 +42,13 @@ def train_flops_per_image(
 @cache
 def _count(
     model: str, options: tuple[tuple[str, Value], ...], image_CHW: tuple[int, int, int], num_classes: int
-) -> int:
+) -> Flops:
     with torch.device("meta"):
         network = build_model(model, image_CHW[0], num_classes, dict(options))
         # Two images, since batch normalisation cannot be trained on one.
         images_BCHW, labels_B = torch.empty(2, *image_CHW), torch.empty(2, dtype=torch.long)
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.backward(F.cross_entropy(network(images_BCHW), labels_B))
-    return int(counter.get_total_flops()) // 2
+        loss = F.cross_entropy(network(images_BCHW), labels_B)
+        forward = counter.get_total_flops()
+        torch.autograd.backward(loss)
+    return Flops(int(forward) // 2, int(counter.get_total_flops()) // 2)

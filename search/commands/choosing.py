@@ -61,7 +61,7 @@ def pick(
 
 
 def _limits(min_accuracy: float | None, max_costs: list[str]) -> dict[str, float]:
-    from objectives.costs import COSTS
+    from objectives.costs import PRICES
 
     limits: dict[str, float] = {}
     faults = []
@@ -71,8 +71,8 @@ def _limits(min_accuracy: float | None, max_costs: list[str]) -> dict[str, float
         name, equals, value = text.partition("=")
         if not equals:
             faults.append(f"--max-cost: COST=VALUE is needed, such as device_seconds=3, but got {text!r}")
-        elif name not in COSTS:
-            faults.append(f"--max-cost: no such cost: {name!r}{suggest(name, COSTS)}")
+        elif name not in PRICES:
+            faults.append(f"--max-cost: no such cost: {name!r}{suggest(name, PRICES)}")
         else:
             try:
                 limits[name] = float(value)

@@ -10,8 +10,10 @@ from synthetic import summary_of, trial
 
 from dashboards.answers import answer_all
 from dashboards.choice import NothingFits, pick
+from dashboards.contention import Contention, contention_words, find_contention
 from dashboards.report import render_report
 from dashboards.summary import Summary, as_json, bill_lines, summarize
+from storage.ledger import CostValue
 from storage.studies import TrialRow
 
 
@@ -167,3 +169,17 @@ def test_the_report_needs_nothing_from_outside_and_escapes_what_it_shows(summary
     assert links.found == []
     assert "<script>alert(1)" not in html
     assert "96.0 % (94.6-97.0)" in html
+
+
+def test_epochs_that_shared_their_cores_are_told_of() -> None:
+    waited = CostValue(0.4, "measured", None)
+    quiet = trial(0, [(900, 1.0), (910, 1.0)])
+    shared = replace(quiet.epochs[1], costs={**quiet.epochs[1].costs, "contention_seconds": waited})
+    disturbed = replace(quiet, epochs=(quiet.epochs[0], shared))
+    assert find_contention(summary_of(quiet).study) == Contention(0, 2, 0.0)
+    found = find_contention(summary_of(disturbed).study)
+    assert found == Contention(1, 2, 0.4)
+    assert contention_words(Contention(0, 2, 0.04)) is None
+    words = "1 of 2 epochs waited for their cores, which other work had for up to 40 % of the training"
+    assert contention_words(found) == f"{words}: their seconds are too long"
+    assert words in render_report(summary_of(disturbed))

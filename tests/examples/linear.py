@@ -30,6 +30,7 @@ def train(params: dict[str, Any], context: Context) -> None:
     for _epoch in context.epochs():
         with context.training():
             model.partial_fit(train_images, train_labels, classes)
+        context.time_inference(lambda: model.predict(validation_images[:1]))
         num_correct = int((model.predict(validation_images) == validation_labels).sum())
         context.report(num_correct, len(validation_labels), num_samples=len(train_labels))
         context.save({"coef_": model.coef_, "intercept_": model.intercept_, "t_": model.t_})

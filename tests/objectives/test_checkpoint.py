@@ -159,7 +159,7 @@ def test_the_costs_of_an_epoch_in_two_sittings_count_each_step_once(
     monkeypatch.setattr("objectives.train.augment", take_a_second)
     (whole,) = records_of(list(begin(replace(CONFIG, epochs=1))))
     config = replace(CONFIG, epochs=1, folder=tmp_path)
-    seen = cut_off_after(config, 1 + num_done)
+    seen = cut_off_after(config, 2 + num_done)
     events = list(begin(config))
     (record,) = records_of(events)
     for name in ("device_seconds", "wall_seconds", "samples", "train_flops", "energy_joules"):
@@ -205,7 +205,7 @@ def test_of_a_damaged_checkpoint_the_one_before_is_used(
     config = replace(CONFIG, folder=tmp_path / "whole")
     whole = list(begin(config))
     folder = tmp_path / "cut"
-    cut_off_after(replace(config, folder=folder), 1 + NUM_STEPS + 1)  # one step into the second epoch
+    cut_off_after(replace(config, folder=folder), 2 + NUM_STEPS + 1)  # one step into the second epoch
     damage(folder / CHECKPOINT)
     events = list(begin(replace(config, folder=folder)))
     assert notes(events) == [f"checkpoint.pt {words}: the trial went on from the one before"]
@@ -220,7 +220,7 @@ def test_where_both_checkpoints_are_damaged_the_trial_begins_anew(tmp_path: Path
     config = replace(CONFIG, folder=tmp_path / "whole")
     whole = list(begin(config))
     folder = tmp_path / "cut"
-    cut_off_after(replace(config, folder=folder), 1 + NUM_STEPS + 1)
+    cut_off_after(replace(config, folder=folder), 2 + NUM_STEPS + 1)
     flip(folder / CHECKPOINT)
     cut_short(previous(folder / CHECKPOINT))
     events = list(begin(replace(config, folder=folder)))
@@ -236,7 +236,7 @@ def test_where_both_checkpoints_are_damaged_the_trial_begins_anew(tmp_path: Path
 @pytest.mark.usefixtures("saves_always")
 def test_a_kill_between_the_two_renames_leaves_the_one_before(tmp_path: Path) -> None:
     config = replace(CONFIG, folder=tmp_path)
-    cut_off_after(config, 3)
+    cut_off_after(config, 4)
     (tmp_path / CHECKPOINT).replace(previous(tmp_path / CHECKPOINT))
     events = list(begin(config))
     assert notes(events) == []
@@ -256,7 +256,7 @@ def test_a_kill_between_the_two_renames_leaves_the_one_before(tmp_path: Path) ->
     ],
 )
 def test_a_checkpoint_of_another_trial_spec_or_study_is_not_used(changed: dict[str, Any], tmp_path: Path) -> None:
-    cut_off_after(replace(CONFIG, folder=tmp_path), 1 + NUM_STEPS + 1)
+    cut_off_after(replace(CONFIG, folder=tmp_path), 2 + NUM_STEPS + 1)
     other = replace(CONFIG, **changed)
     events = list(begin(replace(other, folder=tmp_path)))
     assert notes(events) == [
@@ -268,13 +268,13 @@ def test_a_checkpoint_of_another_trial_spec_or_study_is_not_used(changed: dict[s
 
 @pytest.mark.usefixtures("saves_always")
 def test_a_checkpoint_of_another_version_or_model_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cut_off_after(replace(CONFIG, folder=tmp_path), 2)
+    cut_off_after(replace(CONFIG, folder=tmp_path), 3)
     monkeypatch.setattr(objectives.checkpoint, "FORMAT", 2)
     assert notes(list(begin(replace(CONFIG, folder=tmp_path)))) == [
         "checkpoint.pt is from another version: the trial began anew"
     ]
     config = replace(SETTINGS["dropout"], folder=tmp_path / "model")
-    cut_off_after(config, 2)
+    cut_off_after(config, 3)
     sys.modules["own_models"].Dropping = lambda *_: Dropping(1, 11)  # type: ignore[attr-defined]
     assert notes(list(begin(config))) == ["checkpoint.pt is of another spec, study or model: the trial began anew"]
 
@@ -282,7 +282,7 @@ def test_a_checkpoint_of_another_version_or_model_is_not_used(tmp_path: Path, mo
 @pytest.mark.usefixtures("saves_always")
 def test_checkpoints_move_with_their_folder_and_data(tmp_path: Path) -> None:
     config = replace(CONFIG, folder=tmp_path / "here")
-    cut_off_after(config, 2)
+    cut_off_after(config, 3)
     (tmp_path / "here").rename(tmp_path / "there")
     events = list(begin(replace(config, folder=tmp_path / "there", data_root=tmp_path)))
     assert notes(events) == []
@@ -291,7 +291,7 @@ def test_checkpoints_move_with_their_folder_and_data(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("saves_always")
 def test_files_hold_no_code_and_torch_reads_them(tmp_path: Path) -> None:
-    cut_off_after(replace(CONFIG, folder=tmp_path), 8)
+    cut_off_after(replace(CONFIG, folder=tmp_path), 9)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checkpoint-previous.pt", "checkpoint.pt", "epoch-0001.pt"
     ]  # fmt: skip

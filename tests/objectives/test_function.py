@@ -28,6 +28,7 @@ from objectives.trial import (
     FunctionConfig,
     Infeasible,
     Noted,
+    Profiled,
     Started,
     previous,
 )
@@ -297,3 +298,40 @@ def test_a_function_may_stop_early_and_count_for_itself(run: Callable[..., Itera
 def test_an_iterator_that_is_closed_before_it_began_leaves_nothing(run: Callable[..., Iterator[Event]]) -> None:
     run(counts)
     run_function(CONFIG, CPU).close()  # type: ignore[attr-defined]
+
+
+def test_inference_is_timed_once_in_the_first_epoch(run: Callable[..., Iterator[Event]]) -> None:
+    calls: list[int] = []
+
+    def predict() -> None:
+        calls.append(len(calls))
+        time.sleep(0.002)
+
+    def times(params: dict[str, Any], context: Context) -> None:
+        for _ in context.epochs():
+            with context.training():
+                pass
+            context.time_inference(predict, num_parameters=3)
+            context.report(1, 10)
+
+    events = list(run(times))
+    profiled = [event for event in events if isinstance(event, Profiled)]
+    assert len(profiled) == 1
+    costs = profiled[0].costs
+    assert costs["parameters"].value == 3
+    assert 0.002 <= (costs["inference_latency_seconds"].value or 0.0) < 0.02
+    assert costs["model_bytes"].reason == "the training function did not tell it"
+    assert len(calls) < 60
+
+
+def test_inference_is_timed_within_an_epoch(run: Callable[..., Iterator[Event]]) -> None:
+    def too_late(params: dict[str, Any], context: Context) -> None:
+        for _ in context.epochs():
+            with context.training():
+                pass
+            context.report(1, 10)
+            context.time_inference(lambda: None)
+
+    *_, failed = run(too_late)
+    assert isinstance(failed, Failed)
+    assert "goes before context.report" in failed.reason

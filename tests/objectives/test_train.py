@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import objectives.train
-from objectives.costs import COSTS
+from objectives.costs import COSTS, ONCE
 from objectives.data import Part
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
@@ -26,6 +26,7 @@ from objectives.trial import (
     Finished,
     Infeasible,
     Placement,
+    Profiled,
     Recipe,
     Started,
     TrialConfig,
@@ -60,12 +61,12 @@ def one_pass(
 
 def test_a_trial_tells_its_life_and_learns() -> None:
     events = events_of(CONFIG)
-    assert [type(event) for event in events] == [Started, EpochEnded, EpochEnded, EpochEnded, Finished]
+    assert [type(event) for event in events] == [Started, Profiled, EpochEnded, EpochEnded, EpochEnded, Finished]
     records = records_of(events)
     assert [record.epoch for record in records] == [1, 2, 3]
     assert records[-1].num_correct / records[-1].num_images > 0.8
     for record in records:
-        assert set(record.costs) == set(COSTS)
+        assert set(record.costs) == set(COSTS) - set(ONCE)
         assert record.costs["samples"].value == 1078
         assert record.costs["energy_joules"].value is None
         assert "GPU" in str(record.costs["energy_joules"].reason)
@@ -220,3 +221,26 @@ def test_a_loss_that_has_exploded_is_infeasible_though_it_is_finite() -> None:
     assert isinstance(last, Infeasible)
     told = r"diverged: the validation loss is \S+ after epoch 1, over 1,000 times that of guessing"
     assert re.fullmatch(told, last.reason)
+
+
+def test_the_models_own_costs_are_told_once_and_change_nothing() -> None:
+    events, known = events_of(CONFIG), events_of(replace(CONFIG, is_profiled=True))
+    assert [type(event) for event in events[:3]] == [Started, Profiled, EpochEnded]
+    assert not any(isinstance(event, Profiled) for event in known)
+    assert outcome(records_of(events)) == outcome(records_of(known))
+    told = next(event for event in events if isinstance(event, Profiled))
+    assert set(told.costs) == set(ONCE)
+    assert all(cost.value for cost in told.costs.values())
+
+
+def test_a_model_that_cannot_take_one_image_is_trained_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object) -> None:
+        raise ValueError("two images are the least")
+
+    monkeypatch.setattr("objectives.train.profile_model", refuse)
+    events = events_of(CONFIG)
+    told = next(event for event in events if isinstance(event, Profiled))
+    reasons = {cost.reason for cost in told.costs.values()}
+    assert len(reasons) == 1
+    assert "the model cannot be used as it is trained: ValueError: two images are the least" in str(reasons)
+    assert isinstance(events[-1], Finished)

@@ -218,3 +218,30 @@ def test_memory_that_the_system_refuses_is_infeasible(quick_spec: Path, database
     for trial in load_study(database, "quick").trials:
         assert trial.state == ("infeasible" if trial.params["width"] == 64.0 else "complete")
         assert trial.reason is None or trial.reason.startswith("out of memory on")
+
+
+def test_a_model_that_is_too_slow_for_its_users_is_infeasible_by_its_first_epoch(database: Database) -> None:
+    spec = validate(
+        {
+            "name": "quick",
+            "objective": {"dataset": "digits", "epochs": 3, "minimize": ["inference_latency_seconds"]},
+            "space": {"width": [0.25, 16.0], "lr": 0.01, "optimizer": "sgd", "batch_size": 512},
+            "search": {"sampler": "grid", "trials": 2, "baseline": False},
+            "compute": {"slots": 1, "threads": 1, "device": "cpu"},
+            "limits": {"inference_latency_seconds": 0.001},
+        }
+    )
+    study = sweeps.launch(spec, database, silent)
+    by_width = {trial.params["width"]: trial for trial in study.trials}
+    slow, quick = by_width[16.0], by_width[0.25]
+    assert slow.state == "infeasible"
+    assert slow.reason is not None
+    assert slow.reason.startswith("inference_latency_seconds is ")
+    assert slow.reason.endswith("for one image, more than 1 ms (limits.inference_latency_seconds)")
+    assert len(slow.epochs) == 1
+    assert quick.state == "complete"
+    latency = quick.costs["inference_latency_seconds"]
+    assert latency.value is not None
+    assert latency.value < 0.001
+    assert latency.error is not None
+    assert constraints(database)[list(by_width).index(16.0)] > 0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from objectives.meters.flops import train_flops_per_image
+from objectives.meters.flops import flops_per_image
 
 
 def hand_count(c1: int, c2: int, h1: int, h2: int, side: int) -> int:
@@ -21,9 +21,9 @@ def hand_count(c1: int, c2: int, h1: int, h2: int, side: int) -> int:
     [(0.5, (3, 8, 60, 42)), (1.0, (6, 16, 120, 84)), (4.0, (24, 64, 480, 336))],
 )
 def test_the_count_is_that_by_hand(width: float, units: tuple[int, int, int, int], side: int) -> None:
-    assert train_flops_per_image("cnn", {"width": width}, (1, side, side), 10) == hand_count(*units, side)
+    assert flops_per_image("cnn", {"width": width}, (1, side, side), 10).train == hand_count(*units, side)
 
 
 @pytest.mark.parametrize(("width", "flops"), [(1.0, 2_263_920), (2.0, 8_104_800), (8.0, 118_266_240)])
 def test_known_counts(width: float, flops: int) -> None:
-    assert train_flops_per_image("cnn", {"width": width}, (1, 32, 32), 10) == flops
+    assert flops_per_image("cnn", {"width": width}, (1, 32, 32), 10).train == flops

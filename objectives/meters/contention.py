@@ -1,0 +1,53 @@
+"""How long training waited for its cores because other work had them: what makes measured seconds too long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from objectives.costs import Measurement, absent, measured
+from objectives.trial import Device
+
+TASKS = Path("/proc/self/task")
+
+LEAST_SHARE = 0.1
+"""Share of the stretch that a thread must have run to be one of those that train: others wait for these by nature."""
+
+
+class Contention:
+    """Reads from the kernel how long each thread was ready to run and did not (Linux, sched-stats.rst).
+
+    The thread that waited longest counts, since the others wait for it. What a hypervisor takes away is not seen.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._fault = None if device.kind == "cpu" else "waiting for cores is told of a CPU's slot alone"
+        self._start: dict[str, tuple[int, int]] = {}
+
+    def start(self) -> None:
+        """Begins a stretch."""
+        if self._fault is not None:
+            return
+        try:
+            self._start = _read_threads()
+        except (OSError, ValueError) as error:
+            self._fault = f"this system does not tell how long threads wait: {error}"
+
+    def stop(self, seconds: float) -> Measurement:
+        """Returns for how long of a stretch of so many seconds it waited."""
+        if self._fault is not None:
+            return absent(self._fault)
+        waits = [0.0]
+        for thread, (ran, waited) in _read_threads().items():
+            ran_before, waited_before = self._start.get(thread, (0, 0))
+            if ran - ran_before >= LEAST_SHARE * seconds * 1e9:
+                waits.append((waited - waited_before) / 1e9)
+        return measured(min(seconds, max(waits)))
+
+
+def _read_threads() -> dict[str, tuple[int, int]]:
+    """Returns for how many nanoseconds each thread of this process ran, and waited to run."""
+    found = {}
+    for task in TASKS.iterdir():
+        ran, waited, _ = (task / "schedstat").read_text().split()
+        found[task.name] = int(ran), int(waited)
+    return found

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from objectives.meters.contention import Contention
+from objectives.trial import Device
+
+CPU = Device("cpu", "a CPU", "here", 1, "2.11")
+SPIN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nprint(flush=True)\nwhile True: pass"
+
+
+@pytest.fixture
+def core() -> Iterator[int]:
+    """A core to which this thread is pinned meanwhile."""
+    before = os.sched_getaffinity(0)
+    chosen = min(before)
+    os.sched_setaffinity(0, {chosen})
+    yield chosen
+    os.sched_setaffinity(0, before)
+
+
+def spin(seconds: float) -> float:
+    start, cpu = time.perf_counter(), time.thread_time()
+    while time.thread_time() - cpu < seconds:
+        pass
+    return time.perf_counter() - start
+
+
+def test_other_work_on_the_core_is_told_in_seconds(core: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        meter = Contention(CPU)
+        meter.start()
+        seconds = spin(0.3)
+        waited = meter.stop(seconds)
+        other.kill()
+    assert waited.value == pytest.approx(seconds - 0.3, abs=0.05)
+    assert waited.value > 0.2 * seconds
+
+
+def test_a_thread_that_sleeps_does_not_wait() -> None:
+    meter = Contention(CPU)
+    meter.start()
+    time.sleep(0.05)
+    assert meter.stop(0.05).value == 0.0
+
+
+def test_it_is_absent_on_a_gpu() -> None:
+    meter = Contention(Device("cuda", "a GPU", "0", 1, "2.11"))
+    meter.start()
+    assert meter.stop(1.0).reason == "waiting for cores is told of a CPU's slot alone"

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import copy
+import time
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from objectives.costs import ONCE, counted
+from objectives.meters.flops import flops_per_image
+from objectives.meters.inference import profile_model
+from objectives.meters.latency import quantile, time_passes
+from objectives.models import build_model
+
+FLOPS = counted(1.0)
+
+
+class Slow(nn.Module):
+    """Takes its time, draws at random, and moves a buffer as it is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.Linear(4, 2)
+        self.norm = nn.BatchNorm1d(4)
+        self.num_calls = 0
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        self.num_calls += 1
+        time.sleep(0.002)
+        noise_N4 = torch.randn(len(images_NCHW), 4)
+        logits: Tensor = self.weights(self.norm(images_NCHW.flatten(1) + noise_N4))
+        return logits
+
+
+def test_size_and_flops_are_those_by_hand() -> None:
+    model = build_model("cnn", 1, 10, {"width": 1.0})
+    flops = flops_per_image("cnn", {"width": 1.0}, (1, 32, 32), 10)
+    costs = profile_model(model, torch.randn(8, 1, 32, 32), counted(float(flops.inference)))
+    assert set(costs) == set(ONCE)
+    assert costs["parameters"].value == 61_706
+    conv1, conv2, linear = 6 * 25 * 28**2, 16 * 6 * 25 * 10**2, 400 * 120 + 120 * 84 + 84 * 10
+    assert costs["inference_flops"].value == 2 * (conv1 + conv2 + linear)
+    assert 4 * 61_706 < (costs["model_bytes"].value or 0) < 4 * 61_706 + 10_000
+
+
+def test_latency_is_that_of_one_image_and_batches_are_cheaper_by_the_image() -> None:
+    costs = profile_model(Slow(), torch.randn(16, 1, 2, 2), FLOPS)
+    latency, late, each = (
+        costs[f"inference_{name}"] for name in ("latency_seconds", "latency_p95_seconds", "seconds_per_image")
+    )
+    assert latency.value is not None
+    assert late.value is not None
+    assert each.value is not None
+    assert 0.002 <= latency.value <= late.value
+    assert 0.002 / 16 <= each.value < latency.value
+    assert latency.error is not None
+
+
+def test_the_model_and_the_random_state_are_left_as_they_were() -> None:
+    model = Slow()
+    before, drawn = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    profile_model(model, torch.randn(4, 1, 2, 2, generator=torch.Generator()), FLOPS)
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert model.training
+    assert model.num_calls == 0
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_passes_are_as_many_as_fit_and_at_least_the_least() -> None:
+    assert len(time_passes(lambda: time.sleep(0.01), "cpu", least=4)) == 4
+    assert len(time_passes(lambda: None, "cpu")) == 400
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_the_error_of_a_quantile_covers_it(share: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    covered = 0
+    for _ in range(400):
+        found = quantile(torch.rand(100, generator=generator).tolist(), share)
+        assert found.value is not None
+        assert found.error is not None
+        covered += abs(found.value - share) <= 2 * found.error
+    assert covered > 0.9 * 400
