@@ -13,6 +13,8 @@ from types import FrameType
 from typing import Any
 from uuid import uuid4
 
+from objectives.meters.rapl import find_fault
+from objectives.trial import Placement
 from search.compute import place_slots
 from search.coordinator import Coordinator, ShowBudget, Watch
 from search.data import describe
@@ -64,7 +66,7 @@ def launch(
     """
     placements = place_slots(spec.compute, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
-    _check_energy(spec, device)
+    _check_energy(spec, placements[0])
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
     data = _look_at(spec.objective)
@@ -192,7 +194,7 @@ def delete(name: str, database: Database) -> None:
     shutil.rmtree(database.artifacts / uuid, ignore_errors=True)
 
 
-def _check_energy(spec: SweepSpec, device: str) -> None:
+def _check_energy(spec: SweepSpec, placement: Placement) -> None:
     """Makes sure that what is asked of energy can be measured.
 
     Raises:
@@ -203,10 +205,9 @@ def _check_energy(spec: SweepSpec, device: str) -> None:
         "budget.kwh: energy": spec.budget.kwh is not None,
         "limits.energy_joules: it": spec.limits.energy_joules is not None,
     }
-    faults = [
-        f"{what} cannot be measured here: only a GPU's counter is read" for what, is_asked in asked.items() if is_asked
-    ]
-    if device == "cpu" and faults:
+    fault = find_fault(placement.cores) if placement.device == "cpu" else None
+    faults = [f"{what} cannot be measured here: {fault}" for what, is_asked in asked.items() if is_asked]
+    if fault is not None and faults:
         raise Faults(*faults)
 
 
@@ -259,7 +260,7 @@ def _run(
         study = replace(study, spec=growth.spec)
     spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
-    _check_energy(spec, placements[0].device)
+    _check_energy(spec, placements[0])
     environment = observe(spec.objective.model_dump())
     with _interruption() as is_interrupted, _taking(database, study.uuid, tell, is_interrupted) as ledger:
         with ledger.writing() as page:

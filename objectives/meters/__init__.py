@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from time import process_time
 
 from objectives.costs import Measurement, measured
 from objectives.meters.contention import Contention
 from objectives.meters.energy import GpuEnergy
 from objectives.meters.memory import PeakMemory
+from objectives.meters.rapl import CpuEnergy
 from objectives.meters.time import Stopwatch
 from objectives.trial import Device
 
@@ -21,7 +23,8 @@ class Meters:
     """
 
     def __init__(self, device: Device, watch: Stopwatch) -> None:
-        self._watch, self._energy, self._memory = watch, GpuEnergy(device), PeakMemory(device)
+        self._watch, self._memory = watch, PeakMemory(device)
+        self._energy = GpuEnergy(device.identity) if device.kind == "cuda" else CpuEnergy(own_cores())
         self._contention = Contention(device)
         self._cpu_start_seconds = 0.0
 
@@ -42,3 +45,10 @@ class Meters:
             "energy_joules": self._energy.stop(device_seconds),
             "peak_memory_bytes": self._memory.stop(),
         }
+
+
+def own_cores() -> list[int]:
+    """Returns the CPU cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from objectives.costs import Measurement, absent, measured
-from objectives.trial import Device
 
 TICK_SECONDS = 0.1
 """How often the counter moves (A100, H100)."""
@@ -16,20 +15,20 @@ class GpuEnergy:
 
     The counter ticks about every 100 ms, so that a stretch is off by up to a tick at its mean power. It counts the
     whole GPU: whatever else runs there is in it.
+
+    Args:
+        uuid: The GPU's, without its prefix.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, uuid: str) -> None:
         self._handle: Any = None
         self._fault: str | None = None
         self._start_millijoules = 0
-        if device.kind != "cuda":
-            self._fault = "only a GPU's energy counter is read, and this slot runs on a CPU"
-            return
         import pynvml
 
         try:
             pynvml.nvmlInit()
-            self._handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{device.identity}")
+            self._handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
             self._read()
         except pynvml.NVMLError as error:
             self._fault = f"NVML gives no energy counter: {error}"

@@ -69,7 +69,7 @@ def test_a_trial_tells_its_life_and_learns() -> None:
         assert set(record.costs) == set(COSTS) - set(ONCE)
         assert record.costs["samples"].value == 1078
         assert record.costs["energy_joules"].value is None
-        assert "GPU" in str(record.costs["energy_joules"].reason)
+        assert "no energy counter" in str(record.costs["energy_joules"].reason)
         assert set(record.bill) <= set(LINES)
 
 
