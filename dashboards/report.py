@@ -13,7 +13,7 @@ from dashboards.changes import change_lines, source_lines
 from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
-from dashboards.summary import Checkpoint, Summary, bill_lines, name_devices
+from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from objectives.costs import COSTS
 from objectives.intervals import seeds_interval
@@ -64,6 +64,7 @@ def render_report(summary: Summary) -> str:
         provenance=_provenance(summary),
         devices=name_devices(summary.study),
         changes=environment_lines(summary.study),
+        mixed=device_warning(summary.study),
         disturbed=contention_words(find_contention(summary.study)),
         spec_changes=change_lines(summary.study),
         sources=source_lines(summary.study),

@@ -130,7 +130,21 @@ def open_device(placement: Placement) -> Device:
     if not torch.cuda.is_available():
         raise RuntimeError(f"{placement.device} is not there: this torch sees no CUDA device")
     properties = torch.cuda.get_device_properties(0)
-    return Device("cuda", str(properties.name), str(properties.uuid), placement.threads, version)
+    uuid = str(properties.uuid)
+    return Device("cuda", str(properties.name), uuid, placement.threads, version, *_driver_and_limit(uuid))
+
+
+def _driver_and_limit(uuid: str) -> tuple[str | None, float | None]:
+    """Returns the driver's version and what a GPU may draw, in watts, as far as NVML tells them."""
+    import pynvml
+
+    driver = limit = None
+    with suppress(pynvml.NVMLError):
+        pynvml.nvmlInit()
+        driver = str(pynvml.nvmlSystemGetDriverVersion())
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        limit = pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000
+    return driver, limit
 
 
 def serve(connection: Connection, placement: Placement) -> None:

@@ -165,6 +165,8 @@ class Device:
         identity: Host name for a CPU, UUID for a GPU.
         threads: Threads of torch's CPU operations.
         torch: Version of torch that is installed.
+        driver: Version of the GPU's driver.
+        power_limit_watts: What the GPU may draw.
     """
 
     kind: str
@@ -172,6 +174,8 @@ class Device:
     identity: str
     threads: int
     torch: str
+    driver: str | None = None
+    power_limit_watts: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -11,8 +13,9 @@ from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
 from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
-from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
+from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
+from objectives.doctor import Finding
 from search.testing import TestAccuracy
 from storage.studies import TrialRow
 
@@ -41,6 +44,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         )
     if spent := budget_words(budget_lines(study)[1:]):
         console.print(f"budget: {spent}", highlight=False)
+    if (mixed := device_warning(study)) is not None:
+        console.print(escape(mixed), highlight=False)
     if (disturbed := contention_words(find_contention(study))) is not None:
         console.print(disturbed, highlight=False)
     for change in environment_lines(study):
@@ -76,6 +81,18 @@ def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, console: Cons
         table.add_row(
             name, f"absent: {cost.reason}" if cost.reason else f"{cost_words(name, cost.value)}{error}, {cost.method}"
         )
+    console.print(table, highlight=False)
+
+
+def print_findings(findings: Mapping[str, Finding], console: Console) -> None:
+    """Prints what can be measured, how well, and what to do about the rest."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("what", "", "found"):
+        table.add_column(name, no_wrap=name != "found")
+    colours = {"good": "green", "poor": "yellow", "absent": "red"}
+    for name, finding in findings.items():
+        advice = f"\n[dim]{escape(finding.advice)}[/]" if finding.advice else ""
+        table.add_row(name, f"[{colours[finding.grade]}]{finding.grade}[/]", escape(finding.text) + advice)
     console.print(table, highlight=False)
 
 

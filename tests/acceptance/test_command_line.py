@@ -259,12 +259,15 @@ def test_help_names_every_figure(paretune: Run) -> None:
     assert [name for name in FIGURES if name not in told] == []
 
 
+WITHOUT_STUDY = {"doctor"}
+
+
 def test_help_and_example(paretune: Run) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert {"launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc", "import"} <= set(commands)
     for command in commands:
         told = paretune(command, "--help", check=True).stdout
-        assert "--storage" in told
+        assert ("--storage" in told) != (command in WITHOUT_STUDY)
         assert f"paretune {command}" in told.partition("Example")[2]
     assert "[objective]" in paretune("launch", "--example", check=True).stdout
 
@@ -274,3 +277,10 @@ def test_a_folder_that_cannot_be_written_is_named(paretune: Run) -> None:
     assert done.returncode == 2
     assert "cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_tells_what_can_be_measured(paretune: Run) -> None:
+    told = json.loads(paretune("doctor", "--json", check=True).stdout)
+    assert told["time"]["values"]["training_gflop_per_second"] > 0
+    assert {finding["grade"] for finding in told.values()} <= {"good", "poor", "absent"}
+    assert "waiting for cores" in paretune("doctor", check=True).stdout

@@ -6,13 +6,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from synthetic import summary_of, trial
+from synthetic import DEVICE, attempt_row, summary_of, trial
 
 from dashboards.answers import answer_all
 from dashboards.choice import NothingFits, pick
 from dashboards.contention import Contention, contention_words, find_contention
 from dashboards.report import render_report
-from dashboards.summary import Summary, as_json, bill_lines, summarize
+from dashboards.summary import Summary, as_json, bill_lines, device_warning, summarize
 from storage.ledger import CostValue
 from storage.studies import TrialRow
 
@@ -183,3 +183,15 @@ def test_epochs_that_shared_their_cores_are_told_of() -> None:
     words = "1 of 2 epochs waited for their cores, which other work had for up to 40 % of the training"
     assert contention_words(found) == f"{words}: their seconds are too long"
     assert words in render_report(summary_of(disturbed))
+
+
+def test_costs_of_several_devices_are_told_of() -> None:
+    gpu = {**DEVICE, "kind": "cuda", "name": "A GPU", "identity": "0", "driver": "580.1", "power_limit_watts": 700.0}
+    other = (attempt_row("complete", {"training": 1.0}, device=gpu),)
+    assert device_warning(summary_of(trial(0, [(900, 1.0)])).study) is None
+    mixed = summary_of(trial(0, [(900, 1.0)]), trial(1, [(900, 1.0)], attempts=other))
+    words = "its measured costs come from 2 devices, so that they compare devices as well: A CPU (host), 1 CPU thread, "
+    assert device_warning(mixed.study) == words + (
+        "torch 2; A GPU (0), 1 CPU thread, torch 2, driver 580.1, at most 700 W"
+    )
+    assert words in render_report(mixed)

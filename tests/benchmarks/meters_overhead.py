@@ -1,0 +1,111 @@
+"""Trials with all meters and with the clock alone, in one run: what share of the training the meters take.
+
+    python tests/benchmarks/meters_overhead.py [--pairs 12] [--epochs 5] [--width 0.5] [--batch-size 64]
+
+Both sides train the same trial, one after the other, each side first in every second pair. The narrow model is the
+hardest case: its epochs are the shortest, and the meters are read at both ends of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+
+def train(config: Any, device: Any) -> float:
+    """Returns the seconds of a trial."""
+    from objectives.train import run_trial
+
+    start = time.perf_counter()
+    for _ in run_trial(config, device):
+        pass
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--width", type=float, default=0.5)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results/meters_overhead.json")
+    chosen = parser.parse_args()
+
+    from machine import machine_facts
+
+    import objectives.train
+    from objectives.costs import absent, measured
+    from objectives.intervals import student_95
+    from objectives.meters import Meters
+    from objectives.meters.time import Stopwatch
+    from objectives.slot import open_device
+    from objectives.trial import Placement, TrialConfig
+
+    class ClockAlone:
+        """Tells device seconds, which the trial cannot do without."""
+
+        def __init__(self, _device: object, watch: Stopwatch) -> None:
+            self._watch = watch
+
+        def start(self) -> None:
+            pass
+
+        def stop(self) -> dict[str, Any]:
+            names = ("cpu_seconds", "contention_seconds", "energy_joules", "peak_memory_bytes")
+            seconds = measured(self._watch.lap("training"))
+            return {"device_seconds": seconds, **dict.fromkeys(names, absent("left out"))}
+
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    device = open_device(Placement(0, "cpu", 1))
+    options = {"width": chosen.width}
+    config = TrialConfig(
+        0, "cnn", "mnist5k", chosen.epochs, 0, 0.01, "sgd", chosen.batch_size, options, {}, is_profiled=True
+    )
+    sides: dict[str, Any] = {"meters": Meters, "clock": ClockAlone}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    train(config, device)
+    for pair in range(chosen.pairs):
+        for name in list(sides) if pair % 2 else list(sides)[::-1]:
+            objectives.train.Meters = sides[name]  # type: ignore[misc]
+            seconds[name].append(train(config, device))
+    ratios = [ours / clock for ours, clock in zip(seconds["meters"], seconds["clock"], strict=True)]
+    half = student_95(len(ratios) - 1) * stdev(ratios) / len(ratios) ** 0.5
+    mean = fmean(ratios)
+
+    meters = Meters(device, Stopwatch(device))
+    start = time.perf_counter()
+    for _ in range(1000):
+        meters.start()
+        meters.stop()
+    reading_seconds = (time.perf_counter() - start) / 1000
+    epoch_seconds = median(seconds["clock"]) / chosen.epochs
+    print(
+        f"{chosen.pairs} pairs of {chosen.epochs} epochs of {epoch_seconds:.3f} s: with meters / with the clock alone "
+        f"{mean:.4f} ({mean - half:.4f}-{mean + half:.4f}); both readings of an epoch take "
+        f"{1e6 * reading_seconds:.0f} us, {100 * reading_seconds / epoch_seconds:.2f} % of it"
+    )
+    facts = machine_facts("torch") | {
+        "pairs": chosen.pairs,
+        "epochs": chosen.epochs,
+        "width": chosen.width,
+        "batch_size": chosen.batch_size,
+        "seconds": seconds,
+        "ratio": mean,
+        "ratio_interval": [mean - half, mean + half],
+        "readings_seconds": reading_seconds,
+        "epoch_seconds": epoch_seconds,
+    }
+    chosen.output.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import pytest
+
+from objectives.doctor import CHECKS, check_cpu_energy, watch_counter
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_check_tells_what_it_found_and_what_to_do(name: str) -> None:
+    found = CHECKS[name]()
+    assert found.text
+    assert (found.advice is None) == (found.grade == "good")
+    assert all(math.isfinite(value) for value in found.values.values())
+
+
+def test_a_counter_is_watched_for_its_tick_and_its_power() -> None:
+    start = time.perf_counter()
+
+    def joules() -> float:  # 50 W, told every tenth of a second
+        return 5.0 * int((time.perf_counter() - start) / 0.1)
+
+    found = watch_counter(joules, lambda: 48.0)
+    assert found["tick_seconds"] == pytest.approx(0.1, abs=0.03)
+    assert found["counter_watts"] == pytest.approx(50, rel=0.1)
+    assert found["power_watts"] == 48.0
+
+
+def test_a_counter_that_stands_still_has_no_tick() -> None:
+    assert watch_counter(lambda: 1.0, lambda: 48.0) == {"power_watts": 48.0}
+
+
+def test_counters_that_are_there_are_named(tmp_path: Path) -> None:
+    for folder, name in {"intel-rapl:0": "package-0", "intel-rapl:0:0": "dram"}.items():
+        (tmp_path / folder).mkdir()
+        for file, text in {"name": name, "max_energy_range_uj": "1000", "energy_uj": "5"}.items():
+            (tmp_path / folder / file).write_text(text)
+    found = check_cpu_energy(tmp_path)
+    assert found.grade == "good"
+    assert "package-0, dram" in found.text
+
+
+def test_counters_that_cannot_be_read_come_with_the_way_to_read_them(tmp_path: Path) -> None:
+    (tmp_path / "intel-rapl:0").mkdir()
+    for file, text in {"name": "package-0", "max_energy_range_uj": "1000"}.items():
+        (tmp_path / "intel-rapl:0" / file).write_text(text)
+    found = check_cpu_energy(tmp_path)
+    assert found.grade == "absent"
+    assert "chmod a+r" in str(found.advice)
