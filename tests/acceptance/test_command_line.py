@@ -261,10 +261,13 @@ def test_help_names_every_figure(paretune: Run) -> None:
 
 def test_help_and_example(paretune: Run) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    assert {"launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc", "import"} <= set(commands)
+    assert {"launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc", "import"} | {
+        "export",
+        "infer",
+    } <= set(commands)
     for command in commands:
         told = paretune(command, "--help", check=True).stdout
-        assert "--storage" in told
+        assert ("--storage" in told) == (command != "infer")
         assert f"paretune {command}" in told.partition("Example")[2]
     assert "[objective]" in paretune("launch", "--example", check=True).stdout
 

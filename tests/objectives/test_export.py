@@ -120,10 +120,10 @@ def test_weights_of_another_model_are_told() -> None:
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "model.part").write_bytes(b"the user's")
     write_whole(tmp_path / "model.pth", b"old")
     write_whole(tmp_path / "model.pth", b"new")
     assert (tmp_path / "model.pth").read_bytes() == b"new"
-    (tmp_path / "model.part").write_bytes(b"the user's")
     (tmp_path / "folder.pth").mkdir()
     with pytest.raises(OSError, match="directory"):
         write_whole(tmp_path / "folder.pth", b"new")
