@@ -49,6 +49,12 @@ class Provenance:
     test_absent: str | None
     torch: str
 
+    @property
+    def shares(self) -> list[float]:
+        """All accuracies and ends of intervals that there are."""
+        tested = [] if self.test_accuracy is None else [self.test_accuracy, *(self.test_accuracy_interval or ())]
+        return [self.accuracy, *self.accuracy_interval, *tested]
+
 
 @dataclass(frozen=True)
 class Card:
@@ -115,9 +121,8 @@ class Card:
         levels = (*self.mean, *self.deviation)
         held = {
             "the model is one of ours or package.module:name": self.model in MODELS or ":" in self.model,
-            "options are numbers, flags or words": all(
-                isinstance(value, bool | int | float | str) for value in self.options.values()
-            ),
+            "options and params are finite numbers, flags or words": _are_values(self.options)
+            and _are_values(self.provenance.params),
             "options keep the family's law": self.is_foreign or _keep_law(self.model, self.options),
             "each channel has a mean and a deviation above 0": (
                 len(self.mean) == len(self.deviation) == self.num_channels >= 1
@@ -126,8 +131,16 @@ class Card:
             ),
             "there are at least 2 classes": len(self.classes) >= 2,  # noqa: PLR2004
             "images have a height and a width": min(self.image_size) >= 1,
+            "accuracies are from 0 to 1": all(0 <= share <= 1 for share in self.provenance.shares),
         }
         return [f"{law} must hold" for law, is_kept in held.items() if not is_kept]
+
+
+def _are_values(named: Mapping[Any, Any]) -> bool:
+    return all(
+        isinstance(name, str) and (isinstance(value, str) or (isinstance(value, int | float) and math.isfinite(value)))
+        for name, value in named.items()
+    )
 
 
 def _keep_law(model: str, options: Mapping[str, Value]) -> bool:

@@ -309,7 +309,7 @@ def _provenance(study: StudyRow, chosen: Chosen) -> Provenance:
         wilson_interval(row.num_correct, row.num_images),
         None if tested is None else tested[0] / tested[1],
         None if tested is None else wilson_interval(*tested),
-        "it was not computed: `paretune pick` computes it" if tested is None else None,
+        "not computed; `paretune pick` computes that of what it picks" if tested is None else None,
         metadata.version("torch"),
     )
 
@@ -321,7 +321,7 @@ def _check_accuracy(card: Card, num_correct: int) -> None:
     if not low <= num_correct / recorded.num_images <= high:
         raise Unusable(
             f"classifies {num_correct} of {recorded.num_images} validation images correctly, but "
-            f"{recorded.num_correct} were recorded: its code has changed since"
+            f"{recorded.num_correct} were recorded: its code or its weights have changed since"
         )
 
 

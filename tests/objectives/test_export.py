@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,10 @@ def test_building_a_model_draws_nothing_from_the_random_state() -> None:
         (file_of(mean=[0.1, 0.1]), "each channel has a mean"),
         (file_of(options={"width": 1e9}), "options keep the family's law must hold"),
         (file_of(options={"depth": 3}), "options keep the family's law must hold"),
-        (file_of(options={"width": [1]}), "options are numbers, flags or words must hold"),
+        (file_of(options={"width": [1]}), "options and params are finite numbers, flags or words must hold"),
+        (file_of(provenance={**asdict(SOURCE), "params": {"lr": float("nan")}}), "options and params are finite"),
+        (file_of(provenance={**asdict(SOURCE), "accuracy": float("nan")}), "accuracies are from 0 to 1 must hold"),
+        (file_of(provenance={**asdict(SOURCE), "epoch": None}), "is not whole: TypeError"),
         (file_of(model="resnet"), "the model is one of ours or package.module:name must hold"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -153,6 +154,21 @@ def test_a_graph_in_onnx_says_the_same_as_torch(command: Command, study: search.
     assert confidences[1] == pytest.approx(confidences[0], abs=1e-5)
 
 
+def test_a_graph_in_onnx_is_asked_without_torch(study: search.Study, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    study.export(tmp_path / "model.onnx", 0)
+    validation = open_dataset("digits").validation
+    write_images(tmp_path / "images", validation.images_NCHW[:3], validation.labels_N[:3])
+    code = (
+        "import sys; from search.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    asked = [sys.executable, "-c", code, "infer", "model.onnx", "images"]
+    assert subprocess.run(asked, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
 def test_a_graph_that_says_something_else_is_never_written(
     command: Command, study: search.Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,7 +311,7 @@ def test_weights_that_were_never_recorded_are_found_out(command: Command, study:
     write_sealed(last, buffer.getvalue(), durable=False)
     done = command("export", "quick", 0, "-o", "m.pth")
     assert done.code == 2
-    assert "were recorded: its code has changed since" in done.err
+    assert "were recorded: its code or its weights have changed since" in done.err
     assert not Path("m.pth").exists()
 
 
