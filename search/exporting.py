@@ -118,12 +118,11 @@ def export_model(database: Database, summary: Summary, wanted: Wanted) -> Export
     Args:
         database: Where the study is.
         summary: The study.
-        wanted: What to export, and where to.
+        wanted: What to export, and where to; it was checked.
 
     Raises:
         Faults: where it cannot be, each with its reason.
     """
-    wanted.check()
     chosen = choose_checkpoint(summary, wanted)
     weights = _find_weights(database, summary.study, chosen)
     data = _open_data(summary.study)

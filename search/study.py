@@ -144,7 +144,9 @@ class Study:
         from search.exporting import Wanted, export_model
         from storage.database import Database
 
-        return export_model(Database(self.storage), self.summary, Wanted(Path(output), trial, epoch, at_knee))
+        wanted = Wanted(Path(output), trial, epoch, at_knee)
+        wanted.check()
+        return export_model(Database(self.storage), self.summary, wanted)
 
     def figure(self, name: str = "tradeoff", *others: Study) -> go.Figure:
         """Returns a figure, which a notebook shows.

@@ -18,6 +18,7 @@ import pytest
 import torch
 from commands import run_paretune
 from PIL import Image
+from rich.console import Console
 from synthetic import SPEC, summary_of, trial
 
 import search
@@ -29,6 +30,8 @@ from objectives.models import build_model
 from objectives.train import load_resident
 from search.cli import main
 from search.exporting import Wanted, choose_checkpoint, compare
+from search.faults import Faults
+from search.model_tables import print_exported
 from search.runtimes import ONNX_PACKAGES, open_torch
 
 DIGITS = {
@@ -261,6 +264,34 @@ def test_broken_files_are_told_after_the_good_ones(command: Command, study: sear
     assert [answer.get("error") for answer in done.json["images"]] == [
         None, None, "it is no image of a known kind", "there is no such file",
     ]  # fmt: skip
+
+
+def test_a_coloured_image_is_grey_to_a_model_of_one_channel(command: Command, study: search.Study) -> None:
+    study.export("model.pth", 0)
+    grey_HW = open_dataset("digits").validation.images_NCHW[0, 0]
+    coloured = Image.fromarray(np.stack([grey_HW, grey_HW // 2, 255 - grey_HW], axis=2))
+    coloured.save("coloured.png")
+    coloured.convert("L").save("grey.png")
+    one, other = command("infer", "model.pth", "coloured.png", "grey.png", "--json").json["images"]
+    assert one["top"] == other["top"]
+
+
+def test_what_the_checks_found_is_told(command: Command, study: search.Study) -> None:
+    exported = study.export("model.pth", 0)
+    recorded, console = exported.num_correct, Console(width=200, file=io.StringIO())
+    print_exported(replace(exported, num_correct=recorded - 1, onnx_difference=3e-7), console)
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"{recorded - 1} of 360 validation images are classified correctly; {recorded} were recorded" in told
+    assert "logits at most 3e-07 from torch's" in told
+
+
+def test_a_program_exports_as_the_command_does(study: search.Study, tmp_path: Path) -> None:
+    point = study.front()[0]
+    exported = study.export(tmp_path / "model.pth", point.trial, epoch=point.epoch)
+    assert decode_model((tmp_path / "model.pth").read_bytes())[0] == exported.card
+    assert exported.card.provenance.accuracy == point.accuracy
+    with pytest.raises(Faults, match=r"no such ending: '\.pt'"):
+        study.export(tmp_path / "model.pt")
 
 
 @pytest.mark.parametrize(
