@@ -164,4 +164,5 @@ def _print_answers(runtime: Runtime, answers: Sequence[Answer]) -> None:
     print_answers(runtime.card, answers, standard_output())
     if num_resized := sum(answer.is_resized for answer in answers):
         height, width = runtime.card.image_size
-        tell(f"{num_resized} of {len(answers)} images were cut and resized to {width}x{height}, as in training")
+        size = f"{width}x{height}, the size of the training images"
+        tell(f"{num_resized} of {len(answers)} images were cut and resized to {size}")
