@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -35,22 +35,17 @@ def write_sealed(path: Path, content: bytes | memoryview, *, durable: bool, keep
     Raises:
         OSError: where it cannot be written, as on a full disk; what there was stays, and no part is left over.
     """
-    part = path.with_suffix(".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.write(SEAL + sha256(content).digest())
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        if keeps_previous:
-            with suppress(FileNotFoundError):
-                path.replace(previous(path))
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+    pieces = (content, SEAL + sha256(content).digest())
+    _write(path, path.with_suffix(".part"), pieces, durable=durable, keeps_previous=keeps_previous)
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Writes a file for others to read, with nothing after its content: all of it is there, durably, or nothing new is.
+
+    Raises:
+        OSError: where it cannot be written; what there was stays, and no part is left over.
+    """
+    _write(path, path.with_name(f".{path.name}.part"), (content,), durable=True, keeps_previous=False)
 
 
 def read_sealed(path: Path) -> memoryview:
@@ -95,3 +90,24 @@ def read_newest(path: Path, decode: Callable[[memoryview], Content]) -> tuple[Co
         return found, None
     conclusion = "the trial began anew" if found is None else "the trial went on from the one before"
     return found, f"{' and '.join(faults)}: {conclusion}"
+
+
+def _write(
+    path: Path, part: Path, pieces: Iterable[bytes | memoryview], *, durable: bool, keeps_previous: bool
+) -> None:
+    """Writes the pieces under the name of the part, which takes the file's place once it is whole."""
+    try:
+        with part.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        if keeps_previous:
+            with suppress(FileNotFoundError):
+                path.replace(previous(path))
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

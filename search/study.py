@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboards.rows import TABLES
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from dashboards.choice import Pick
     from dashboards.summary import Checkpoint, Summary
+    from search.exporting import Exported
     from search.spec import SweepSpec
 
 
@@ -124,6 +126,27 @@ class Study:
         from dashboards.choice import pick
 
         return pick(self.summary, min_accuracy, max_costs, at_knee=at_knee)
+
+    def export(
+        self, output: Path | str, trial: int | None = None, *, epoch: int | None = None, at_knee: bool = False
+    ) -> Exported:
+        """Writes a trained model to a file, and returns what was written and how it was checked.
+
+        Args:
+            output: The file, ending in .pth or .onnx.
+            trial: Number of a trial; None for what `pick` picks without a wish.
+            epoch: Of the trial; None for its last.
+            at_knee: Insist on the knee.
+
+        Raises:
+            Faults: where it cannot be exported, or does not classify the validation images as was recorded.
+        """
+        from search.exporting import Wanted, export_model
+        from storage.database import Database
+
+        wanted = Wanted(Path(output), trial, epoch, at_knee)
+        wanted.check()
+        return export_model(Database(self.storage), self.summary, wanted)
 
     def figure(self, name: str = "tradeoff", *others: Study) -> go.Figure:
         """Returns a figure, which a notebook shows.

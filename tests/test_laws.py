@@ -20,11 +20,11 @@ MAY_IMPORT = {
     "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly"},
 }
 TORCH_FREE = [
-    "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported", "objectives.front",
-    "objectives.intervals", "objectives.models", "objectives.optimizers", "objectives.parameters", "objectives.slot",
-    "objectives.trial", "storage.studies", "dashboards.exports", "dashboards.report",
-    "dashboards.figures", "search.cleanup", "search.data", "search.environment", "search.reading", "search.spec",
-    "search.sweeps", "search.cli",
+    "objectives.card", "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported",
+    "objectives.data.pictures", "objectives.front", "objectives.intervals", "objectives.models",
+    "objectives.optimizers", "objectives.parameters", "objectives.slot", "objectives.trial", "storage.studies",
+    "dashboards.exports", "dashboards.report", "dashboards.figures", "search.cleanup", "search.data",
+    "search.environment", "search.inference", "search.reading", "search.spec", "search.sweeps", "search.cli",
 ]  # fmt: skip
 
 

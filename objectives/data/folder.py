@@ -6,7 +6,6 @@ with the same class folders. Folders within a class folder belong to the class; 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,17 +13,14 @@ from statistics import median_low
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from objectives.data.faults import DataFault
 from objectives.data.parts import FEWEST_PER_CLASS, DataSet, Part, split
-
-MOST_SIDE = 224
-"""Height and width that images are reduced to where they are larger."""
+from objectives.data.pictures import MOST_SIDE, Unreadable, pixels_of, read_picture, reduce_picture
 
 NAMES_SHOWN = 5
 PART_NAMES = ({"train"}, {"validation", "val"}, {"test"})
-DEEPEST_LEVEL = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -117,32 +113,11 @@ def _read_pile(pile: Path, classes: Sequence[str], broken: list[str]) -> list[Pi
 
 
 def _read(file: Path, label: int) -> Picture | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a picture that Pillow has doubts about is good enough to learn from
-        try:
-            with Image.open(file) as opened:
-                plain = _plain(ImageOps.exif_transpose(opened))
-        except Exception:  # noqa: BLE001  Pillow's decoders raise whatever they stumble over
-            return None
-    reduced = ImageOps.fit(plain, (MOST_SIDE, MOST_SIDE)) if min(plain.size) > MOST_SIDE else plain
-    return Picture(reduced, plain.size, label)
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Returns an image of any mode as mode L where it is grey, else RGB."""
-    if image.mode.startswith("I"):
-        levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > DEEPEST_LEVEL:
-            raise ValueError("levels beyond 16 bits have no known scale")
-        return Image.fromarray((levels >> 8).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("levels of floating point have no known scale")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB")
-    red, green, blue = image.split()
-    return red if red.tobytes() == green.tobytes() == blue.tobytes() else image
+    try:
+        picture = read_picture(file)
+    except Unreadable:
+        return None
+    return Picture(reduce_picture(picture), picture.size, label)
 
 
 def _check_counts(
@@ -179,12 +154,10 @@ def _common_size(pictures: Sequence[Picture]) -> tuple[int, int]:
 
 def _stack(pictures: Sequence[Picture], mode: str, size: tuple[int, int]) -> Part:
     width, height = size
-    images_NHWC: npt.NDArray[np.uint8] = np.empty((len(pictures), height, width, 3 if mode == "RGB" else 1), np.uint8)
-    for pixels_HWC, picture in zip(images_NHWC, pictures, strict=True):
-        image = picture.image if picture.image.size == size else ImageOps.fit(picture.image, size)
-        pixels_HWC[:] = np.asarray(image.convert(mode)).reshape(pixels_HWC.shape)
-    labels_N = np.array([picture.label for picture in pictures], np.int64)
-    return Part(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)), labels_N)
+    images_NCHW: npt.NDArray[np.uint8] = np.empty((len(pictures), 3 if mode == "RGB" else 1, height, width), np.uint8)
+    for pixels_CHW, picture in zip(images_NCHW, pictures, strict=True):
+        pixels_CHW[:] = pixels_of(picture.image, mode, size)
+    return Part(images_NCHW, np.array([picture.label for picture in pictures], np.int64))
 
 
 def _broken_words(broken: Sequence[str], num_read: int) -> tuple[str, ...]:

@@ -259,12 +259,15 @@ def test_help_names_every_figure(paretune: Run) -> None:
     assert [name for name in FIGURES if name not in told] == []
 
 
-WITHOUT_STUDY = {"doctor"}
+WITHOUT_STUDY = {"doctor", "infer"}
 
 
 def test_help_and_example(paretune: Run) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    assert {"launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc", "import"} <= set(commands)
+    assert set(commands) == {
+        *("launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc", "import", "export"),
+        *WITHOUT_STUDY,
+    }
     for command in commands:
         told = paretune(command, "--help", check=True).stdout
         assert ("--storage" in told) != (command in WITHOUT_STUDY)
