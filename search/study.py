@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboards.rows import TABLES
@@ -25,19 +26,20 @@ class Study:
     Attributes:
         name: The study.
         storage: URL of the database.
+        prices: A price book that holds alone; None for the study's own prices, over the user's.
     """
 
     name: str
     storage: str
+    prices: Path | None = None
 
     @property
     def summary(self) -> Summary:
-        """What the study has come to: trials, curves, front, knee, hypervolume."""
-        from dashboards.summary import summarize
+        """What the study has come to: trials, curves, front, knee, hypervolume, money and carbon."""
+        from search.pricing import load_summary
         from storage.database import Database
-        from storage.studies import load_study
 
-        return summarize(load_study(Database(self.storage), self.name))
+        return load_summary(Database(self.storage), self.name, self.prices)
 
     @property
     def state(self) -> str:
@@ -179,12 +181,18 @@ def launch(
     return Study(chosen.name, storage)
 
 
-def load(name: str, *, storage: str = "sqlite:///paretune.db") -> Study:
+def load(name: str, *, storage: str = "sqlite:///paretune.db", prices: Path | str | None = None) -> Study:
     """Returns a study that is there.
 
+    Args:
+        name: The study.
+        storage: Database URL.
+        prices: A price book that holds alone; None for the study's own prices, over the user's.
+
     Raises:
-        StorageFault: where there is none of that name.
+        Faults: with every fault of a price book, a line each.
+        StorageFault: where there is no study of that name.
     """
-    study = Study(name, storage)
+    study = Study(name, storage, None if prices is None else Path(prices))
     _ = study.summary
     return study

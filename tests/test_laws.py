@@ -22,9 +22,9 @@ MAY_IMPORT = {
 TORCH_FREE = [
     "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported", "objectives.front",
     "objectives.intervals", "objectives.models", "objectives.optimizers", "objectives.parameters", "objectives.slot",
-    "objectives.trial", "storage.studies", "dashboards.exports", "dashboards.report",
-    "dashboards.figures", "search.cleanup", "search.data", "search.environment", "search.reading", "search.spec",
-    "search.sweeps", "search.cli",
+    "objectives.prices", "objectives.trial", "storage.studies", "dashboards.exports", "dashboards.prices",
+    "dashboards.report", "dashboards.figures", "search.cleanup", "search.data", "search.environment",
+    "search.pricing", "search.reading", "search.spec", "search.sweeps", "search.cli",
 ]  # fmt: skip
 
 
