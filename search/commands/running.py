@@ -99,7 +99,9 @@ def resume(
     slots: Slots = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Widen a range, or change compute.*.", show_default=False),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Widen a range, or change compute.* or prices.*.", show_default=False
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,

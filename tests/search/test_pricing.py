@@ -121,6 +121,8 @@ def test_the_price_of_a_thread_counts_for_each_of_the_slots(tmp_path: Path, monk
 def test_earlier_sittings_keep_their_rent_and_this_one_has_its_own(database: Database) -> None:
     study = sweeps.launch(spec_of(prices={"price_per_device_hour": 36.0}), database, silent)
     held = sum(sum(attempt.bill.values()) for trial in study.trials for attempt in trial.attempts)
+    assert study.trials[0].attempts[0].device is not None
+    assert study.trials[0].attempts[0].device["name"] == name_devices(SLOTS)[0]["name"]
     spec = spec_of(budget={"money": 5.0}, prices={"price_per_device_hour": 36.0})
     tariff = find_tariff(spec, SLOTS, study)
     assert (tariff.before, tariff.before_seconds) == pytest.approx((held / 100, held))
