@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dashboards.energy import meter
+from dashboards.prices import price_study
 from dashboards.words import quantity_words
+from objectives.prices import HOUR_SECONDS, KWH_JOULES, PriceBook
 from storage.studies import StudyRow
-
-HOUR_SECONDS = 3600.0
-KWH_JOULES = 3.6e6
 
 
 @dataclass(frozen=True)
@@ -21,42 +21,13 @@ class Spending:
         wall_seconds: That a coordinator ran.
         device_seconds: That slots were held: training, evaluation, set-up, saving, and what was lost.
         joules: Energy of the slots' devices; None where it is not measured.
+        money: In the price book's currency; None where a price is not known.
     """
 
     wall_seconds: float
     device_seconds: float
     joules: float | None
-
-
-@dataclass(frozen=True)
-class Metered:
-    """Energy as it is metered: while training alone.
-
-    Attributes:
-        joules: Of the epochs; None where one lacks it.
-        seconds: That they took.
-    """
-
-    joules: float | None = 0.0
-    seconds: float = 0.0
-
-    def add(self, joules: float | None, seconds: float | None) -> Metered:
-        """Returns the sum with one more epoch."""
-        both = None if joules is None or self.joules is None else self.joules + joules
-        return Metered(both, self.seconds + (seconds or 0.0))
-
-    def over(self, device_seconds: float) -> float | None:
-        """Returns the energy of all the time that slots were held, in joules.
-
-        Set-up, evaluation and lost time are not metered: they count at the mean power of the training, which is rather
-        too much than too little.
-
-        >>> Metered(joules=500.0, seconds=5.0).over(6.0)
-        600.0
-        """
-        if self.joules is None or self.seconds == 0:
-            return self.joules
-        return self.joules * max(1.0, device_seconds / self.seconds)
+    money: float | None
 
 
 @dataclass(frozen=True)
@@ -68,7 +39,7 @@ class Line:
         title: In words.
         spent: In the key's unit (wall in seconds); None where it cannot be told.
         limit: In the same unit; None where there is none.
-        unit: SI or the thing counted; empty for money.
+        unit: SI or the thing counted; of money its currency.
     """
 
     name: str
@@ -88,32 +59,33 @@ class Line:
         )
 
 
-def price(spending: Spending, budget: Mapping[str, Any]) -> list[Line]:
+def list_items(spending: Spending, budget: Mapping[str, Any], currency: str) -> list[Line]:
     """Returns the items of a budget and what of each is spent.
 
     Args:
         spending: What was used up.
         budget: The spec's `[budget]`; what it does not name has no limit.
+        currency: Of money.
     """
-    hours, each = spending.device_seconds / HOUR_SECONDS, budget.get("price_per_device_hour")
     kwh = None if spending.joules is None else spending.joules / KWH_JOULES
     found = [
         ("wall", "wall time", spending.wall_seconds, "s"),
-        ("device_hours", "device time", hours, "h"),
+        ("device_hours", "device time", spending.device_seconds / HOUR_SECONDS, "h"),
         ("kwh", "energy", kwh, "kWh"),
-        ("money", "money", None if each is None else hours * each, ""),
+        ("money", "money", spending.money, currency),
     ]
     return [Line(name, title, spent, budget.get(name), unit) for name, title, spent, unit in found]
 
 
-def budget_lines(study: StudyRow) -> list[Line]:
-    """Returns the items of a study's budget, its trials first."""
+def budget_lines(study: StudyRow, book: PriceBook) -> list[Line]:
+    """Returns the items of a study's budget, its trials first; money by the prices of a book."""
     trials = study.trials
     device_seconds = sum(seconds for trial in trials for attempt in trial.attempts for seconds in attempt.bill.values())
-    metered = _meter(study)
-    spending = Spending(study.wall_seconds, device_seconds, metered.over(device_seconds))
+    money = price_study(study, book)["money"].value if device_seconds else 0.0
+    spending = Spending(study.wall_seconds, device_seconds, meter(trials).over(device_seconds), money)
     ended = sum(trial.state not in ("waiting", "running") for trial in trials)
-    return [Line("trials", "trials", ended, study.num_trials, ""), *price(spending, study.spec.get("budget") or {})]
+    items = list_items(spending, study.spec.get("budget") or {}, book.currency)
+    return [Line("trials", "trials", ended, study.num_trials, ""), *items]
 
 
 def budget_words(lines: Iterable[Line]) -> str:
@@ -132,14 +104,3 @@ def budget_words(lines: Iterable[Line]) -> str:
 def is_budget(reason: str) -> bool:
     """Says whether it is the budget for which a study or a trial ended, so that more of it would help."""
     return reason.startswith("budget: ")
-
-
-def _meter(study: StudyRow) -> Metered:
-    metered = Metered()
-    for trial in study.trials:
-        for epoch in trial.epochs:
-            joules, seconds = epoch.costs.get("energy_joules"), epoch.costs.get("device_seconds")
-            metered = metered.add(joules.value if joules else None, seconds.value if seconds else None)
-            if metered.joules is None:
-                return metered
-    return metered

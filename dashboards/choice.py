@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words
+from objectives.prices import DERIVED
 
 
 class NothingFits(Exception):
@@ -36,7 +37,7 @@ def pick(
     Args:
         summary: The study.
         min_accuracy: 0 to 1.
-        max_costs: The highest value of each named cost, in its unit.
+        max_costs: The highest value of each named cost, in its unit; in the book's currency of money.
         at_knee: Insist on the knee.
 
     Raises:
@@ -55,10 +56,11 @@ def pick(
             )
         return Pick(_most_accurate(points, cost), "the most accurate (the front has no knee)")
     limits = max_costs or {}
+    currency = summary.book.currency
     cheap = [point for point in points if all(_within(point, name, most) for name, most in limits.items())]
     fitting = [point for point in cheap if min_accuracy is None or point.accuracy >= min_accuracy]
     if not fitting:
-        raise NothingFits(_closest(points, cheap, cost, min_accuracy, limits))
+        raise NothingFits(_closest(points, cheap, cost, min_accuracy, limits, currency))
     if min_accuracy is not None:
         chosen = min(fitting, key=lambda point: (point.value(cost) or 0.0, -point.accuracy, point.trial, point.epoch))
         return Pick(chosen, f"the cheapest in {cost} with an accuracy of at least {min_accuracy:g}")
@@ -81,6 +83,7 @@ def _closest(
     cost: str,
     min_accuracy: float | None,
     limits: Mapping[str, float],
+    currency: str,
 ) -> str:
     if cheap and min_accuracy is not None:
         best = _most_accurate(cheap, cost)
@@ -92,9 +95,10 @@ def _closest(
     name = next(iter(limits))
     known = [point for point in points if point.value(name) is not None]
     if not known:
-        return f"pick: {name} was not measured in this study: {points[0].costs[name].reason}"
+        missing = "cannot be derived" if name in DERIVED else "was not measured in this study"
+        return f"pick: {name} {missing}: {points[0].reason(name)}"
     nearest = min(known, key=lambda point: (point.value(name) or 0.0, point.trial, point.epoch))
     return (
         f"pick: no checkpoint costs at most {limits[name]:g} {name}; the closest is trial {nearest.trial} after epoch "
-        f"{nearest.epoch} with {cost_words(name, nearest.value(name))}"
+        f"{nearest.epoch} with {cost_words(name, nearest.value(name), currency)}"
     )

@@ -13,6 +13,7 @@ from dashboards.changes import change_lines, source_lines
 from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
+from dashboards.prices import price_rows
 from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from objectives.costs import COSTS
@@ -58,7 +59,9 @@ def render_report(summary: Summary) -> str:
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),
-        budget=[line for line in budget_lines(summary.study) if line.limit is not None],
+        budget=[line for line in budget_lines(summary.study, summary.book) if line.limit is not None],
+        book=summary.book,
+        prices=price_rows(summary.prices, summary.book),
         tested=partial(_tested, summary.study),
         task=task_words,
         provenance=_provenance(summary),

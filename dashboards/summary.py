@@ -14,11 +14,13 @@ from typing import Any
 
 from dashboards.budget import budget_lines
 from dashboards.contention import find_contention
+from dashboards.prices import EpochPrices, Prices, book_of, price_study, prices_json
 from dashboards.totals import CostsSoFar, MeanCosts, Totals
 from dashboards.words import threads_words
 from objectives.costs import COSTS, Measurement
 from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import seeds_interval, wilson_interval
+from objectives.prices import DERIVED, PriceBook
 from storage.collector import collector_rests
 from storage.studies import StudyRow, TrialRow
 
@@ -50,8 +52,12 @@ class Checkpoint:
     seeds: tuple[int, ...]
 
     def value(self, cost: str) -> float | None:
-        """Returns a cost's value, None where it is absent."""
+        """Returns the value of a cost or of what is derived, None where it is absent."""
         return self.costs.value(cost)
+
+    def reason(self, cost: str) -> str | None:
+        """Returns why it is absent, None where it is there."""
+        return self.costs.prices[cost].reason if cost in DERIVED else self.costs[cost].reason
 
     @property
     def numbers(self) -> str:
@@ -71,6 +77,7 @@ class Summary:
         front: Those that nothing beats in accuracy and all minimised costs.
         knee: The point of the front (in accuracy and the first cost) after which accuracy gets expensive.
         hypervolume: 0 to 1, in the study's fixed scales; None until they are fixed.
+        book: The prices by which money and carbon are derived.
     """
 
     study: StudyRow
@@ -80,6 +87,12 @@ class Summary:
     front: tuple[Checkpoint, ...]
     knee: Checkpoint | None
     hypervolume: float | None
+    book: PriceBook
+
+    @property
+    def prices(self) -> Prices:
+        """What all that was billed comes to."""
+        return price_study(self.study, self.book)
 
     @property
     def cost(self) -> str:
@@ -119,13 +132,19 @@ def first_cost(minimize: Sequence[str]) -> str:
 
 
 @collector_rests()
-def summarize(study: StudyRow) -> Summary:
-    """Returns what a study has come to."""
+def summarize(study: StudyRow, book: PriceBook | None = None) -> Summary:
+    """Returns what a study has come to.
+
+    Args:
+        study: Its rows.
+        book: The prices to derive money and carbon by; None for the study's own over those of the package.
+    """
+    book = book or book_of(study)
     minimize = tuple(study.spec["objective"]["minimize"])
     single = {
         trial.number: curve
         for trial in study.trials
-        if trial.state in CANDIDATE_STATES and (curve := trace_curve(trial))
+        if trial.state in CANDIDATE_STATES and (curve := trace_curve(trial, book))
     }
     curves = single if num_seeds(study) == 1 else _mean_curves(study, single)
     points, losses = [], []
@@ -143,12 +162,14 @@ def summarize(study: StudyRow) -> Summary:
         tuple(on_front),
         _knee(on_front, cost),
         _hypervolume(study, on_front, minimize),
+        book,
     )
 
 
-def trace_curve(trial: TrialRow) -> list[Checkpoint]:
-    """Returns a trial's checkpoints, at their cumulative costs."""
-    totals, last = Totals(trial.epochs, trial.costs), len(trial.epochs) - 1
+def trace_curve(trial: TrialRow, book: PriceBook | None = None) -> list[Checkpoint]:
+    """Returns a trial's checkpoints, at their cumulative costs; without a book nothing is derived of them."""
+    prices = None if book is None else EpochPrices(trial, book)
+    totals, last = Totals(trial.epochs, trial.costs, prices), len(trial.epochs) - 1
     return [
         Checkpoint(
             trial.number,
@@ -291,17 +312,19 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "lines": lines,
         },
         "budget": {
-            line.name: {"spent": line.spent, "limit": line.limit, "unit": line.unit} for line in budget_lines(study)
+            line.name: {"spent": line.spent, "limit": line.limit, "unit": line.unit}
+            for line in budget_lines(study, summary.book)
         },
         "contention": find_contention(study).as_json(),
+        "prices": prices_json(summary.prices, summary.book),
         "spec": study.spec,
         "environments": [dict(environment) for environment in study.environments],
         "changes": [dict(change) for change in study.changes],
     }
 
 
-def checkpoint_json(point: Checkpoint) -> dict[str, Any]:
-    """Returns a checkpoint as plain values."""
+def checkpoint_json(point: Checkpoint, book: PriceBook) -> dict[str, Any]:
+    """Returns a checkpoint as plain values, with its solo prices by the book of its summary."""
     return {
         "trial": point.trial,
         "epoch": point.epoch,
@@ -310,15 +333,17 @@ def checkpoint_json(point: Checkpoint) -> dict[str, Any]:
         "accuracy": point.accuracy,
         "accuracy_interval": list(point.interval),
         "costs": {name: cost.value for name, cost in point.costs.items()},
+        "prices": prices_json(point.costs.prices, book),
     }
 
 
-def trial_log_json(trial: TrialRow, printed: str | None) -> dict[str, Any]:
+def trial_log_json(trial: TrialRow, printed: str | None, prices: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the object that `paretune show NAME TRIAL --json` prints: the trial, its attempts and its epochs.
 
     Args:
         trial: The trial.
         printed: What its code printed, as far as it is kept.
+        prices: What was billed to it comes to, as plain values.
     """
     attempts = [
         {
@@ -343,7 +368,7 @@ def trial_log_json(trial: TrialRow, printed: str | None) -> dict[str, Any]:
         }
         for epoch in trial.epochs
     ]
-    return {**_trial_json(trial), "attempts": attempts, "epochs": epochs, "log": printed}
+    return {**_trial_json(trial), "attempts": attempts, "epochs": epochs, "log": printed, "prices": prices}
 
 
 def _trial_json(trial: TrialRow) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
+from dashboards.prices import EpochPrices, Prices, mean_prices
 from objectives.costs import COSTS, ONCE, Measurement, accumulate, running_totals
 from objectives.costs import absent as absent_because
+from objectives.prices import DERIVED
 from storage.ledger import CostValue
 from storage.studies import EpochRow
 
@@ -18,7 +20,7 @@ NOT_RECORDED = "it was not recorded"
 
 
 class Totals(dict[str, list[float | None]]):
-    """A trial's cumulative costs: of each in `COSTS` its value after each epoch, in its unit.
+    """A trial's cumulative costs: of each in `COSTS` its value after each epoch, in its unit, and so in `DERIVED`.
 
     It is None from the first epoch on that lacks the cost. What the model itself costs is the same after each. Costs
     come into the dict when they are asked for.
@@ -26,19 +28,32 @@ class Totals(dict[str, list[float | None]]):
     Args:
         epochs: The trial's, from the first.
         profile: What its model itself costs, and more.
+        prices: What its epochs come to by a price book; without them nothing is derived.
     """
 
-    def __init__(self, epochs: Sequence[EpochRow], profile: Mapping[str, CostValue]) -> None:
+    def __init__(
+        self, epochs: Sequence[EpochRow], profile: Mapping[str, CostValue], prices: EpochPrices | None = None
+    ) -> None:
         super().__init__()
-        self._epochs, self._profile = epochs, profile
+        self._epochs, self._profile, self._prices = epochs, profile, prices
 
     def __missing__(self, name: str) -> list[float | None]:
+        if name in DERIVED:
+            self[name] = self.prices.totals(name)
+            return self[name]
         if name in ONCE:
             self[name] = [self._once(name).value] * len(self._epochs)
             return self[name]
         own = [None if (cost := row.costs.get(name)) is None else cost.value for row in self._epochs]
         self[name] = running_totals(name, own)
         return self[name]
+
+    @property
+    def prices(self) -> EpochPrices:
+        """What the epochs come to."""
+        if self._prices is None:
+            raise KeyError("no price book was given")
+        return self._prices
 
     def measurement(self, name: str, index: int) -> Measurement:
         """Returns a cost after one epoch, and how it was got; `index` counts the epochs from 0."""
@@ -52,7 +67,7 @@ class Totals(dict[str, list[float | None]]):
 
 
 class CostsSoFar(Mapping[str, Measurement]):
-    """The costs of a trial up to one of its epochs: one for each name in `COSTS`.
+    """The costs of a trial up to one of its epochs: one for each name in `COSTS`; what is derived is asked for by name.
 
     Args:
         totals: The trial's.
@@ -66,8 +81,13 @@ class CostsSoFar(Mapping[str, Measurement]):
         self._index = index
 
     def value(self, name: str) -> float | None:
-        """Returns a cost's value alone, which takes less time; None where it is absent."""
+        """Returns a cost's value alone, which takes less time, or a derived one; None where it is absent."""
         return self._totals[name][self._index]
+
+    @property
+    def prices(self) -> Prices:
+        """What is derived, each with its source or reason."""
+        return self._totals.prices.price(self._index + 1)
 
     def __getitem__(self, name: str) -> Measurement:
         if name not in COSTS:
@@ -96,9 +116,14 @@ class MeanCosts(Mapping[str, Measurement]):
         self._seeds = seeds
 
     def value(self, name: str) -> float | None:
-        """Returns a cost's value alone; None where it is absent."""
+        """Returns a cost's value alone, or a derived one; None where it is absent."""
         known = [value for seed in self._seeds if (value := seed.value(name)) is not None]
         return fmean(known) if len(known) == len(self._seeds) else None
+
+    @property
+    def prices(self) -> Prices:
+        """What is derived, each with its source or reason."""
+        return mean_prices([seed.prices for seed in self._seeds])
 
     def __getitem__(self, name: str) -> Measurement:
         found = [seed[name] for seed in self._seeds]

@@ -7,25 +7,38 @@ from typing import Any
 
 from objectives.costs import COSTS
 from objectives.parameters import Value
+from objectives.prices import DERIVED
 
 _STEPS = {
     "FLOP": ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")),
     "J": ((3.6e6, "kWh"), (1e3, "kJ")),
     "s": ((3600.0, "h"), (120.0, "min"), (0.01, "s"), (1e-3, "ms"), (1e-7, "µs")),
+    "g CO2e": ((1e6, "t CO2e"), (1e3, "kg CO2e")),
 }
 _SECONDS_OF = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6}
 
 
-def cost_words(name: str, value: float | None) -> str:
+def cost_words(name: str, value: float | None, currency: str = "") -> str:
     """Returns a cost with its unit, three digits.
+
+    Args:
+        name: In `COSTS`, or in `DERIVED`.
+        value: In its unit.
+        currency: Of money.
 
     >>> cost_words("device_seconds", 3.14159), cost_words("train_flops", 6.8e10), cost_words("device_seconds", 300)
     ('3.14 s', '68 GFLOP', '5 min')
     >>> cost_words("inference_latency_seconds", 0.000235)
     '235 µs'
+    >>> cost_words("money", 0.0004, "USD"), cost_words("gco2e", 1500.0)
+    ('0.0004 USD', '1.5 kg CO2e')
     """
-    return "absent" if value is None else quantity_words(value, COSTS[name].unit)
+    return "absent" if value is None else quantity_words(value, _unit(name) or currency).rstrip()
+
+
+def _unit(name: str) -> str:
+    return COSTS[name].unit if name in COSTS else DERIVED[name].unit
 
 
 def quantity_words(value: float, unit: str) -> str:

@@ -73,7 +73,7 @@ COSTS: dict[str, Cost] = {
     ),
 }
 
-PRICES = tuple(name for name, cost in COSTS.items() if cost.is_price)
+MINIMIZABLE = tuple(name for name, cost in COSTS.items() if cost.is_price)
 """Costs that a sweep can minimise."""
 
 ONCE = tuple(name for name, cost in COSTS.items() if cost.accumulate == "once")

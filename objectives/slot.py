@@ -122,7 +122,7 @@ def open_device(placement: Placement) -> Device:
     if placement.device == "cpu":
         if "torch" in sys.modules:  # a training function may well do without
             sys.modules["torch"].set_num_threads(placement.threads)
-        return Device("cpu", _cpu_name(), platform.node(), placement.threads, version)
+        return Device("cpu", cpu_name(), platform.node(), placement.threads, version)
 
     import torch
 
@@ -236,7 +236,8 @@ def write_log(folder: Path) -> Iterator[None]:
                 folder.rmdir()  # where nothing else is in it
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Returns this machine's CPU, as its maker calls it."""
     with suppress(OSError), open("/proc/cpuinfo") as file:  # noqa: PTH123
         for line in file:
             if line.startswith("model name"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from dashboards.budget import Line, Metered, Spending, price
+from dashboards.budget import Line, Spending, list_items
+from dashboards.energy import Metered
 from objectives.costs import Measurement
 from objectives.trial import Bill
 from search.forecast import forecast_seconds
@@ -15,6 +17,39 @@ from search.trials import Trial, Trials
 
 if TYPE_CHECKING:
     from search.spec import Budget
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """How the spending of a sitting becomes money, in the currency of the price book.
+
+    Attributes:
+        currency: Its name.
+        before: Rent of the sittings before.
+        before_seconds: For how long they held slots.
+        per_second: Rent of a slot in this sitting; None where none is asked for.
+        per_joule: Price of the electricity, in the place of any rent; None where money is rent.
+    """
+
+    currency: str = ""
+    before: float = 0.0
+    before_seconds: float = 0.0
+    per_second: float | None = None
+    per_joule: float | None = None
+
+    def money(self, device_seconds: float, joules: float | None) -> float | None:
+        """Returns what all sittings cost, None where that is not known.
+
+        >>> Tariff("USD", before=1.0, before_seconds=60.0, per_second=0.5).money(70.0, None)
+        6.0
+        >>> Tariff("USD", per_joule=0.25).money(70.0, 8.0)
+        2.0
+        """
+        if self.per_joule is not None:
+            return None if joules is None else joules * self.per_joule
+        if self.per_second is None:
+            return None
+        return self.before + (device_seconds - self.before_seconds) * self.per_second
 
 
 class Account:
@@ -30,18 +65,25 @@ class Account:
         trials: The study's, which the coordinator changes.
         wall_seconds: How long the sittings before took.
         now: By the clock of `Trial.heard_at`, in seconds: when this sitting began.
+        tariff: What a sitting costs.
     """
 
     def __init__(
-        self, budget: Budget, num_epochs: int, trials: Trials, wall_seconds: float = 0.0, now: float | None = None
+        self,
+        budget: Budget,
+        num_epochs: int,
+        trials: Trials,
+        wall_seconds: float = 0.0,
+        now: float | None = None,
+        tariff: Tariff | None = None,
     ) -> None:
         self._budget, self._limits = budget, budget.model_dump()
         self._num_epochs, self._trials = num_epochs, trials
         self._wall_start = (time.perf_counter() if now is None else now) - wall_seconds
         self._device_seconds = sum(sum(trial.bill.values()) for trial in trials)
-        self._metered = Metered()
+        self._metered, self._tariff = Metered(), tariff or Tariff()
         for trial in trials:
-            for costs in trial.costs:
+            for costs in trial.costs if trial.num_attempts else ():  # what was taken over is billed where it ran
                 self.add_epoch(costs)
 
     def charge(self, bill: Bill) -> None:
@@ -101,7 +143,9 @@ class Account:
         under_way = sum(max(0.0, now - trial.heard_at) for trial in self._trials.running)
         device_seconds = self._device_seconds + under_way + device
         joules = self._metered.over(device_seconds)
-        return price(Spending(self.wall_seconds(now) + wall, device_seconds, joules), self._limits)
+        money = self._tariff.money(device_seconds, joules)
+        spending = Spending(self.wall_seconds(now) + wall, device_seconds, joules, money)
+        return list_items(spending, self._limits, self._tariff.currency)
 
     def _reserved(self, trial: Trial, now: float) -> float:
         """Returns the seconds that a running trial still needs."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
+from objectives.slot import cpu_name
 from objectives.trial import Placement
 from search.faults import Faults
 
@@ -50,6 +52,31 @@ def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -
         )
         for slot in range(num_slots)
     ]
+
+
+def name_devices(placements: Iterable[Placement]) -> list[dict[str, Any]]:
+    """Returns what slots will run on, by kind, name and threads, as their attempts will tell it; a name once."""
+    found = {
+        (placement.threads, name): {"kind": kind, "name": name, "threads": placement.threads}
+        for placement in placements
+        for kind, name in [_name_device(placement.device)]
+    }
+    return list(found.values())
+
+
+def _name_device(device: str) -> tuple[str, str]:
+    """Returns the kind and the name of a placement's device; a GPU that NVML does not find has no name."""
+    if device == "cpu":
+        return "cpu", cpu_name()
+    import pynvml
+
+    which = device.partition(":")[2]
+    try:
+        pynvml.nvmlInit()
+        find = pynvml.nvmlDeviceGetHandleByIndex if which.isdigit() else pynvml.nvmlDeviceGetHandleByUUID
+        return "cuda", str(pynvml.nvmlDeviceGetName(find(int(which) if which.isdigit() else which)))
+    except pynvml.NVMLError:
+        return "cuda", "a GPU that NVML does not name"
 
 
 def find_gpus() -> list[str]:

@@ -11,7 +11,7 @@ from dashboards.budget import Line
 from objectives.pulse import forget_pulse
 from objectives.seeds import derive_seed
 from objectives.trial import Event, Placement
-from search.budget import Account
+from search.budget import Account, Tariff
 from search.configs import configure
 from search.engines import ENGINES, Engine
 from search.gain import Gain
@@ -63,6 +63,7 @@ class Coordinator:
         watch: Told of each event.
         show_budget: Told of what is spent.
         is_interrupted: Asked between events; once it says so, KeyboardInterrupt is raised with everything saved.
+        tariff: What the sitting costs.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Coordinator:
         watch: Watch,
         show_budget: ShowBudget,
         is_interrupted: Callable[[], bool],
+        tariff: Tariff,
     ) -> None:
         self._spec, self._watch, self._placements = spec, watch, placements
         self._show_budget = show_budget
@@ -85,7 +87,8 @@ class Coordinator:
         self._keeper = Keeper(database.artifacts / study.uuid, self._trials, spec.artifacts.max_bytes)
         self._ledger = ledger
         self._proposals = Proposals(database, spec, self._trials.num_settings, _taken_over(study, spec.search.repeats))
-        self._account = Account(spec.budget, spec.objective.epochs, self._trials, study.wall_seconds)
+        wall_seconds = study.wall_seconds
+        self._account = Account(spec.budget, spec.objective.epochs, self._trials, wall_seconds, tariff=tariff)
         self._gain = Gain(spec.budget.min_gain_per_device_hour, self._trials)
         self._recorder = Recorder(spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain)
         self._refusal: str | None = None

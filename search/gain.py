@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dashboards.budget import HOUR_SECONDS
 from objectives.front import Reference, front, hypervolume
+from objectives.prices import HOUR_SECONDS
 from search.trials import Trials
 
 WINDOW = 10

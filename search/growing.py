@@ -15,7 +15,7 @@ from storage.studies import StudyRow
 
 Key = tuple[str, ...]
 
-FREE = (("objective", "data_root"), ("budget",), ("artifacts",))
+FREE = (("objective", "data_root"), ("budget",), ("prices",), ("artifacts",))
 """Keys of the spec that may take any value: no result depends on them."""
 
 NOT_ONE_SEARCH = "proposals before and after would not belong to one search"

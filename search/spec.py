@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,10 +22,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from objectives.costs import PRICES
+from objectives.costs import MINIMIZABLE
 from objectives.data import DATASETS, FOLDER, default_root
 from objectives.models import MODELS
 from objectives.parameters import Value
+from objectives.prices import find_faults
 from search.engines import ENGINES
 from search.faults import Faults, suggest
 from search.laws import Laws, find_laws
@@ -123,7 +125,7 @@ class Objective(Section):
     )
     epochs: int = Field(10, ge=1, le=100_000)
     maximize: list[Literal["accuracy"]] = Field(["accuracy"], min_length=1, max_length=1)
-    minimize: list[Annotated[str, _known("cost", PRICES)]] = ["device_seconds"]
+    minimize: list[Annotated[str, _known("cost", MINIMIZABLE)]] = ["device_seconds"]
 
     @field_validator("model", "dataset", "data_root")
     @classmethod
@@ -200,15 +202,7 @@ class Budget(Section):
     device_hours: Amount | None = None
     kwh: Amount | None = None
     money: Amount | None = None
-    price_per_device_hour: Amount | None = None
     min_gain_per_device_hour: Amount | None = None
-
-    @model_validator(mode="after")
-    def _priced(self) -> Budget:
-        if self.money is not None and self.price_per_device_hour is None:
-            law = f"a price is needed where money = {self.money:g} is the budget"
-            raise PydanticCustomError("faults", "{faults}", {"faults": [("price_per_device_hour", law)]})
-        return self
 
 
 class Limits(Section):
@@ -232,6 +226,7 @@ class SweepSpec(Section):
     artifacts: Artifacts = Artifacts()
     budget: Budget = Budget()
     limits: Limits = Limits()
+    prices: dict[str, Any] = {}
 
     @field_validator("name")
     @classmethod
@@ -251,6 +246,15 @@ class SweepSpec(Section):
         if faults:
             raise PydanticCustomError("faults", "{faults}", {"faults": faults})
         return space
+
+    @field_validator("prices")
+    @classmethod
+    def _priced(cls, prices: dict[str, Any]) -> dict[str, Any]:
+        faults = find_faults(prices, is_whole=False)
+        if faults:
+            raise PydanticCustomError("faults", "{faults}", {"faults": faults})
+        plain = {key: value.isoformat() if isinstance(value, date) else value for key, value in prices.items()}
+        return {key: value for key, value in plain.items() if value is not None}
 
     @model_validator(mode="after")
     def _possible(self) -> SweepSpec:

@@ -27,19 +27,20 @@ class Study:
     Attributes:
         name: The study.
         storage: URL of the database.
+        prices: A price book that holds alone; None for the study's own prices, over the user's.
     """
 
     name: str
     storage: str
+    prices: Path | None = None
 
     @property
     def summary(self) -> Summary:
-        """What the study has come to: trials, curves, front, knee, hypervolume."""
-        from dashboards.summary import summarize
+        """What the study has come to: trials, curves, front, knee, hypervolume, money and carbon."""
+        from search.pricing import load_summary
         from storage.database import Database
-        from storage.studies import load_study
 
-        return summarize(load_study(Database(self.storage), self.name))
+        return load_summary(Database(self.storage), self.name, self.prices)
 
     @property
     def state(self) -> str:
@@ -202,12 +203,18 @@ def launch(
     return Study(chosen.name, storage)
 
 
-def load(name: str, *, storage: str = "sqlite:///paretune.db") -> Study:
+def load(name: str, *, storage: str = "sqlite:///paretune.db", prices: Path | str | None = None) -> Study:
     """Returns a study that is there.
 
+    Args:
+        name: The study.
+        storage: Database URL.
+        prices: A price book that holds alone; None for the study's own prices, over the user's.
+
     Raises:
-        StorageFault: where there is none of that name.
+        Faults: with every fault of a price book, a line each.
+        StorageFault: where there is no study of that name.
     """
-    study = Study(name, storage)
+    study = Study(name, storage, None if prices is None else Path(prices))
     _ = study.summary
     return study

@@ -23,6 +23,7 @@ from search.faults import Abandoned, Faults, Unsaved
 from search.functions import check_function
 from search.growing import Growth, grow
 from search.models import check_model
+from search.pricing import find_tariff
 from search.reading import validate
 from search.spec import Objective, SweepSpec
 from search.taking_over import link_weights, take_over
@@ -67,6 +68,7 @@ def launch(
     placements = place_slots(spec.compute, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
     _check_energy(spec, placements[0])
+    find_tariff(spec, placements)
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
     data = _look_at(spec.objective)
@@ -261,6 +263,7 @@ def _run(
     spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
     _check_energy(spec, placements[0])
+    find_tariff(spec, placements, study)
     environment = observe(spec.objective.model_dump())
     with _interruption() as is_interrupted, _taking(database, study.uuid, tell, is_interrupted) as ledger:
         with ledger.writing() as page:
@@ -273,7 +276,8 @@ def _run(
         for line in changes:
             tell(line)
         study = load_study(database, name)
-        Coordinator(database, study, spec, ledger, placements, watch, show_budget, is_interrupted).run()
+        tariff = find_tariff(spec, placements, study)
+        Coordinator(database, study, spec, ledger, placements, watch, show_budget, is_interrupted, tariff).run()
     return load_study(database, name)
 
 

@@ -13,9 +13,11 @@ from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
 from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
+from dashboards.prices import price_words
 from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.doctor import Finding
+from objectives.prices import PriceBook
 from search.testing import TestAccuracy
 from storage.studies import TrialRow
 
@@ -42,7 +44,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         console.print(
             f"\nbilled {cost_words('device_seconds', sum(lines.values()))} of slots: {parts}", highlight=False
         )
-    if spent := budget_words(budget_lines(study)[1:]):
+        console.print(f"priced {escape(price_words(summary.prices, summary.book))}", highlight=False)
+    if spent := budget_words(budget_lines(study, summary.book)[1:]):
         console.print(f"budget: {spent}", highlight=False)
     if (mixed := device_warning(study)) is not None:
         console.print(escape(mixed), highlight=False)
@@ -61,8 +64,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         console.print(f"{told}: `paretune show {study.name}` tells why", highlight=False)
 
 
-def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, console: Console) -> None:
-    """Prints what was picked, why, and its test accuracy."""
+def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, book: PriceBook, console: Console) -> None:
+    """Prints what was picked, why, its test accuracy, its costs, and its solo prices by a book."""
     point = picked.point
     table = Table(box=None, show_header=False, pad_edge=False)
     seeds = f", the mean of {len(point.seeds)} seeds" if len(point.seeds) > 1 else ""
@@ -78,9 +81,11 @@ def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, console: Cons
     table.add_row("test accuracy", test)
     for name, cost in point.costs.items():
         error = "" if cost.error is None else f" ± {cost_words(name, cost.error)}"
-        table.add_row(
-            name, f"absent: {cost.reason}" if cost.reason else f"{cost_words(name, cost.value)}{error}, {cost.method}"
-        )
+        known = f"{cost_words(name, cost.value)}{error}, {cost.method}"
+        table.add_row(name, escape(known if cost.reason is None else f"absent: {cost.reason}"))
+    for name, one in point.costs.prices.items():
+        known = f"{cost_words(name, one.value, book.currency)}  ({one.source})"
+        table.add_row(name, escape(known if one.reason is None else f"absent: {one.reason}"))
     console.print(table, highlight=False)
 
 
@@ -96,8 +101,16 @@ def print_findings(findings: Mapping[str, Finding], console: Console) -> None:
     console.print(table, highlight=False)
 
 
-def print_trial(trial: TrialRow, cost: str, printed: str | None, console: Console) -> None:
-    """Prints a trial's log: its setting, its attempts with their bills, its epochs with one cost, what it printed."""
+def print_trial(trial: TrialRow, cost: str, printed: str | None, console: Console, priced: str | None = None) -> None:
+    """Prints a trial's log: its setting, its attempts with their bills, its epochs with one cost, what it printed.
+
+    Args:
+        trial: The trial.
+        cost: Shown of each epoch.
+        printed: What its code printed.
+        console: Where to.
+        priced: What was billed to it comes to, in words.
+    """
     console.print(
         f"[bold]trial {trial.number}[/]  {trial.state}  {escape(params_words(trial.params))}", highlight=False
     )
@@ -114,6 +127,8 @@ def print_trial(trial: TrialRow, cost: str, printed: str | None, console: Consol
         )  # fmt: skip
     attempts.columns[4].header, attempts.columns[5].header = "outcome", "bill"
     console.print(attempts, highlight=False)
+    if priced is not None:
+        console.print(f"priced {escape(priced)}", highlight=False)
     epochs = Table(box=None, header_style="bold", pad_edge=False)
     _add_columns(epochs, "epoch", "attempt", "train loss", "validation loss", "accuracy (95 %)", cost)
     for row, point in zip(trial.epochs, trace_curve(trial), strict=True):

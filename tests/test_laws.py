@@ -22,9 +22,10 @@ MAY_IMPORT = {
 TORCH_FREE = [
     "objectives.card", "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported",
     "objectives.data.pictures", "objectives.front", "objectives.intervals", "objectives.models",
-    "objectives.optimizers", "objectives.parameters", "objectives.slot", "objectives.trial", "storage.studies",
-    "dashboards.exports", "dashboards.report", "dashboards.figures", "search.cleanup", "search.data",
-    "search.environment", "search.inference", "search.reading", "search.spec", "search.sweeps", "search.cli",
+    "objectives.optimizers", "objectives.parameters", "objectives.prices", "objectives.slot", "objectives.trial",
+    "storage.studies", "dashboards.exports", "dashboards.prices", "dashboards.report", "dashboards.figures",
+    "search.cleanup", "search.data", "search.environment", "search.inference", "search.pricing", "search.reading",
+    "search.spec", "search.sweeps", "search.cli",
 ]  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from dashboards.palette import GREY, LAYOUT, ORANGE, SCALE
 from dashboards.summary import Checkpoint, Summary, nouns
 from dashboards.terminal import Marks, plot
 from dashboards.words import cost_words
-from objectives.costs import COSTS, ONCE, PRICES
+from objectives.costs import COSTS, MINIMIZABLE, ONCE
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -65,7 +65,7 @@ class CurvesInfo(NamedTuple):
 
 def trace_curves(summary: Summary) -> CurvesInfo:
     """Returns what the learning-curve figure shows."""
-    times = [name for name in PRICES if COSTS[name].unit in ("s", "J") and name not in ONCE]
+    times = [name for name in MINIMIZABLE if COSTS[name].unit in ("s", "J") and name not in ONCE]
     recorded = [
         name
         for name in dict.fromkeys([*summary.minimize, *times])

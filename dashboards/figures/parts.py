@@ -11,6 +11,7 @@ from dashboards.palette import LAYOUT
 from dashboards.summary import Checkpoint
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.costs import COSTS
+from objectives.prices import DERIVED
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -23,8 +24,10 @@ ACCURACY = "validation accuracy (%)"
 Item = TypeVar("Item")
 
 
-def axis_title(cost: str) -> str:
-    """Returns a cost's axis title, with its unit."""
+def axis_title(cost: str, currency: str = "") -> str:
+    """Returns the axis title of a cost or of money, with its unit."""
+    if cost in DERIVED:
+        return f"{DERIVED[cost].title} ({DERIVED[cost].unit or currency}), solo"
     return f"{COSTS[cost].title} ({COSTS[cost].unit}), solo"
 
 
@@ -53,17 +56,20 @@ def percent(accuracy: float) -> float:
     return round(100 * accuracy, 2)
 
 
-def hover(point: Checkpoint, cost: str | None = None, params: Mapping[str, Any] | None = None) -> str:
+def hover(
+    point: Checkpoint, cost: str | None = None, params: Mapping[str, Any] | None = None, currency: str = ""
+) -> str:
     """Returns what is shown of a checkpoint under the pointer.
 
     Args:
         point: The checkpoint.
         cost: One that is told.
         params: The parameters that are told; all without it.
+        currency: Of money.
     """
     parts = [f"<b>trial {point.numbers}, epoch {point.epoch}</b>", accuracy_words(point.accuracy, point.interval)]
     if cost is not None:
-        parts.append(cost_words(cost, point.value(cost)))
+        parts.append(cost_words(cost, point.value(cost), currency))
     return "<br>".join([*parts, break_lines(params_words(point.params if params is None else params))])
 
 

@@ -1,4 +1,4 @@
-"""Accuracy against any recorded cost: trials, checkpoints, front, knee, baseline."""
+"""Accuracy against any recorded cost, or money: trials, checkpoints, front, knee, baseline."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ from dashboards.palette import BLACK, BLUE, GREY, LAYOUT, ORANGE, RED
 from dashboards.summary import Checkpoint, Summary, front_at, nouns
 from dashboards.terminal import Marks, plot
 from dashboards.words import cost_words
-from objectives.costs import COSTS, PRICES
+from objectives.costs import COSTS, MINIMIZABLE
 from objectives.front import knee
+from objectives.prices import DERIVED
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+MONEY = "money"
 
 MOST_EARLIER = 4000
 """Checkpoints before the last that are shown; of more an even choice."""
@@ -41,7 +44,7 @@ class Tradeoff(NamedTuple):
     """One cost's trade-off.
 
     Attributes:
-        cost: Its name in `COSTS`.
+        cost: Its name in `COSTS`, or `money`.
         front: The checkpoints that nothing beats in accuracy and this cost, the cheapest first.
         knee: The point of this front after which accuracy gets expensive.
     """
@@ -56,11 +59,12 @@ class TradeoffInfo(NamedTuple):
 
     Attributes:
         study: The study's name.
-        tradeoffs: One for each cost that was recorded, the sweep's own objectives first.
+        tradeoffs: One for each cost that was recorded, the sweep's own objectives first, and money where it is known.
         finals: The last checkpoint of each trial.
         earlier: Checkpoints before the last, at most `MOST_EARLIER`.
         num_earlier: How many there are.
         baseline: The baseline's last checkpoint.
+        currency: Of money.
     """
 
     study: str
@@ -69,12 +73,13 @@ class TradeoffInfo(NamedTuple):
     earlier: list[Checkpoint]
     num_earlier: int
     baseline: Checkpoint | None
+    currency: str
 
 
 def trace_tradeoff(summary: Summary) -> TradeoffInfo:
     """Returns what the trade-off figure shows."""
     points = [point for curve in summary.curves.values() for point in curve]
-    traced = [_trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *PRICES])]
+    traced = [_trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *MINIMIZABLE, MONEY])]
     earlier = [point for point in points if not point.is_last]
     return TradeoffInfo(
         summary.study.name,
@@ -83,6 +88,7 @@ def trace_tradeoff(summary: Summary) -> TradeoffInfo:
         thin(earlier, MOST_EARLIER),
         len(earlier),
         summary.baseline,
+        summary.book.currency,
     )
 
 
@@ -94,11 +100,13 @@ def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
         return empty_figure("no epoch was recorded yet")
     # The greater part, the grey points, is there once and gets other prices; front and knee are other points each time.
     shared = [*_grey_traces(info), _baseline_trace(info)]
-    own = [_own_traces(tradeoff) for tradeoff in info.tradeoffs]
+    own = [_own_traces(tradeoff, info.currency) for tradeoff in info.tradeoffs]
     figure = go.Figure([*shared, *(trace for traces in own for trace in traces)], layout=LAYOUT)
     for number, trace in enumerate(figure.data[len(shared) :]):
         trace.visible = number < len(own[0])
-    figure.update_xaxes(title=axis_title(info.tradeoffs[0].cost), type="log", exponentformat="SI", minor_showgrid=True)
+    figure.update_xaxes(
+        title=axis_title(info.tradeoffs[0].cost, info.currency), type="log", exponentformat="SI", minor_showgrid=True
+    )
     best = max(point.accuracy for point in info.finals)
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
     for trace, xs in zip(figure.data, _prices(info, info.tradeoffs[0].cost), strict=False):
@@ -184,7 +192,7 @@ def _baseline_trace(info: TradeoffInfo) -> Any:
     )
 
 
-def _own_traces(tradeoff: Tradeoff) -> list[Any]:
+def _own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
     import plotly.graph_objects as go
 
     top = [tradeoff.knee] if tradeoff.knee else []
@@ -201,7 +209,7 @@ def _own_traces(tradeoff: Tradeoff) -> list[Any]:
             mode="lines+markers" if name != "knee" else "markers",
             line={"shape": "hv", "color": BLUE, "width": 2},
             marker=marker,
-            text=[hover(point, tradeoff.cost) for point in points],
+            text=[hover(point, tradeoff.cost, currency=currency) for point in points],
             hoverinfo="text",
             showlegend=bool(points),
         )
@@ -221,9 +229,12 @@ def _choose_cost(info: TradeoffInfo, index: int, own: Sequence[Sequence[Any]]) -
     visible = [True] * len(shared) + [number == index for number, traces in enumerate(own) for _ in traces]
     xs = [*shared, *(list(trace.x) for traces in own for trace in traces)]
     return {
-        "label": COSTS[cost].title,
+        "label": (DERIVED[cost] if cost in DERIVED else COSTS[cost]).title,
         "method": "update",
-        "args": [{"visible": visible, "x": xs}, {"xaxis.title.text": axis_title(cost), "xaxis.autorange": True}],
+        "args": [
+            {"visible": visible, "x": xs},
+            {"xaxis.title.text": axis_title(cost, info.currency), "xaxis.autorange": True},
+        ],
     }
 
 

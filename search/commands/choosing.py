@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from search.commands.console import print_json, standard_output
-from search.commands.options import DEFAULT_URL, AsJson, Name, Storage
+from search.commands.options import DEFAULT_URL, AsJson, Name, Prices, Storage
 from search.faults import Faults, suggest
 
 app = typer.Typer()
@@ -15,30 +15,37 @@ app = typer.Typer()
 
 @app.command(
     epilog="Examples: [cyan]paretune pick mnist5k-cnn --min-accuracy 0.97[/]   "
-    "[cyan]paretune pick mnist5k-cnn --max-cost device_seconds=3[/]"
+    "[cyan]paretune pick mnist5k-cnn --max-cost device_seconds=3[/]   "
+    "[cyan]paretune pick mnist5k-cnn --max-cost money=0.01 --prices eu.toml[/]"
 )
 def pick(
     name: Name,
     min_accuracy: Annotated[float | None, typer.Option("--min-accuracy", help="0 to 1.", show_default=False)] = None,
     max_cost: Annotated[
         list[str] | None,
-        typer.Option("--max-cost", metavar="COST=VALUE", help="In the cost's unit.", show_default=False),
+        typer.Option(
+            "--max-cost",
+            metavar="COST=VALUE",
+            help="In the cost's unit; money, electricity_kwh and gco2e are derived by the price book.",
+            show_default=False,
+        ),
     ] = None,
     knee: Annotated[bool, typer.Option("--knee", help="The knee of the front.")] = False,
+    prices: Prices = None,
     storage: Storage = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
     """Pick a setting: the cheapest that is accurate enough, the best that is cheap enough, or the knee."""
     from dashboards.choice import NothingFits
     from dashboards.choice import pick as choose
-    from dashboards.summary import checkpoint_json, summarize
+    from dashboards.summary import checkpoint_json
+    from search.pricing import load_summary
     from search.testing import test_accuracy
     from storage.database import Database
-    from storage.studies import load_study
 
     limits = _limits(min_accuracy, max_cost or [])
     database = Database(storage)
-    summary = summarize(load_study(database, name))
+    summary = load_summary(database, name, prices)
     try:
         picked = choose(summary, min_accuracy, limits, at_knee=knee)
     except NothingFits as error:
@@ -49,7 +56,7 @@ def pick(
             {
                 "study": name,
                 "why": picked.why,
-                **checkpoint_json(picked.point),
+                **checkpoint_json(picked.point, summary.book),
                 **tested.as_json(),
                 "validation_looks": summary.num_looks,
             }
@@ -57,11 +64,12 @@ def pick(
     else:
         from search.tables import print_pick
 
-        print_pick(picked, tested, summary.num_looks, standard_output())
+        print_pick(picked, tested, summary.num_looks, summary.book, standard_output())
 
 
 def _limits(min_accuracy: float | None, max_costs: list[str]) -> dict[str, float]:
-    from objectives.costs import PRICES
+    from objectives.costs import MINIMIZABLE
+    from objectives.prices import DERIVED
 
     limits: dict[str, float] = {}
     faults = []
@@ -71,8 +79,8 @@ def _limits(min_accuracy: float | None, max_costs: list[str]) -> dict[str, float
         name, equals, value = text.partition("=")
         if not equals:
             faults.append(f"--max-cost: COST=VALUE is needed, such as device_seconds=3, but got {text!r}")
-        elif name not in PRICES:
-            faults.append(f"--max-cost: no such cost: {name!r}{suggest(name, PRICES)}")
+        elif name not in MINIMIZABLE and name not in DERIVED:
+            faults.append(f"--max-cost: no such cost: {name!r}{suggest(name, [*MINIMIZABLE, *DERIVED])}")
         else:
             try:
                 limits[name] = float(value)

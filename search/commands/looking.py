@@ -10,7 +10,7 @@ import typer
 
 from search.commands.completion import complete_name
 from search.commands.console import new_table, print_json, standard_output
-from search.commands.options import DEFAULT_URL, AsJson, Name, Storage
+from search.commands.options import DEFAULT_URL, AsJson, Name, Prices, Storage
 from search.faults import Faults
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def show(
             show_default=False,
         ),
     ] = None,
+    prices: Prices = None,
     storage: Storage = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
     """Show a study: its trials, front, knee, bill; or the log of one trial; or one figure or table."""
     from dashboards.summary import as_json as summary_json
-    from dashboards.summary import summarize
+    from search.pricing import load_summary
     from storage.database import Database
-    from storage.studies import load_study
 
     if table is not None and figure is not None:
         raise Faults("--table: it does not go with --figure")
@@ -100,13 +100,13 @@ def show(
 
         check_figure(figure, others or (), output)
     database = Database(storage)
-    summary = summarize(load_study(database, name))
+    summary = load_summary(database, name, prices)
     if trial is not None:
         _show_trial(database, summary, trial, as_json=as_json)
     elif figure is not None:
         from search.figures import show_figure
 
-        summaries = [summary, *(summarize(load_study(database, other)) for other in others or ())]
+        summaries = [summary, *(load_summary(database, other, prices) for other in others or ())]
         print(show_figure(figure, summaries, output, standard_output().width, as_json=as_json))
     elif table is not None:
         from search.exports import show_table
@@ -124,18 +124,19 @@ def show(
 def report(
     name: Name,
     output: Annotated[Path, typer.Option("-o", "--output", help="HTML file to write.")] = Path("report.html"),
+    prices: Prices = None,
     storage: Storage = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
     """Write one HTML file that opens offline: the trade-off, the curves, the five answers."""
     from dashboards.report import write_report
-    from dashboards.summary import summarize
+    from search.pricing import load_summary
     from search.testing import test_accuracy
     from storage.database import Database
-    from storage.studies import load_study, load_tests
+    from storage.studies import load_tests
 
     database = Database(storage)
-    summary = summarize(load_study(database, name))
+    summary = load_summary(database, name, prices)
     for point in (summary.best, summary.knee, summary.baseline):
         if point is not None:
             test_accuracy(database, summary.study, point)
@@ -151,6 +152,7 @@ def report(
 
 
 def _show_trial(database: Database, summary: Summary, number: int, *, as_json: bool) -> None:
+    from dashboards.prices import price_trial, price_words, prices_json
     from dashboards.summary import trial_log_json
     from search.logs import read_log
 
@@ -159,9 +161,10 @@ def _show_trial(database: Database, summary: Summary, number: int, *, as_json: b
         there = f"there are 0 to {max(trials)}" if trials else "there is none yet"
         raise Faults(f"trial: {summary.study.name} has no trial {number}; {there}")
     printed = read_log(database, summary.study.uuid, number)
+    prices, book = price_trial(summary.study, trials[number], summary.book), summary.book
     if as_json:
-        print_json(trial_log_json(trials[number], printed))
+        print_json(trial_log_json(trials[number], printed, prices_json(prices, book)))
     else:
         from search.tables import print_trial
 
-        print_trial(trials[number], summary.cost, printed, standard_output())
+        print_trial(trials[number], summary.cost, printed, standard_output(), price_words(prices, book))

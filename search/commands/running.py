@@ -99,7 +99,9 @@ def resume(
     slots: Slots = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Widen a range, or change compute.*.", show_default=False),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Widen a range, or change compute.* or prices.*.", show_default=False
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -190,11 +192,10 @@ def _resume_line(name: str, storage: str) -> str:
 
 def _end(name: str, storage: str, *, as_json: bool) -> None:
     from dashboards.summary import as_json as summary_json
-    from dashboards.summary import summarize
+    from search.pricing import load_summary
     from storage.database import Database
-    from storage.studies import load_study
 
-    summary = summarize(load_study(Database(storage), name))
+    summary = load_summary(Database(storage), name)
     if as_json:
         print_json(summary_json(summary))
     else:

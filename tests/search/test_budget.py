@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from commands import COMMAND, Run
 
-from dashboards.budget import Metered
+from dashboards.energy import Metered
 from objectives.costs import absent, measured
 from objectives.trial import EpochEnded, Event
 from search import sweeps
@@ -177,7 +177,7 @@ class Shown:
 
 
 def test_money_is_device_hours_at_their_price_and_shown_live(database: Database) -> None:
-    spec = sleepers(objective={"epochs": 2}, budget={"money": 0.5, "price_per_device_hour": 3600.0})
+    spec = sleepers(objective={"epochs": 2}, budget={"money": 0.5}, prices={"price_per_device_hour": 3600.0})
     shown = Shown()
     study = sweeps.launch(spec, database, silent, show_budget=shown)
     assert billed(study) <= 0.5 + overshoot(study)
@@ -198,7 +198,11 @@ def test_money_is_device_hours_at_their_price_and_shown_live(database: Database)
         ("budget.device_hours=nan", "budget.device_hours: "),
         ("budget.device_hours=2h", "budget.device_hours: number is needed, but got '2h'"),
         ("budget.kwh=0", "budget.kwh: greater than 0"),
-        ("budget.money=5", "budget.price_per_device_hour: a price is needed where money = 5 is the budget"),
+        ("budget.price_per_device_hour=5", "budget.price_per_device_hour: no such key"),
+        ("prices.price_per_device_hour=-1", "prices.price_per_device_hour: a finite number of 0 or more is needed"),
+        ("prices.pue.ratio=0.9", "prices.pue.ratio: a finite number of 1 or more is needed, but got 0.9"),
+        ("prices.money=love", "prices.money: 'rent' or 'electricity' is needed, but got 'love'"),
+        ("prices.tariff=1", "prices.tariff: no such key (known: title, date, currency"),
         ("budget.min_gain_per_device_hour=-0.1", "budget.min_gain_per_device_hour: greater than 0"),
         ("budget.walls=1", "budget.walls: no such key; did you mean 'wall'?"),
         ("limits.epoch_seconds=0", "limits.epoch_seconds: greater than 0"),

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from search.compute import place_slots
+from search.compute import name_devices, place_slots
 from search.faults import Faults
 from search.spec import Compute
 
@@ -40,3 +40,12 @@ def test_cuda_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(Faults, match="no GPU here"):
         place_slots(Compute(device="cuda"), 1)
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_named_as_its_slot_will_tell_it() -> None:
+    import torch
+
+    (placement,) = place_slots(Compute(slots=1), 1)
+    name = torch.cuda.get_device_properties(0).name
+    assert name_devices([placement]) == [{"kind": "cuda", "name": name, "threads": placement.threads}]

@@ -92,7 +92,7 @@ def test_every_fault_is_listed_at_once() -> None:
         "search.trials: greater than or equal to 1 is needed, but got -1",
         "compute.engine: no such engine: 'proces'; did you mean 'process'? (known: inline, process)",
         "objectve: no such key; did you mean 'objective'? (known: name, objective, space, search, compute, artifacts, "
-        "budget, limits)",
+        "budget, limits, prices)",
     ]
 
 

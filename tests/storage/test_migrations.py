@@ -104,6 +104,25 @@ def test_an_upgraded_schema_is_that_of_the_tables_and_holds_its_keys(database: D
     assert rows(database) == {name: [] for name in FIRST}
 
 
+def test_a_price_per_device_hour_moves_from_the_budget_to_the_prices(database: Database) -> None:
+    fill_first_schema(database)
+    with database.engine.begin() as connection:
+        found = MetaData()
+        found.reflect(connection)
+        studies = found.tables[f"{PREFIX}studies"]
+        for number, price in enumerate((2.5, None)):
+            spec = {"name": "old", "budget": {"money": 5.0, "price_per_device_hour": price}}
+            row = {**FIRST["studies"], "uuid": str(number), "name": str(number), "spec": spec}
+            connection.execute(insert(studies).values(**row))
+    database.create()
+    specs = {row["name"]: row["spec"] for row in rows(database)["studies"]}
+    assert specs == {
+        "a": {"x": 1},
+        "0": {"name": "old", "budget": {"money": 5.0}, "prices": {"price_per_device_hour": 2.5}},
+        "1": {"name": "old", "budget": {"money": 5.0}, "prices": {}},
+    }
+
+
 def test_a_loss_may_be_absent(database: Database) -> None:
     fill_first_schema(database)
     database.create()

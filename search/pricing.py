@@ -1,0 +1,138 @@
+"""The price book in force: of a file, of the study, of the user, or of the package; and what a sitting costs by it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from objectives.prices import ELECTRICITY, BookFaults, PriceBook, default_book, overlay, read_book
+from search.faults import Faults
+
+if TYPE_CHECKING:
+    from dashboards.summary import Summary
+    from objectives.trial import Placement
+    from search.budget import Tariff
+    from search.spec import SweepSpec
+    from storage.database import Database
+    from storage.studies import StudyRow
+
+VARIABLE = "PARETUNE_PRICES"
+USER_BOOK = "~/.config/paretune/prices.toml"
+
+
+def find_book(own: Mapping[str, Any] | None = None, path: Path | None = None) -> PriceBook:
+    """Returns the prices in force.
+
+    Args:
+        own: The study's `[prices]`, which go before those of the user's book, or where there is none the package's.
+        path: A book that holds alone.
+
+    Raises:
+        Faults: with every fault of a book, a line each.
+    """
+    try:
+        return overlay(_user_book(), own or {}) if path is None else read_book(path)
+    except BookFaults as faults:
+        raise Faults(*faults.lines) from faults
+
+
+def find_own(name: str, url: str) -> Mapping[str, Any]:
+    """Returns a study's `[prices]`.
+
+    Args:
+        name: The study.
+        url: Of its database.
+
+    Raises:
+        StorageFault: where there is no such study.
+    """
+    from storage.database import Database
+    from storage.studies import load_study
+
+    return load_study(Database(url), name).spec.get("prices") or {}
+
+
+def load_summary(database: Database, name: str, path: Path | None = None) -> Summary:
+    """Returns what a study has come to, at the prices in force.
+
+    Args:
+        database: Where it is.
+        name: The study.
+        path: A book that holds alone.
+
+    Raises:
+        Faults: with every fault of a book, a line each.
+        StorageFault: where there is no such study.
+    """
+    from dashboards.summary import summarize
+    from storage.studies import load_study
+
+    study = load_study(database, name)
+    return summarize(study, find_book(study.spec.get("prices"), path))
+
+
+def find_tariff(spec: SweepSpec, placements: Sequence[Placement], study: StudyRow | None = None) -> Tariff:
+    """Returns what a sitting costs; without a budget of money no price is asked for.
+
+    Slots on different devices count at the price of the dearest.
+
+    Args:
+        spec: The sweep's.
+        placements: The slots of the sitting.
+        study: With the sittings before; None where there is none.
+
+    Raises:
+        Faults: where money is the budget and cannot be told, or the user's book is faulty.
+    """
+    from search.budget import Tariff
+
+    book = find_book(spec.prices)
+    if spec.budget.money is None:
+        return Tariff(book.currency)
+    if book.money == ELECTRICITY:
+        return Tariff(book.currency, per_joule=_price_joule(book, placements))
+    before, held_seconds = (0.0, 0.0) if study is None else _price_before(book, study)
+    return Tariff(book.currency, before, held_seconds, _price_second(book, placements))
+
+
+def _price_second(book: PriceBook, placements: Sequence[Placement]) -> float:
+    from dashboards.prices import no_price, rent_per_second
+    from search.compute import name_devices
+
+    devices = name_devices(placements)
+    found = [rent_per_second(device, book) for device in devices]
+    faults = [no_price(device) for device, each in zip(devices, found, strict=True) if each is None]
+    if faults:
+        raise Faults(*(f"budget.money: {line}: --set prices.price_per_device_hour=2.5" for line in faults))
+    return max(each for each in found if each is not None)
+
+
+def _price_joule(book: PriceBook, placements: Sequence[Placement]) -> float:
+    from dashboards.prices import Derived, price
+
+    if placements[0].device == "cpu":
+        law = "prices.money is 'electricity', which cannot be measured here: only a GPU's counter is read"
+        raise Faults(f"budget.money: {law}; --set prices.money=rent")
+    each = price((), Derived(1.0), book)["electricity_money"]
+    if each.value is None:
+        raise Faults(f"budget.money: prices.money is 'electricity', and {each.reason}")
+    return each.value
+
+
+def _price_before(book: PriceBook, study: StudyRow) -> tuple[float, float]:
+    """Returns what the sittings before cost, and for how many seconds they held slots."""
+    from dashboards.prices import price_study
+
+    held_seconds = sum(sum(attempt.bill.values()) for trial in study.trials for attempt in trial.attempts)
+    money = price_study(study, book)["money"]
+    if held_seconds and money.value is None:
+        raise Faults(f"budget.money: what was spent cannot be told: {money.reason}")
+    return money.value or 0.0, held_seconds
+
+
+def _user_book() -> PriceBook:
+    named = os.environ.get(VARIABLE)
+    path = Path(os.path.expanduser(named or USER_BOOK))  # noqa: PTH111  Path.expanduser raises without a home
+    return read_book(path) if named or path.exists() else default_book()
