@@ -12,6 +12,7 @@ from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
+from dashboards.remeasured import remeasured_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from objectives.costs import COSTS
@@ -54,6 +55,7 @@ def render_report(summary: Summary) -> str:
         heights={name: figure.layout.height for name, figure in drawn.items()},
         widths={name: (figure.layout.meta or {}).get("least_width", 0) for name, figure in drawn.items()},
         shown=_shown_trials(summary),
+        remeasured=remeasured_lines(summary),
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),

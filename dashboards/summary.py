@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dashboards.budget import budget_lines
 from dashboards.totals import CostsSoFar, MeanCosts, Totals
@@ -20,6 +20,9 @@ from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import seeds_interval, wilson_interval
 from storage.collector import collector_rests
 from storage.studies import StudyRow, TrialRow
+
+if TYPE_CHECKING:
+    from dashboards.remeasured import Remeasurement
 
 CANDIDATE_STATES = ("complete", "stopped", "running", "waiting")
 
@@ -70,6 +73,7 @@ class Summary:
         front: Those that nothing beats in accuracy and all minimised costs.
         knee: The point of the front (in accuracy and the first cost) after which accuracy gets expensive.
         hypervolume: 0 to 1, in the study's fixed scales; None until they are fixed.
+        remeasurement: What was trained again with new seeds; None where nothing was, or nobody looked for it.
     """
 
     study: StudyRow
@@ -79,6 +83,7 @@ class Summary:
     front: tuple[Checkpoint, ...]
     knee: Checkpoint | None
     hypervolume: float | None
+    remeasurement: Remeasurement | None = None
 
     @property
     def cost(self) -> str:

@@ -84,10 +84,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a study: its trials, front, knee, bill; or the log of one trial; or one figure or table."""
+    from dashboards.remeasured import read_summary, remeasurement_json
     from dashboards.summary import as_json as summary_json
-    from dashboards.summary import summarize
     from storage.database import Database
-    from storage.studies import load_study
 
     if table is not None and figure is not None:
         raise Faults("--table: it does not go with --figure")
@@ -100,20 +99,20 @@ def show(
 
         check_figure(figure, others or (), output)
     database = Database(storage)
-    summary = summarize(load_study(database, name))
+    summary = read_summary(database, name)
     if trial is not None:
         _show_trial(database, summary, trial, as_json=as_json)
     elif figure is not None:
         from search.figures import show_figure
 
-        summaries = [summary, *(summarize(load_study(database, other)) for other in others or ())]
+        summaries = [summary, *(read_summary(database, other) for other in others or ())]
         print(show_figure(figure, summaries, output, standard_output().width, as_json=as_json))
     elif table is not None:
         from search.exports import show_table
 
         print(show_table(table, summary, output, as_json=as_json))
     elif as_json:
-        print_json(summary_json(summary))
+        print_json({**summary_json(summary), "remeasurement": remeasurement_json(summary)})
     else:
         from search.tables import print_study
 
@@ -128,14 +127,14 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write one HTML file that opens offline: the trade-off, the curves, the five answers."""
+    from dashboards.remeasured import read_summary
     from dashboards.report import write_report
-    from dashboards.summary import summarize
     from search.testing import test_accuracy
     from storage.database import Database
-    from storage.studies import load_study, load_tests
+    from storage.studies import load_tests
 
     database = Database(storage)
-    summary = summarize(load_study(database, name))
+    summary = read_summary(database, name)
     for point in (summary.best, summary.knee, summary.baseline):
         if point is not None:
             test_accuracy(database, summary.study, point)
