@@ -25,6 +25,9 @@ from storage.studies import StudyRow, TrialRow, list_remeasurements, load_study
 LEAST_SEEDS = 2
 """Seeds without which nothing is known of their spread."""
 
+LEAST_GROUP = 2
+"""Checkpoints of which it can be said that nothing tells them apart."""
+
 NOT_TRAINED = "it was not trained again"
 
 
@@ -237,7 +240,7 @@ def _group(points: Sequence[Remeasured]) -> Iterator[tuple[Remeasured, ...]]:
         end = start + 1
         while end < len(points) and all(point.is_like(points[end]) for point in points[start:end]):
             end += 1
-        if end - start > 1 and end > reached:
+        if end - start >= LEAST_GROUP and end > reached:
             yield tuple(points[start:end])
         reached = max(reached, end)
 
@@ -268,7 +271,8 @@ def _group_line(group: Sequence[Remeasured], cost: str) -> str:
     line = f"{', '.join(names[:-1])} and {names[-1]} cannot be told apart in accuracy with {_count(group)} each"
     line = line[0].upper() + line[1:]
     gap, (low, high) = group[0].gap(group[-1])
-    line += f" (from first to last {100 * gap:+.2f} points, 95 %: {100 * low:+.2f} to {100 * high:+.2f})"
+    which = "the difference is" if len(group) == LEAST_GROUP else "from the first to the last it is"
+    line += f" ({which} {100 * gap:+.2f} points, 95 %: {100 * low:+.2f} to {100 * high:+.2f})"
     priced = sorted((point for point in group if cost in point.costs), key=lambda point: point.costs[cost].mean)
     if len(priced) == len(group) and not any(priced[0].is_like(other, cost) for other in priced[1:]):
         ends = [cost_words(cost, end) for end in priced[0].costs[cost].interval]
