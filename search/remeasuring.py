@@ -144,7 +144,7 @@ def remeasure(
 def _notes(study: StudyRow, spec: SweepSpec, database: Database) -> Iterator[str]:
     yield (
         f"{spec.name}: {len(spec.search.settings)} settings of {study.name} with {spec.search.repeats} new seeds each, "
-        "one at a time"
+        f"one at a time; `paretune show {study.name}` tells what comes of it"
     )
     for name in list_remeasurements(database, study.uuid):
         if load_study(database, name).state not in ("complete", "running"):

@@ -1,1 +1,1 @@
-"""The commands, in rooms: running sweeps, looking at studies, choosing a setting, clearing away."""
+"""The commands, in rooms: running sweeps, looking at studies, choosing a setting, training it again, clearing away."""
