@@ -14,6 +14,7 @@ from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.prices import price_rows
+from dashboards.remeasured import remeasured_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning, name_devices
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from objectives.costs import COSTS
@@ -56,6 +57,7 @@ def render_report(summary: Summary) -> str:
         heights={name: figure.layout.height for name, figure in drawn.items()},
         widths={name: (figure.layout.meta or {}).get("least_width", 0) for name, figure in drawn.items()},
         shown=_shown_trials(summary),
+        remeasured=remeasured_lines(summary),
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dashboards.budget import budget_lines
 from dashboards.contention import find_contention
@@ -23,6 +23,9 @@ from objectives.intervals import seeds_interval, wilson_interval
 from objectives.prices import DERIVED, PriceBook
 from storage.collector import collector_rests
 from storage.studies import StudyRow, TrialRow
+
+if TYPE_CHECKING:
+    from dashboards.remeasured import Remeasurement
 
 CANDIDATE_STATES = ("complete", "stopped", "running", "waiting")
 
@@ -78,6 +81,7 @@ class Summary:
         knee: The point of the front (in accuracy and the first cost) after which accuracy gets expensive.
         hypervolume: 0 to 1, in the study's fixed scales; None until they are fixed.
         book: The prices by which money and carbon are derived.
+        remeasurement: What was trained again with new seeds; None where nothing was, or nobody looked for it.
     """
 
     study: StudyRow
@@ -88,6 +92,7 @@ class Summary:
     knee: Checkpoint | None
     hypervolume: float | None
     book: PriceBook
+    remeasurement: Remeasurement | None = None
 
     @property
     def prices(self) -> Prices:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean, mean, stdev, variance
 
 Z_95 = 1.959963984540054
 
@@ -62,6 +62,56 @@ def seeds_interval(counts: Sequence[tuple[int, int]]) -> tuple[float, tuple[floa
     of_seeds = student_95(len(shares) - 1) * stdev(shares) / math.sqrt(len(shares))
     below, above = math.hypot(max(0.0, mean - low), of_seeds), math.hypot(max(0.0, high - mean), of_seeds)
     return mean, (max(0.0, mean - below), min(1.0, mean + above))
+
+
+def student_interval(values: Sequence[float], num_others: int | None = None) -> tuple[float, tuple[float, float]]:
+    """Returns the mean of several values and a 95 % interval around it, Student's.
+
+    Args:
+        values: Two or more.
+        num_others: None for the interval of the mean; else the one in which the mean of so many further values lies.
+
+    >>> average, (low, high) = student_interval([1.0, 2.0, 3.0])
+    >>> average, round(low, 3), round(high, 3)
+    (2.0, -0.484, 4.484)
+    >>> [round(end, 3) for end in student_interval([1.0, 2.0, 3.0], 1)[1]]
+    [-2.968, 6.968]
+    """
+    average, num_values = mean(values), len(values)  # `mean` is exact: equal values have it at themselves
+    share = 1 / num_values + (1 / num_others if num_others else 0.0)
+    half = student_95(num_values - 1) * stdev(values) * math.sqrt(share)
+    return average, (average - half, average + half)
+
+
+def difference_interval(
+    first: Sequence[float], second: Sequence[float], *, paired: bool
+) -> tuple[float, tuple[float, float]]:
+    """Returns how much higher the mean of the second values is, and its 95 % interval.
+
+    Args:
+        first: Two or more.
+        second: Two or more; as many where they are paired.
+        paired: Whether values at the same place belong together, as of one training at two epochs.
+
+    Source: B. L. Welch, "The generalization of 'Student's' problem when several different population variances are
+    involved", Biometrika 34 (1947); its degrees of freedom are rounded down.
+
+    >>> difference_interval([1.0, 2.0, 3.0], [2.0, 3.0, 4.0], paired=True)
+    (1.0, (1.0, 1.0))
+    >>> gap, (low, high) = difference_interval([1.0, 2.0, 3.0], [2.0, 3.0, 4.0], paired=False)
+    >>> gap, round(low, 3), round(high, 3)
+    (1.0, -1.267, 3.267)
+    """
+    if paired:
+        return student_interval([after - before for before, after in zip(first, second, strict=True)])
+    gap = mean(second) - mean(first)
+    errors = [(variance(values) / len(values), len(values) - 1) for values in (first, second)]
+    total = sum(error for error, _ in errors)
+    if total == 0:
+        return gap, (gap, gap)
+    degrees = total**2 / sum(error**2 / degrees for error, degrees in errors)
+    half = student_95(int(degrees + 1e-9)) * math.sqrt(total)
+    return gap, (gap - half, gap + half)
 
 
 _STUDENT_95 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)

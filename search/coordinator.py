@@ -250,4 +250,4 @@ def _taken_over(study: StudyRow, repeats: int) -> TakenOver:
     """Returns which settings the study began with."""
     taken = [trial for trial in study.trials if trial.source is not None]
     baselines = [trial.number // repeats for trial in taken if trial.is_baseline]
-    return TakenOver(len(taken) // repeats, min(baselines, default=None))
+    return TakenOver(tuple(trial.params for trial in taken[::repeats]), min(baselines, default=None))

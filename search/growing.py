@@ -26,12 +26,17 @@ BOUND: Mapping[Key, str] = {
     ("objective",): NOT_COMPARABLE,
     ("search", "repeats"): "the settings before have their number of seeds",
     ("search", "baseline"): "the first trial was the baseline",
+    ("search", "settings"): "the first trials were those that the study began with",
+    ("search", "remeasures"): "it says whose settings the trials are",
     ("search",): NOT_ONE_SEARCH,
     ("limits",): "settings before and after would not be judged alike",
 }
 """Why other keys may not change; the longest that fits counts."""
 
-COMPARABLE = {("name",), ("objective", "minimize"), ("search",), ("space",), ("limits",), ("search", "baseline")}
+COMPARABLE = {
+    ("name",), ("objective", "minimize"), ("search",), ("space",), ("limits",), ("search", "baseline"),
+    ("search", "settings"),
+}  # fmt: skip
 """Changes with which a new study may take over finished trials of this one."""
 
 
@@ -74,6 +79,10 @@ def grow(study: StudyRow, settings: Sequence[str], flags: Mapping[str, Any] | No
     except Faults as found:
         faults += found.lines
     faults += [line for key, *_ in changes if (line := _fault(study, key))]
+    if num_more and study.spec["search"].get("remeasures"):
+        faults.append(
+            f"--trials: {study.name} trains settings of another study again; `paretune remeasure` does so anew"
+        )
     if faults:
         raise Faults(*faults)
     records = [{"key": ".".join(key), "before": before, "now": now} for key, before, now in changes]

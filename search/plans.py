@@ -37,7 +37,7 @@ class Query:
         entries: The space.
         options: The sampler's.
         seeds: Of the whole study, and of this setting.
-        place: From 0; the baseline has none.
+        place: From 0; neither the baseline nor a setting that the spec names has one.
         asked: The parameters that were proposed before, without those that are fixed and without the baseline.
         told: The settings that ended, in the order of their places, without the baseline.
     """

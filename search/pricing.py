@@ -55,7 +55,7 @@ def find_own(name: str, url: str) -> Mapping[str, Any]:
 
 
 def load_summary(database: Database, name: str, path: Path | None = None) -> Summary:
-    """Returns what a study has come to, at the prices in force.
+    """Returns what a study has come to, at the prices in force, and what was trained again of it.
 
     Args:
         database: Where it is.
@@ -66,11 +66,12 @@ def load_summary(database: Database, name: str, path: Path | None = None) -> Sum
         Faults: with every fault of a book, a line each.
         StorageFault: where there is no such study.
     """
+    from dashboards.remeasured import add_remeasurement
     from dashboards.summary import summarize
     from storage.studies import load_study
 
     study = load_study(database, name)
-    return summarize(study, find_book(study.spec.get("prices"), path))
+    return add_remeasurement(database, summarize(study, find_book(study.spec.get("prices"), path)))
 
 
 def find_tariff(spec: SweepSpec, placements: Sequence[Placement], study: StudyRow | None = None) -> Tariff:

@@ -41,11 +41,11 @@ class TakenOver:
     """The settings that a study began with.
 
     Attributes:
-        num_settings: How many; they have the first numbers.
+        settings: Their parameters; they have the first numbers.
         baseline: Which of them is the baseline; None where none is.
     """
 
-    num_settings: int = 0
+    settings: tuple[Mapping[str, Value], ...] = ()
     baseline: int | None = None
 
 
@@ -63,7 +63,8 @@ class Proposals:
         spec: The study's.
         num_settings: Of the ledger; what Optuna's tables have beyond them, somebody else put there, and it goes. None
             trusts the tables.
-        taken_over: The settings that were taken over; the baseline comes after them, where it is none of them.
+        taken_over: The settings that were taken over. The baseline comes after them, then what the spec names, each
+            where it is none of them.
     """
 
     def __init__(
@@ -78,9 +79,12 @@ class Proposals:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._spec, self._sampler = spec, SAMPLERS[spec.search.sampler]
         self._baseline = spec.baseline or {}
-        last = taken_over.num_settings if spec.baseline is not None else None
+        num_taken = len(taken_over.settings)
+        last = num_taken if spec.baseline is not None else None
         self._baseline_at = last if taken_over.baseline is None else taken_over.baseline
-        self._num_given = taken_over.num_settings + int(self._baseline_at == taken_over.num_settings)
+        named = [setting for setting in spec.settings if setting not in taken_over.settings]
+        self._named = dict(enumerate(named, start=num_taken + int(self._baseline_at == num_taken)))
+        self._num_given = num_taken + int(self._baseline_at == num_taken) + len(named)
         minimize = optuna.study.StudyDirection.MINIMIZE
         directions = [optuna.study.StudyDirection.MAXIMIZE, *(minimize for _ in spec.objective.minimize)]
         self._projection = Projection(database, spec.name, directions)
@@ -109,6 +113,9 @@ class Proposals:
         """
         if setting != len(self):
             raise RuntimeError(f"Optuna has {len(self)} trials where the ledger has {setting} settings")
+        if setting in self._named:
+            self.adopt(setting, self._named[setting])
+            return dict(self._named[setting])
         preset = self._preset(setting)
         if preset is not None:
             self._study.enqueue_trial(preset)
@@ -146,7 +153,7 @@ class Proposals:
         return [*steps, memory] if memory is not None else steps
 
     def adopt(self, setting: int, params: Mapping[str, Value]) -> None:
-        """Gives Optuna a setting that the ledger has and its tables lack: taken over, or somebody removed it there."""
+        """Gives Optuna a setting that it did not propose: the spec's, one taken over, or one that its tables lost."""
         from optuna.trial import TrialState, create_trial
 
         entries = self._spec.entries

@@ -31,7 +31,7 @@ class Sweep:
         minimize: Names of the costs to minimise.
         laws: Of what is trained.
         entries: The space.
-        num_settings: Settings that it is to propose, the baseline left out.
+        num_settings: Settings of the sweep, the baseline left out; 0 where the spec names all of them.
     """
 
     minimize: Sequence[str]

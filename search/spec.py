@@ -32,6 +32,7 @@ from search.faults import Faults, suggest
 from search.laws import Laws, find_laws
 from search.models import find_family
 from search.samplers import SAMPLERS, Sweep
+from search.settings import read_settings
 from search.space import Entry, Fixed, is_asked, parse_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -144,7 +145,12 @@ class Objective(Section):
 
 
 class Search(Section):
-    """How settings are proposed, and how many."""
+    """How settings are proposed, and how many.
+
+    Attributes:
+        settings: What is trained after the baseline, before the sampler is asked.
+        remeasures: UUID of the study whose settings these are, trained again; `paretune remeasure` sets it.
+    """
 
     sampler: Annotated[str, _known("sampler", SAMPLERS)] = "tpe"
     sampler_options: dict[str, Any] = {}
@@ -152,6 +158,8 @@ class Search(Section):
     trials: int = Field(32, ge=1, le=1_000_000)
     repeats: int = Field(1, ge=1, le=1000)
     baseline: bool | dict[str, Value] = True
+    settings: list[dict[str, Any]] = []
+    remeasures: str | None = None
 
     @field_validator("sampler_options")
     @classmethod
@@ -258,13 +266,18 @@ class SweepSpec(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> SweepSpec:
-        search = self.search
-        num_settings = search.trials // search.repeats
-        sweep = Sweep(self.objective.minimize, self.laws, self.entries, num_settings - (self.baseline is not None))
-        faults = [*self._repeat_faults(), *self._baseline_faults(), *SAMPLERS[search.sampler].misfits(sweep)]
+        sweep = Sweep(self.objective.minimize, self.laws, self.entries, self._num_searched())
+        faults = [*self._repeat_faults(), *self._baseline_faults(), *self._setting_faults()]
+        faults += SAMPLERS[self.search.sampler].misfits(sweep)
         if faults:
             raise PydanticCustomError("faults", "{faults}", {"faults": faults})
         return self
+
+    def _num_searched(self) -> int:
+        """Returns how many settings lie within the space, those that the spec names too; 0 where it names all."""
+        search = self.search
+        num_settings = search.trials // search.repeats - (self.baseline is not None)
+        return num_settings if num_settings > len(search.settings) else 0
 
     def _repeat_faults(self) -> Iterator[tuple[str, str]]:
         trials, repeats = self.search.trials, self.search.repeats
@@ -287,6 +300,11 @@ class SweepSpec(Section):
         for name in self.entries:
             if name not in given and not self.laws.names and is_asked(self.laws, self.entries, name, given):
                 yield f"search.baseline.{name}", "the space has this parameter: a value is needed"
+
+    def _setting_faults(self) -> Iterator[tuple[str, str]]:
+        if self.search.remeasures is None:  # else they were trained before, within this space or as its baseline
+            faults = read_settings(self.laws, self.space, self.search.settings)[1]
+            yield from ((f"search.settings.{where}", text) for where, text in faults)
 
     @property
     def laws(self) -> Laws:
@@ -312,3 +330,10 @@ class SweepSpec(Section):
             for name, law in laws.items()
             if law is not None and law.allows(params[name]) and self.laws.takes(name, params)
         }
+
+    @property
+    def settings(self) -> list[dict[str, Value]]:
+        """The settings that are trained after the baseline, before the sampler is asked."""
+        if self.search.remeasures is not None:
+            return [dict(setting) for setting in self.search.settings]
+        return read_settings(self.laws, self.space, self.search.settings)[0]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from dashboards.choice import Pick
+    from dashboards.remeasured import Remeasurement
     from dashboards.summary import Checkpoint, Summary
     from search.exporting import Exported
     from search.spec import SweepSpec
@@ -36,7 +37,7 @@ class Study:
 
     @property
     def summary(self) -> Summary:
-        """What the study has come to: trials, curves, front, knee, hypervolume, money and carbon."""
+        """What the study has come to: trials, curves, front, knee, money and carbon, what was trained again."""
         from search.pricing import load_summary
         from storage.database import Database
 
@@ -86,6 +87,49 @@ class Study:
                 show_budget=progress.show_budget,
             )
         return self
+
+    def remeasure(
+        self,
+        repeats: int = 5,
+        *,
+        trials: Sequence[int] = (),
+        at_knee: bool = False,
+        name: str | None = None,
+        budget: Mapping[str, object] | None = None,
+        is_forced: bool = False,
+        quiet: bool = False,
+    ) -> Remeasurement:
+        """Trains the front's settings again with new seeds, alone on the device, and returns what came of it.
+
+        It makes a study of its own; `load(NAME).resume()` continues one that was cut off, and what came of it is in
+        this study's `summary.remeasurement`.
+
+        Args:
+            repeats: New seeds of each setting, two or more.
+            trials: Trials whose settings to train in the place of the front's.
+            at_knee: Train the knee's setting alone.
+            name: Of the new study; this one's with `-remeasured` unless told.
+            budget: Of the new study, as the spec's `[budget]`.
+            is_forced: Do it even while another study runs on this machine.
+            quiet: Show no progress.
+
+        Raises:
+            Faults: where that cannot be, a line for each reason.
+            StorageFault: where the name is taken.
+            KeyboardInterrupt: after everything is saved.
+        """
+        from search.progress import SweepProgress
+        from search.remeasuring import Wish, plan, remeasure
+        from storage.database import Database
+
+        database, summary = Database(self.storage), self.summary
+        limits = {f"budget.{key}": value for key, value in (budget or {}).items()}
+        spec = plan(summary, database, Wish(repeats, trials, at_knee, name, limits))
+        with SweepProgress(spec, spec.search.trials, 0, quiet=quiet) as progress:
+            remeasure(summary.study, spec, database, progress, progress.tell, progress.show_budget, is_forced=is_forced)
+        found = self.summary.remeasurement
+        assert found is not None
+        return found
 
     def to_dataframe(self, table: str = "trials") -> pd.DataFrame:
         """Returns a data frame of the study.

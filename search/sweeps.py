@@ -47,6 +47,8 @@ def launch(
     tell: Tell = lambda _line: None,
     source: StudyRow | None = None,
     show_budget: ShowBudget = lambda _lines: None,
+    *,
+    remeasures: StudyRow | None = None,
 ) -> StudyRow:
     """Runs a new sweep to its end and returns the study.
 
@@ -58,6 +60,7 @@ def launch(
         source: A study of the same database whose finished trials are taken over, as far as they fit; the spec's
             `trials` are trained besides.
         show_budget: Told what is spent of the budget.
+        remeasures: The study whose settings are trained again, which the spec names.
 
     Raises:
         Faults: where the spec asks for what this machine lacks, or the data set cannot be used.
@@ -65,6 +68,8 @@ def launch(
         StorageFault: where the database cannot be used or the name is taken.
         KeyboardInterrupt: after everything is saved.
     """
+    if spec.search.remeasures != (remeasures.uuid if remeasures else None):
+        raise Faults("search.remeasures: `paretune remeasure NAME` sets it; leave it out")
     placements = place_slots(spec.compute, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
     _check_energy(spec, placements[0])
@@ -137,7 +142,7 @@ def resume(
     growth = grow(study, settings, flags, num_more)
     if study.state == "complete" and num_more == 0 and growth.change is None:
         return study
-    _check_data(replace(study, spec=growth.spec))
+    check_data(replace(study, spec=growth.spec))
     now = {**growth.compute, **(compute or {})}
     return _run(database, name, now, watch, tell, show_budget, num_more, growth)
 
@@ -231,8 +236,12 @@ def _look_at(objective: Objective) -> dict[str, Any]:
     return asdict(data)
 
 
-def _check_data(study: StudyRow) -> None:
-    """Holds a study to its data: accuracies on different images cannot be compared."""
+def check_data(study: StudyRow) -> None:
+    """Holds a study to its data: accuracies on different images cannot be compared.
+
+    Raises:
+        Faults: where the data set is another by now, or what is trained cannot be used.
+    """
     objective = stored_spec(study, {}).objective
     now = _look_at(objective)
     if now.get("fingerprint") != study.data.get("fingerprint"):

@@ -14,6 +14,7 @@ from dashboards.choice import Pick
 from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
 from dashboards.prices import price_words
+from dashboards.remeasured import Estimate, remeasured_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.doctor import Finding
@@ -38,6 +39,9 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
     if summary.front:
         console.print("\n[bold]Front[/]: nothing seen is both more accurate and cheaper", highlight=False)
         console.print(_front_table(summary))
+    if summary.remeasurement is not None:
+        console.print()
+        print_remeasurement(summary, console)
     lines = bill_lines(study)
     if lines:
         parts = ", ".join(f"{line} {cost_words('device_seconds', seconds)}" for line, seconds in sorted(lines.items()))
@@ -62,6 +66,15 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         counts = {state: sum(trial.state == state for trial in others) for state in ("infeasible", "failed")}
         told = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
         console.print(f"{told}: `paretune show {study.name}` tells why", highlight=False)
+
+
+def print_remeasurement(summary: Summary, console: Console) -> None:
+    """Prints what was trained again with new seeds: beside what the search saw, and what follows of it."""
+    console.print("[bold]Trained again[/]: what the search saw, and the mean of new seeds (95 %)", highlight=False)
+    if summary.remeasurement is not None and summary.remeasurement.points:
+        console.print(_remeasured_table(summary))
+    for line in remeasured_lines(summary):
+        console.print(escape(line), highlight=False)
 
 
 def print_pick(picked: Pick, tested: TestAccuracy, num_looks: int, book: PriceBook, console: Console) -> None:
@@ -180,6 +193,32 @@ def _front_table(summary: Summary) -> Table:
             note, escape(params_words(point.params)),
         )  # fmt: skip
     return table
+
+
+def _remeasured_table(summary: Summary) -> Table:
+    assert summary.remeasurement is not None
+    costs = summary.minimize or (summary.cost,)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    names = [column for cost in costs for column in (f"{cost} seen", f"{cost} again")]
+    _add_columns(table, "trial", "epoch", "seeds", "accuracy seen", "accuracy again", *names, "")
+    for point in summary.remeasurement.points:
+        cells = [str(len(point.seeds)), f"{100 * point.seen.accuracy:.1f} %"]
+        cells.append(accuracy_words(point.accuracy.mean, point.accuracy.interval))
+        for cost in costs:
+            cells += [cost_words(cost, point.seen.value(cost)), _estimate_words(cost, point.costs.get(cost))]
+        notes = ["unlucky" if point.luck < 0 else "lucky"] if point.luck is not None else []
+        for cost in costs:
+            if (excess := point.excess(cost)) is not None:
+                notes.append(f"{cost} {'higher' if excess > 0 else 'lower'} in the search")
+        table.add_row(point.seen.numbers, str(point.seen.epoch), *cells, ", ".join(notes))
+    return table
+
+
+def _estimate_words(cost: str, estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "absent"
+    low, high = (cost_words(cost, end) for end in estimate.interval)
+    return f"{cost_words(cost, estimate.mean)} ({low} to {high})"
 
 
 def _add_columns(table: Table, *names: str) -> None:

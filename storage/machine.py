@@ -37,6 +37,12 @@ class Holder:
         pid = os.getpid()
         return Holder(platform.node(), _boot(), pid, _started(pid) or 0.0)
 
+    def is_beside(self, other: Holder) -> bool:
+        """Says whether both run on one machine, in one container or not."""
+        if UNKNOWN in (self.boot, other.boot):
+            return self.host == other.host
+        return self.boot.split("/")[:2] == other.boot.split("/")[:2]
+
     def is_dead(self, heard_at: datetime) -> bool:
         """Says whether the process is known to have ended; of one that cannot be seen from here that is not known.
 

@@ -20,6 +20,7 @@ from storage.collector import collector_rests
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import CostValue
+from storage.machine import Holder
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,34 @@ def list_studies(database: Database) -> list[StudyLine]:
                 row.uuid, row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at
             )
             for row in studies
+        ]
+
+
+def list_remeasurements(database: Database, study: str) -> list[str]:
+    """Returns the names of the studies that train settings of a study again, by its UUID; the newest first."""
+    database.check()
+    column = tables.studies.c
+    link = column.spec[("search", "remeasures")].as_string()
+    with database.read() as connection:
+        chosen = select(column.name).where(link == study).order_by(column.created_at.desc())
+        return [str(name) for name in connection.scalars(chosen)]
+
+
+def list_running_here(database: Database) -> list[str]:
+    """Returns the names of the studies whose coordinators run on this machine."""
+    database.check()
+    here = Holder.here()
+    with database.read() as connection:
+        held = tables.studies.join(tables.leases, tables.leases.c.study == tables.studies.c.uuid)
+        rows = connection.execute(
+            select(tables.studies.c.name, tables.studies.c.state, tables.leases).select_from(held)
+        )
+        return [
+            str(row.name)
+            for row in rows
+            if row.state == "running"
+            and leases.is_live(row)
+            and here.is_beside(Holder(row.host, row.boot, row.pid, row.pid_started))
         ]
 
 

@@ -18,12 +18,14 @@ from dashboards.figures.parts import (
     menu,
     percent,
     price,
+    short,
     thin,
 )
-from dashboards.palette import BLACK, BLUE, GREY, LAYOUT, ORANGE, RED
+from dashboards.palette import BLACK, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED
+from dashboards.remeasured import Remeasured
 from dashboards.summary import Checkpoint, Summary, front_at, nouns
 from dashboards.terminal import Marks, plot
-from dashboards.words import cost_words
+from dashboards.words import accuracy_words, cost_words
 from objectives.costs import COSTS, MINIMIZABLE
 from objectives.front import knee
 from objectives.prices import DERIVED
@@ -65,6 +67,7 @@ class TradeoffInfo(NamedTuple):
         num_earlier: How many there are.
         baseline: The baseline's last checkpoint.
         currency: Of money.
+        remeasured: What was trained again with new seeds.
     """
 
     study: str
@@ -74,6 +77,7 @@ class TradeoffInfo(NamedTuple):
     num_earlier: int
     baseline: Checkpoint | None
     currency: str
+    remeasured: list[Remeasured]
 
 
 def trace_tradeoff(summary: Summary) -> TradeoffInfo:
@@ -89,6 +93,7 @@ def trace_tradeoff(summary: Summary) -> TradeoffInfo:
         len(earlier),
         summary.baseline,
         summary.book.currency,
+        list(summary.remeasurement.points) if summary.remeasurement else [],
     )
 
 
@@ -100,7 +105,7 @@ def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
         return empty_figure("no epoch was recorded yet")
     # The greater part, the grey points, is there once and gets other prices; front and knee are other points each time.
     shared = [*_grey_traces(info), _baseline_trace(info)]
-    own = [_own_traces(tradeoff, info.currency) for tradeoff in info.tradeoffs]
+    own = [[*_own_traces(one, info.currency), *_remeasured_traces(info.remeasured, one.cost)] for one in info.tradeoffs]
     figure = go.Figure([*shared, *(trace for traces in own for trace in traces)], layout=LAYOUT)
     for number, trace in enumerate(figure.data[len(shared) :]):
         trace.visible = number < len(own[0])
@@ -215,6 +220,46 @@ def _own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
         )
         for name, points, marker in marks
     ]
+
+
+def _remeasured_traces(points: Sequence[Remeasured], cost: str) -> list[Any]:
+    """Returns what was trained again, with the intervals of both means; no trace where nothing was."""
+    import plotly.graph_objects as go
+
+    if not points:
+        return []
+    priced = [point for point in points if cost in point.costs]
+    costs = [point.costs[cost] for point in priced]
+    accuracies = [point.accuracy for point in priced]
+    look = {"type": "data", "thickness": 1.5, "width": 3, "color": GREEN}
+    return [
+        go.Scatter(
+            name="trained again (means, 95 %)",
+            x=[short(estimate.mean) for estimate in costs],
+            y=[percent(estimate.mean) for estimate in accuracies],
+            error_x={
+                **look,
+                "array": [short(estimate.interval[1] - estimate.mean) for estimate in costs],
+                "arrayminus": [short(estimate.mean - estimate.interval[0]) for estimate in costs],
+            },
+            error_y={
+                **look,
+                "array": [percent(estimate.interval[1] - estimate.mean) for estimate in accuracies],
+                "arrayminus": [percent(estimate.mean - estimate.interval[0]) for estimate in accuracies],
+            },
+            mode="markers",
+            marker={**_edged(9, GREEN), "symbol": "square"},
+            text=[_hover_again(point, cost) for point in priced],
+            hoverinfo="text",
+            showlegend=bool(priced),
+        )
+    ]
+
+
+def _hover_again(point: Remeasured, cost: str) -> str:
+    again = accuracy_words(point.accuracy.mean, point.accuracy.interval)
+    means = f"again with {len(point.seeds)} seeds: {again}, {cost_words(cost, point.costs[cost].mean)}"
+    return f"{hover(point.seen, cost)}<br>{means}"
 
 
 def _prices(info: TradeoffInfo, cost: str) -> list[list[float | None]]:

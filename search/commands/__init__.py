@@ -1,1 +1,1 @@
-"""The commands, in rooms: running sweeps, looking at studies, choosing a setting, exporting a model, clearing away."""
+"""The commands, in rooms: running sweeps, looking at studies, choosing settings, exporting models, clearing away."""

@@ -85,6 +85,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a study: its trials, front, knee, bill; or the log of one trial; or one figure or table."""
+    from dashboards.remeasured import remeasurement_json
     from dashboards.summary import as_json as summary_json
     from search.pricing import load_summary
     from storage.database import Database
@@ -113,7 +114,7 @@ def show(
 
         print(show_table(table, summary, output, as_json=as_json))
     elif as_json:
-        print_json(summary_json(summary))
+        print_json({**summary_json(summary), "remeasurement": remeasurement_json(summary)})
     else:
         from search.tables import print_study
 

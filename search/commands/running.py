@@ -62,7 +62,7 @@ def launch(
         print(example_spec(), end="")
         return
     flags = {"name": study, "search.trials": trials, "compute.engine": engine, "compute.slots": _slots(slots)}
-    flags |= _read_budget(budget or ())
+    flags |= read_budget(budget or ())
 
     from search import sweeps
     from search.progress import SweepProgress
@@ -72,12 +72,14 @@ def launch(
     old = None if source is None else load_study(Database(storage), source)
     if old is not None and spec is None and is_imported(old):
         raise Faults(f"--from {source}: it was imported and has no spec to begin with; give a SPEC file")
+    if old is not None and spec is None and old.spec["search"].get("remeasures"):
+        raise Faults(f"--from {source}: its settings are another study's, trained again; give that one, or a SPEC file")
     chosen = read_spec(spec, setting or (), flags, None if old is None else old.spec)
     if old is not None and chosen.name == old.name:
         raise Faults(f"--study: a name for the new study is needed, but {source} is the one that it takes over from")
 
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
-        _sit(
+        sit(
             chosen.name,
             storage,
             lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell, old, progress.show_budget),
@@ -117,7 +119,7 @@ def resume(
 
     if trials < 0:
         raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
-    changes = _read_budget(budget or ())
+    changes = read_budget(budget or ())
     database = Database(storage)
     study = load_study(database, name)
     sweeps.check_can_run(study)
@@ -130,7 +132,7 @@ def resume(
     ended = sum(trial.state not in ("waiting", "running") for trial in study.trials)
     spec = sweeps.stored_spec(study, compute)
     with SweepProgress(spec, study.num_trials + trials, ended, quiet=quiet) as progress:
-        _sit(
+        sit(
             name,
             storage,
             lambda: sweeps.resume(
@@ -165,8 +167,18 @@ def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) ->
         print(f"stopped {name}; `paretune resume {name}` continues it")
 
 
-def _sit(name: str, storage: str, run: Callable[[], object], *, as_json: bool) -> None:
-    """Runs a sitting of a study and ends the process as its outcome says."""
+def sit(
+    name: str, storage: str, run: Callable[[], object], *, as_json: bool, show: Callable[[], None] | None = None
+) -> None:
+    """Runs a sitting of a study and ends the process as its outcome says.
+
+    Args:
+        name: The study.
+        storage: Database URL.
+        run: The sitting.
+        as_json: Whether to print the study as JSON after it.
+        show: Prints what came of it in the place of the study.
+    """
     try:
         run()
     except Abandoned:
@@ -180,7 +192,7 @@ def _sit(name: str, storage: str, run: Callable[[], object], *, as_json: bool) -
     except DiskFull as fault:
         tell(f"{fault}; free some space, then continue with: {_resume_line(name, storage)}")
         sys.exit(USAGE)
-    _end(name, storage, as_json=as_json)
+    _end(name, storage, as_json=as_json, show=show)
 
 
 def _resume_line(name: str, storage: str) -> str:
@@ -190,13 +202,15 @@ def _resume_line(name: str, storage: str) -> str:
     return f"paretune resume {name}" + ("" if storage == DEFAULT_URL else f" --storage {Database(storage)}")
 
 
-def _end(name: str, storage: str, *, as_json: bool) -> None:
+def _end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | None = None) -> None:
     from dashboards.summary import as_json as summary_json
     from search.pricing import load_summary
     from storage.database import Database
 
     summary = load_summary(Database(storage), name)
-    if as_json:
+    if show is not None:
+        show()
+    elif as_json:
         print_json(summary_json(summary))
     else:
         from search.tables import print_study
@@ -206,7 +220,7 @@ def _end(name: str, storage: str, *, as_json: bool) -> None:
         sys.exit(SOME_FAILED)
 
 
-def _read_budget(flags: Sequence[str]) -> dict[str, Any]:
+def read_budget(flags: Sequence[str]) -> dict[str, Any]:
     """Returns keys of the spec's budget with their values, None where `none` takes one away; the spec checks them."""
     from search.spec import Budget as Table
 

@@ -265,7 +265,21 @@ WITHOUT_STUDY = {"doctor", "infer"}
 def test_help_and_example(paretune: Run) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert set(commands) == {
-        *("launch", "resume", "list", "show", "pick", "report", "stop", "delete", "gc", "import", "export", "prices"),
+        *(
+            "launch",
+            "resume",
+            "list",
+            "show",
+            "pick",
+            "report",
+            "stop",
+            "delete",
+            "gc",
+            "import",
+            "export",
+            "prices",
+            "remeasure",
+        ),
         *WITHOUT_STUDY,
     }
     for command in commands:

@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.leases import LeaseLost
 from storage.ledger import Ledger
 from storage.projection import optuna_storage
-from storage.studies import create_study, load_study
+from storage.studies import create_study, list_remeasurements, list_running_here, load_study
 
 
 @pytest.fixture
@@ -80,3 +80,13 @@ def test_who_lost_the_lease_writes_neither_ledger_nor_optuna(postgresql: Databas
         page.add(*proposals.take_steps())
     assert load_study(postgresql, spec.name).trials == ()
     assert optuna.get_all_study_names(optuna_storage(postgresql)) == []
+
+
+def test_studies_that_name_another_and_that_run_here_are_found(postgresql: Database) -> None:
+    create_study(postgresql, "first", {"search": {"remeasures": None}}, 1, {})
+    create_study(postgresql, "other", {"search": {"remeasures": "b"}}, 1, {})
+    again = [create_study(postgresql, name, {"search": {"remeasures": "a"}}, 1, {}) for name in ("older", "newer")]
+    assert list_remeasurements(postgresql, "a") == ["newer", "older"]
+    assert list_running_here(postgresql) == []
+    leases.acquire(postgresql, again[0])
+    assert list_running_here(postgresql) == ["older"]
