@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from objectives.meters.rapl import find_fault
 from objectives.prices import ELECTRICITY, BookFaults, PriceBook, default_book, overlay, read_book
 from search.faults import Faults
 
@@ -113,8 +114,8 @@ def _price_second(book: PriceBook, placements: Sequence[Placement]) -> float:
 def _price_joule(book: PriceBook, placements: Sequence[Placement]) -> float:
     from dashboards.prices import Derived, price
 
-    if placements[0].device == "cpu":
-        law = "prices.money is 'electricity', which cannot be measured here: only a GPU's counter is read"
+    if placements[0].device == "cpu" and (fault := find_fault(placements[0].cores)) is not None:
+        law = f"prices.money is 'electricity', which cannot be measured here: {fault}"
         raise Faults(f"budget.money: {law}; --set prices.money=rent")
     each = price((), Derived(1.0), book)["electricity_money"]
     if each.value is None:
