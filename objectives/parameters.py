@@ -82,6 +82,8 @@ BATCH_SIZE = Parameter("int", 1, words=("full",))
 
 AUGMENTATIONS = ("none", "shift", "flip", "crop", "shift+flip", "crop+flip")
 
+PRECISIONS = ("fp32", "tf32", "bf16")
+
 TRAINING: dict[str, Parameter] = {
     "lr": LR,
     "batch_size": BATCH_SIZE,
@@ -89,5 +91,6 @@ TRAINING: dict[str, Parameter] = {
     "warmup_epochs": NON_NEGATIVE,
     "label_smoothing": FRACTION,
     "augmentation": Parameter("str", words=AUGMENTATIONS),
+    "precision": Parameter("str", words=PRECISIONS),
 }
 """What every trial of the built-in training takes, whatever its model and optimizer."""

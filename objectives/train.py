@@ -27,6 +27,7 @@ from objectives.meters.inference import profile_model
 from objectives.meters.time import Stopwatch
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
+from objectives.precision import computing, prepare
 from objectives.randomness import restore_states, seed_everything, take_states
 from objectives.schedules import lr_factors
 from objectives.seeds import derive_seed
@@ -146,7 +147,7 @@ def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, 
         current = training.begin(epoch)
         yield from training.train(epoch, current)
         train_loss = current.loss_sum.item() / training.num_images
-        validation_loss, num_correct = evaluate(training.model, training.data.validation)
+        validation_loss, num_correct = training.evaluate()
         evaluation_seconds = watch.lap("evaluation")
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             yield Infeasible(config.number, f"diverged: the loss is not finite in epoch {epoch}", watch.take_bill())
@@ -192,6 +193,7 @@ class Training:
         self._batch_size = self.num_images if config.batch_size == "full" else config.batch_size
         self._num_steps = math.ceil(self.num_images / self._batch_size)
 
+        prepare(config.recipe.precision, device.type)
         seed_everything(config.seed)
         model = build_model(config.model, images_NCHW.shape[1], data.num_classes, config.model_options).to(device)
         if device.type == "cpu":  # convolutions and pooling take a fifth less time
@@ -201,7 +203,8 @@ class Training:
         image_CHW = (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
         self._flops = count_flops(config, image_CHW, data.num_classes)
         self._watch, self._meters = watch, Meters(described, watch)
-        warm_up(model, images_NCHW[: self._batch_size], labels_N[: self._batch_size])
+        with computing(config.recipe.precision, device.type):
+            warm_up(model, images_NCHW[: self._batch_size], labels_N[: self._batch_size])
 
         self.records: list[EpochRecord] = []
         self._within: Within | None = None
@@ -222,7 +225,8 @@ class Training:
         images_BCHW = images_NCHW[: num_images_at_once(images_NCHW, VALUES_EVALUATED_AT_ONCE)]
         flops = absent(self._flops) if isinstance(self._flops, str) else counted(float(self._flops.inference))
         try:
-            return profile_model(self.model, images_BCHW, flops)
+            with computing(self._config.recipe.precision, self._device.type):
+                return profile_model(self.model, images_BCHW, flops)
         except Exception as error:  # noqa: BLE001  whatever it raises as it is used, it may well train
             return dict.fromkeys(ONCE, absent(f"the model cannot be used as it is trained: {error_words(error)}"))
 
@@ -260,6 +264,10 @@ class Training:
                         yield Checkpointed(config.number, epoch, self._watch.take_bill())
                 meters.start()
         current.costs = add_costs(current.costs, meters.stop())
+
+    def evaluate(self) -> tuple[float, int]:
+        """Returns the validation loss (nats) and the number of validation images classified correctly."""
+        return evaluate(self.model, self.data.validation, self._config.recipe.precision)
 
     def save_epoch(self, epoch: int) -> None:
         """Writes the weights after an epoch, and a checkpoint where it is time for one and more is to come."""
@@ -316,8 +324,9 @@ def train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = lr
         for images, labels in zip(torch.split(images_BCHW, at_once), torch.split(labels_B, at_once), strict=True):
-            logits_BK = model(augment(images, recipe.augmentation, generator))
-            loss = F.cross_entropy(logits_BK, labels, reduction="sum", label_smoothing=recipe.label_smoothing)
+            with computing(recipe.precision, labels.device.type):
+                logits_BK = model(augment(images, recipe.augmentation, generator))
+                loss = F.cross_entropy(logits_BK, labels, reduction="sum", label_smoothing=recipe.label_smoothing)
             torch.autograd.backward(loss / len(labels_B))
             loss_sum += loss.detach()
         optimizer.step()
@@ -333,15 +342,16 @@ def count_flops(config: TrialConfig, image_CHW: tuple[int, int, int], num_classe
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, part: ResidentPart) -> tuple[float, int]:
+def evaluate(model: nn.Module, part: ResidentPart, precision: str = "fp32") -> tuple[float, int]:
     """Returns the mean cross-entropy (nats) and the number of images classified correctly."""
     model.eval()
     at_once = num_images_at_once(part.images_NCHW, VALUES_EVALUATED_AT_ONCE)
     loss_sum = torch.zeros((), device=part.labels_N.device)
     num_correct = torch.zeros((), dtype=torch.long, device=part.labels_N.device)
     for images, labels in zip(torch.split(part.images_NCHW, at_once), torch.split(part.labels_N, at_once), strict=True):
-        logits_BK = model(images)
-        loss_sum += F.cross_entropy(logits_BK, labels, reduction="sum")
+        with computing(precision, labels.device.type):
+            logits_BK = model(images)
+            loss_sum += F.cross_entropy(logits_BK, labels, reduction="sum")
         num_correct += (logits_BK.argmax(dim=1) == labels).sum()
     return loss_sum.item() / len(part.labels_N), int(num_correct.item())
 

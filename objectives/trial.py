@@ -56,12 +56,14 @@ class Recipe:
         warmup_epochs: Epochs, at least 0, over which the learning rate rises.
         label_smoothing: Share of the target, 0 to 1, that is spread over all classes.
         augmentation: One of `AUGMENTATIONS`.
+        precision: One of `PRECISIONS`.
     """
 
     schedule: str = "constant"
     warmup_epochs: float = 0.0
     label_smoothing: float = 0.0
     augmentation: str = "none"
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)

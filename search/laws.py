@@ -28,7 +28,7 @@ class Laws(Protocol):
 
     @property
     def names(self) -> Collection[str]:
-        """All parameters that there are; empty where any name will do."""
+        """All parameters that a space may name; empty where any name will do."""
 
     @property
     def baseline(self) -> Mapping[str, Value]:
@@ -74,8 +74,8 @@ class TrainingLaws:
 
     @property
     def names(self) -> Collection[str]:
-        """Those of the training, of the family, and of every optimizer."""
-        return self._known
+        """Those of the training, of the family, and of every optimizer, but for what `compute` says."""
+        return [name for name in self._known if name != "precision"]
 
     @property
     def baseline(self) -> Mapping[str, Value]:

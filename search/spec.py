@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 from objectives.costs import MINIMIZABLE
 from objectives.data import DATASETS, FOLDER, default_root
 from objectives.models import MODELS
-from objectives.parameters import Value
+from objectives.parameters import PRECISIONS, Value
 from objectives.prices import find_faults
 from search.engines import ENGINES
 from search.faults import Faults, suggest
@@ -172,14 +172,23 @@ class Search(Section):
         return options
 
 
+def _read_precision(value: Any) -> str | list[str]:
+    """Returns one precision, or several."""
+    several = value if isinstance(value, list) else [value]
+    if not several or any(one not in PRECISIONS for one in several) or len(set(several)) < len(several):
+        law = f"one of {', '.join(PRECISIONS)}, or a list of different ones, is needed, but got {value!r}"
+        raise PydanticCustomError("unknown", "{text}", {"text": law})
+    return several if len(several) > 1 else str(several[0])
+
+
 class Compute(Section):
-    """Where trials run."""
+    """Where trials run, and how they compute: several precisions are searched like a choice of the space."""
 
     engine: Annotated[str, _known("engine", ENGINES)] = "process"
     slots: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32"] = "fp32"
+    precision: Annotated[str | list[str], BeforeValidator(_read_precision)] = "fp32"
 
 
 class Artifacts(Section):
@@ -248,6 +257,9 @@ class SweepSpec(Section):
     @classmethod
     def _lawful(cls, space: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         objective = info.data.get("objective")
+        if "precision" in space:
+            law = ("precision", "it is `compute.precision`, which takes a list too")
+            raise PydanticCustomError("faults", "{faults}", {"faults": [law]})
         if objective is None:  # it has faults of its own
             objective = Objective(train="a:function") if (info.context or {}).get("is_function") else Objective()
         faults = parse_space(find_laws(objective), space)[1]
@@ -267,6 +279,9 @@ class SweepSpec(Section):
     @model_validator(mode="after")
     def _possible(self) -> SweepSpec:
         sweep = Sweep(self.objective.minimize, self.laws, self.entries, self._num_searched())
+        if self.objective.train is not None and self.compute.precision != "fp32":
+            law = "a training function chooses its own: make it a parameter of [space]"
+            raise PydanticCustomError("faults", "{faults}", {"faults": [("compute.precision", law)]})
         faults = [*self._repeat_faults(), *self._baseline_faults(), *self._setting_faults()]
         faults += SAMPLERS[self.search.sampler].misfits(sweep)
         if faults:
@@ -303,7 +318,7 @@ class SweepSpec(Section):
 
     def _setting_faults(self) -> Iterator[tuple[str, str]]:
         if self.search.remeasures is None:  # else they were trained before, within this space or as its baseline
-            faults = read_settings(self.laws, self.space, self.search.settings)[1]
+            faults = read_settings(self.laws, self.whole_space, self.search.settings)[1]
             yield from ((f"search.settings.{where}", text) for where, text in faults)
 
     @property
@@ -312,9 +327,15 @@ class SweepSpec(Section):
         return find_laws(self.objective)
 
     @property
+    def whole_space(self) -> dict[str, Any]:
+        """The space with what of `compute` is part of a setting."""
+        precision = self.compute.precision
+        return self.space if precision == "fp32" else {**self.space, "precision": precision}
+
+    @property
     def entries(self) -> dict[str, Entry]:
         """The space, read."""
-        return parse_space(self.laws, self.space)[0]
+        return parse_space(self.laws, self.whole_space)[0]
 
     @property
     def baseline(self) -> dict[str, Value] | None:
@@ -336,4 +357,4 @@ class SweepSpec(Section):
         """The settings that are trained after the baseline, before the sampler is asked."""
         if self.search.remeasures is not None:
             return [dict(setting) for setting in self.search.settings]
-        return read_settings(self.laws, self.space, self.search.settings)[0]
+        return read_settings(self.laws, self.whole_space, self.search.settings)[0]

@@ -73,6 +73,7 @@ def launch(
     placements = place_slots(spec.compute, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
     _check_energy(spec, placements[0])
+    _check_precision(spec, placements[0])
     find_tariff(spec, placements)
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
@@ -218,6 +219,18 @@ def _check_energy(spec: SweepSpec, placement: Placement) -> None:
         raise Faults(*faults)
 
 
+def _check_precision(spec: SweepSpec, placement: Placement) -> None:
+    """Makes sure that the device has the precisions that are asked of it.
+
+    Raises:
+        Faults: where it has not.
+    """
+    if placement.device == "cpu" and "tf32" in (spec.compute.precision, *spec.compute.precision):
+        raise Faults(
+            "compute.precision: tf32 is of NVIDIA GPUs alone, and the slots are on a CPU; fp32 or bf16 will do"
+        )
+
+
 def _look_at(objective: Objective) -> dict[str, Any]:
     """Makes sure that what is trained can be used, and returns what describes its data; of a function nothing is known.
 
@@ -272,6 +285,7 @@ def _run(
     spec = stored_spec(study, compute, num_more)
     placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
     _check_energy(spec, placements[0])
+    _check_precision(spec, placements[0])
     find_tariff(spec, placements, study)
     environment = observe(spec.objective.model_dump())
     with _interruption() as is_interrupted, _taking(database, study.uuid, tell, is_interrupted) as ledger:

@@ -72,6 +72,7 @@ def _count_correct(database: Database, study: StudyRow, trial: int, point: Check
         model.load_state_dict(load_weights(folder, point.epoch))
     except Unusable as fault:
         return f"the file of the weights of trial {trial} after epoch {point.epoch} {fault}"
-    num_correct, num_images = evaluate(model, data.test)[1], len(data.test.labels_N)
+    precision = str(point.params.get("precision", "fp32"))
+    num_correct, num_images = evaluate(model, data.test, precision)[1], len(data.test.labels_N)
     keep_test(database, study.uuid, trial, point.epoch, num_correct, num_images)
     return num_correct, num_images

@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dashboards.contention import NOTABLE
 from dashboards.palette import LAYOUT
 from dashboards.summary import Checkpoint
-from dashboards.words import accuracy_words, cost_words, params_words
+from dashboards.words import accuracy_words, cost_words, params_words, share_words
 from objectives.costs import COSTS
 from objectives.prices import DERIVED
 
@@ -70,6 +71,9 @@ def hover(
     parts = [f"<b>trial {point.numbers}, epoch {point.epoch}</b>", accuracy_words(point.accuracy, point.interval)]
     if cost is not None:
         parts.append(cost_words(cost, point.value(cost), currency))
+    waited, took = point.value("contention_seconds"), point.value("device_seconds")
+    if waited and took and waited / took > NOTABLE:
+        parts.append(f"waited for its cores for {share_words(waited / took)} of the training")
     return "<br>".join([*parts, break_lines(params_words(point.params if params is None else params))])
 
 

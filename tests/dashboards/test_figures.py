@@ -21,6 +21,7 @@ from dashboards.figures.hypervolume import draw_hypervolume, trace_hypervolume
 from dashboards.figures.importance import CHANCE, chance_levels, draw_importance, tell_importance, trace_importance
 from dashboards.figures.optimizers import trace_optimizers
 from dashboards.figures.parallel import draw_parallel, trace_parallel
+from dashboards.figures.parts import hover
 from dashboards.figures.slices import MOST_POINTS, draw_slices, trace_slices
 from dashboards.figures.spending import draw_spending, tell_spending, trace_spending
 from dashboards.figures.timeline import trace_timeline
@@ -28,6 +29,7 @@ from dashboards.figures.tradeoff import MOST_EARLIER, draw_tradeoff, tell_tradeo
 from dashboards.palette import LAYOUT, RED
 from dashboards.report import MOST_ROWS, render_report
 from dashboards.summary import Summary, bill_lines, summarize
+from storage.ledger import CostValue
 
 
 @pytest.fixture
@@ -381,3 +383,13 @@ def test_without_kaleido_an_image_says_what_is_missing(
     with pytest.raises(NoImages, match=r"^tradeoff.png: an image needs kaleido .*\.html and \.json need neither"):
         write_figure(figure, figure.trace([summary]), tmp_path / "tradeoff.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_point_whose_training_waited_for_its_cores_says_so() -> None:
+    waited = CostValue(0.4, "measured", None)
+    one = trial(0, [(900, 1.0)])
+    disturbed = replace(
+        one, epochs=(replace(one.epochs[0], costs={**one.epochs[0].costs, "contention_seconds": waited}),)
+    )
+    assert "waited" not in hover(summary_of(one).finals[0])
+    assert "waited for its cores for 40 % of the training" in hover(summary_of(disturbed).finals[0])

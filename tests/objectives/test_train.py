@@ -244,3 +244,20 @@ def test_a_model_that_cannot_take_one_image_is_trained_all_the_same(monkeypatch:
     assert len(reasons) == 1
     assert "the model cannot be used as it is trained: ValueError: two images are the least" in str(reasons)
     assert isinstance(events[-1], Finished)
+
+
+def test_bf16_is_another_arithmetic_that_learns_as_well() -> None:
+    wide = replace(CONFIG, model_options={"width": 1.0})
+    full = records_of(events_of(wide))
+    short = records_of(events_of(replace(wide, recipe=Recipe(precision="bf16"))))
+    assert outcome(short) != outcome(full)
+    assert short[-1].num_correct == pytest.approx(full[-1].num_correct, abs=20)
+    assert outcome(short) == outcome(records_of(events_of(replace(wide, recipe=Recipe(precision="bf16")))))
+
+
+def test_evaluation_is_at_the_precision_of_the_training() -> None:
+    data = load_resident("digits", torch.device("cpu"))
+    torch.manual_seed(0)
+    model = build_model("cnn", 1, 10, {"width": 1.0})
+    assert evaluate(model, data.validation, "bf16")[0] != evaluate(model, data.validation)[0]
+    assert evaluate(model, data.validation, "bf16")[0] == pytest.approx(evaluate(model, data.validation)[0], rel=0.01)

@@ -99,6 +99,7 @@ FROM = "`paretune launch --from searched --study NEW --set ...` takes over the f
         ("search.seed=3", f"search.seed: proposals before and after would not belong to one search; {FROM}"),
         ("search.sampler=gp", f"search.sampler: proposals before and after would not belong to one search; {FROM}"),
         ("search.trials=99", "search.trials: it is the number that the study began with; `--trials N` adds N"),
+        ("compute.precision=bf16", f"compute.precision: it is part of each setting; {FROM}"),
         ("name=other", f"name: it is what the study is found by; {FROM}"),
         ("space.lr.hgih=2", None),
         ("nonsense", None),

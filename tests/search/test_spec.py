@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -242,3 +243,35 @@ def test_files_that_are_no_spec(tmp_path: Path, content: bytes | None, line: str
 
 def test_a_folder_is_no_spec(tmp_path: Path) -> None:
     assert "it cannot be read" in faults_of(tmp_path)[0]
+
+
+def test_several_precisions_are_searched_like_a_choice() -> None:
+    spec = validate({"compute": {"precision": ["fp32", "bf16"]}})
+    entry = spec.entries["precision"]
+    assert isinstance(entry, Choice)
+    assert entry.values == ("fp32", "bf16")
+    assert "precision" not in validate({"compute": {"precision": ["fp32"]}}).entries
+    assert "precision" not in validate({}).entries
+
+
+@pytest.mark.parametrize(
+    ("tables", "fault"),
+    [
+        (
+            {"compute": {"precision": "fp16"}},
+            "compute.precision: one of fp32, tf32, bf16, or a list of different ones, ",
+        ),
+        ({"compute": {"precision": ["bf16", "bf16"]}}, "compute.precision: one of fp32, tf32, bf16, or a list"),
+        ({"compute": {"precision": []}}, "compute.precision: one of fp32, tf32, bf16, or a list"),
+        ({"space": {"precision": "bf16"}}, "space.precision: it is `compute.precision`, which takes a list too"),
+        (
+            {"objective": {"train": "mine:train"}, "compute": {"precision": "bf16"}},
+            "compute.precision: a training function chooses its own: make it a parameter of [space]",
+        ),
+    ],
+)
+def test_a_precision_that_cannot_be_is_one_line(tables: dict[str, Any], fault: str) -> None:
+    with pytest.raises(Faults) as found:
+        validate(tables)
+    assert len(found.value.lines) == 1
+    assert found.value.lines[0].startswith(fault)
