@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectives.costs import COSTS
+from objectives.costs import COSTS, ONCE
 from objectives.front import Reference
 from search.faults import Faults, suggest
 from search.spec import NAME
@@ -182,7 +182,7 @@ def _trial(trial: FrozenTrial, wanted: Wanted) -> TrialRow:
         seed=0,
         is_baseline=False,
         reason=reason,
-        costs=epochs[0].costs if epochs else {},
+        costs={**dict.fromkeys(ONCE, ABSENT), **(epochs[0].costs if epochs else {})},
         epochs=epochs,
         attempts=(),
         source={"study": f"Optuna's {wanted.study}", "uuid": None, "trial": trial.number},
@@ -195,7 +195,7 @@ def _record(trial: FrozenTrial, wanted: Wanted) -> EpochRow:
     seconds = trial.duration.total_seconds() if trial.duration is not None else 0.0
     wall = CostValue(seconds, "measured", None) if seconds > 0 else ABSENT
     num_correct = round(_accuracy(trial, wanted) * wanted.num_images)
-    costs = {**dict.fromkeys(COSTS, ABSENT), "wall_seconds": wall}
+    costs = {**dict.fromkeys((name for name in COSTS if name not in ONCE), ABSENT), "wall_seconds": wall}
     return EpochRow(1, 1, None, None, num_correct, wanted.num_images, costs)
 
 

@@ -154,3 +154,20 @@ def test_an_accuracy_that_is_no_share_of_the_images_is_told(paretune: Run, tmp_p
     assert "accuracies are no whole number of 50 images; they are kept as the nearest, which is off by 1 points" in (
         done.stderr
     )
+
+
+def test_the_accuracy_may_be_any_objective_and_a_trial_without_a_duration_has_no_time(
+    paretune: Run, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    study = optuna.create_study(study_name="added", storage=url, directions=["minimize", "maximize"])
+    lr = {"lr": optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)}
+    for number in range(2):
+        values = [3.0 + number, 91.0 + number]
+        study.add_trial(optuna.trial.create_trial(params={"lr": 0.1}, distributions=lr, values=values))
+    flags = ("--accuracy-index", "1", "--num-images", "1000", "--percent")
+    paretune("import", url, "added", *flags, check=True)
+    answer: dict[str, Any] = json.loads(paretune("show", "added", "--json", check=True).stdout)
+    assert [trial["accuracy"] for trial in answer["trials"]] == [0.91, 0.92]
+    assert [trial["costs"]["wall_seconds"] for trial in answer["trials"]] == [None, None]
+    assert answer["trials"][0]["absent"]["wall_seconds"] == "Optuna does not record it"
