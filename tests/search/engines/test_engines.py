@@ -18,6 +18,7 @@ from objectives.trial import (
     Finished,
     Infeasible,
     Placement,
+    Profiled,
     SlotLost,
     Started,
     Stopped,
@@ -62,7 +63,7 @@ def test_a_bundle_of_three_of_which_one_dies(engine: Engine) -> None:
     endings = {event.trial: type(event) for event in events if isinstance(event, ENDINGS)}
     assert endings == {4: Finished, 5: Failed, 6: Finished}
     for number in (4, 6):
-        assert [type(event) for event in events if event.trial == number] == [Started, EpochEnded, Finished]
+        assert [type(event) for event in events if event.trial == number] == [Started, Profiled, EpochEnded, Finished]
 
 
 def test_a_trial_that_diverges_is_infeasible(engine: Engine) -> None:
@@ -93,7 +94,7 @@ def test_a_trial_that_is_stopped_ends_after_the_epoch_under_way(engine: Engine) 
     events = events_until_free(engine)
     of_first = [event for event in events if event.trial == 0]
     assert isinstance(of_first[-1], Stopped)
-    assert [type(event) for event in events if event.trial == 1] == [Started, EpochEnded, Finished]
+    assert [type(event) for event in events if event.trial == 1] == [Started, Profiled, EpochEnded, Finished]
     engine.submit(0, [config(0)])  # the request does not outlive the attempt
     assert isinstance(events_until_free(engine)[-1], Finished)
 
