@@ -83,7 +83,9 @@ class Done(BaseModel):
 def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Returns the descriptions of a route's errors."""
     schema = {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}
-    return {status: {"description": WORDS[status], "content": {MEDIA_TYPE: schema}} for status in (401, *statuses)}
+    return {
+        status: {"description": WORDS[status], "content": {MEDIA_TYPE: schema}} for status in (401, 422, 429, *statuses)
+    }
 
 
 def build_router(coordinators: Coordinators, actions: Actions) -> APIRouter:
@@ -123,7 +125,7 @@ def describe(app: FastAPI) -> None:
 
 
 def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
-    @router.get("/me", responses=told(429))
+    @router.get("/me", responses=told())
     def me() -> Me:
         """Tells whose token this is and what it may do."""
         token = visitor()
@@ -190,9 +192,7 @@ def _add_study(router: APIRouter, coordinators: Coordinators) -> None:
 def _add_actions(router: APIRouter, actions: Actions) -> None:
     body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/SweepSpec"}}}, "required": True}
 
-    @router.post(
-        "/studies", status_code=201, responses=told(403, 409, 413, 415, 422), openapi_extra={"requestBody": body}
-    )
+    @router.post("/studies", status_code=201, responses=told(403, 409, 413, 415), openapi_extra={"requestBody": body})
     async def launch(request: Request, response: Response) -> Done:
         """Starts the sweep of a spec."""
         from starlette.concurrency import run_in_threadpool
@@ -201,7 +201,7 @@ def _add_actions(router: APIRouter, actions: Actions) -> None:
         response.headers["location"] = f"/api/studies/{name}"
         return Done(study=name, action="launch")
 
-    @router.post("/studies/{name}/resume", status_code=202, responses=told(403, 404, 409, 422))
+    @router.post("/studies/{name}/resume", status_code=202, responses=told(403, 404, 409))
     def resume(name: str, more: More | None = None) -> Done:
         """Continues a study: what was cut off, what is still to do, and more trials if asked."""
         actions.resume(name, more.trials if more else 0)

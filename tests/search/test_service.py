@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -202,6 +204,11 @@ def test_only_names_of_this_service_are_answered(host: str, path: str, service: 
             assert client.get(path, headers={"host": ours}).status_code == 200
 
 
+def test_a_name_that_the_operator_allows_is_one_of_ours() -> None:
+    rules = make_rules("0.0.0.0", 8000, ["GPU1.example.org"])
+    assert rules.hosts == {"127.0.0.1", "localhost", "::1", "0.0.0.0", "gpu1.example.org"}
+
+
 @pytest.mark.parametrize("path", ["/api/studies/made/stop", "/login", "/logout"])
 @pytest.mark.parametrize(
     "headers",
@@ -371,6 +378,43 @@ def test_health_is_told_without_a_token_and_tells_nothing(service: Service) -> N
         for path in ("/healthz", "/readyz"):
             assert client.get(path, headers={"host": "10.1.2.3:8000"}).json() == {"status": "ok"}
             assert client.post(path, headers={"origin": service.url}).status_code == 405
+
+
+def test_a_database_that_is_gone_is_told_to_whoever_asks_if_the_service_is_ready(fresh: Service) -> None:
+    fresh.database.file.rename(fresh.database.file.with_name("moved.db"))
+    with fresh.client() as client:
+        assert (client.get("/healthz").status_code, client.get("/readyz").status_code) == (200, 503)
+
+
+def test_an_error_of_ours_is_a_problem_that_tells_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_database: Database) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr("search.service.api.list_studies", fail)
+    with service.client(service.read) as client:
+        answer = client.get("/api/studies")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "secret" not in answer.text
+    assert f"{answer.headers['x-request-id']} failed" in caplog.text
+    assert "a secret" in caplog.text
+
+
+def test_the_api_describes_itself(service: Service) -> None:
+    with service.client(service.read) as client:
+        described = client.get("/api/openapi.json").json()
+    parts = described["components"]["schemas"]
+    refs = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(described)))
+    assert refs <= {*parts}
+    assert {"SweepSpec", "ProblemDetails"} <= refs
+    assert {"objective", "space", "search", "budget"} <= {*parts["SweepSpec"]["properties"]}
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            errors = {status: told for status, told in operation["responses"].items() if status >= "400"}
+            assert {"401", "422", "429"} <= {*errors}, (method, path)
+            assert all([*told["content"]] == ["application/problem+json"] for told in errors.values())
+            assert operation["description"]
 
 
 def test_what_is_not_there_is_told_as_a_problem_and_not_as_a_page(service: Service) -> None:
@@ -642,6 +686,17 @@ def test_a_coordinator_outlives_the_service_and_is_found_again(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("own_code")
+def test_one_name_is_launched_once_however_often_it_is_asked_for_at_once(database: Database) -> None:
+    with serving(database, allow_import=True) as service, service.client(service.operate) as client:
+        with ThreadPoolExecutor() as pool:
+            answers = list(pool.map(lambda _: client.post("/api/studies", json=INSTANT), range(3)))
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+        wait_for(lambda: load_study(database, "tiny").state == "complete")
+        log = database.artifacts / "coordinators" / "tiny.log"
+        assert "is there already" not in log.read_text()  # no second process was begun
+
+
+@pytest.mark.usefixtures("own_code")
 def test_what_a_coordinator_is_given_is_for_its_user_alone(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     popen = subprocess.Popen
@@ -694,3 +749,15 @@ def test_who_can_be_reached_by_others_is_warned(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_ctrl_c_ends_the_service_without_a_traceback(tmp_path: Path) -> None:
+    command = [COMMAND, "serve", "--port", "0"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[3].rstrip("/;")
+    wait_for(lambda: is_up(url), 20)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in told
