@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from sqlalchemy import update
 from dashboards.actions import Refused
 from search.service import auth, bodies, tries
 from search.service.app import build_app
+from search.service.reach import check_reach
 from search.service.rules import make_rules
 from search.service.sessions import LIFE_SECONDS, Sessions
 from search.service.tries import Tries
@@ -165,7 +167,8 @@ class _Pages:
     ("headers", "is_let_in"),
     [
         ({}, False),
-        ({"authorization": "Bearer wrong"}, False),
+        ({"origin": "http://127.0.0.1:{port}"}, False),
+        ({"authorization": "Bearer wrong", "origin": "http://127.0.0.1:{port}"}, False),
         ({"authorization": "Bearer {operate}", "host": "evil.example"}, False),
         ({"authorization": "Bearer {operate}", "origin": "http://evil.example"}, False),
         ({"cookie": "{cookie}"}, False),
@@ -525,6 +528,24 @@ def test_a_body_whose_size_is_not_told_is_cut_off(service: Service) -> None:
         assert client.post("/login", content=b"token=" + b"a" * bodies.OPEN_BYTES, headers=big).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("path", "who", "size", "status"),
+    [
+        ("/_dash-update-component", "", 100, 401),
+        ("/api/studies", "", 100, 401),
+        ("/api/studies", "Authorization: Bearer {operate}\r\n", 10**12, 413),
+        ("/login", "Origin: http://127.0.0.1\r\n", 10**12, 413),
+    ],
+)
+def test_who_is_refused_is_refused_before_a_body_is_read(
+    path: str, who: str, size: int, status: int, service: Service
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as connection:
+        connection.sendall(f"{head}{who.format(operate=service.operate)}\r\n".encode())
+        assert connection.recv(2**16).startswith(f"HTTP/1.1 {status} ".encode())
+
+
 def test_every_fault_of_a_spec_has_a_line(service: Service) -> None:
     spec = {"name": "a b", "objective": {"epochs": 0, "model": "cmm"}, "nothing": 1}
     with service.client(service.operate) as client:
@@ -561,6 +582,18 @@ def test_a_spec_reaches_no_code_and_no_folder(
     assert [line[: len(law)] for line, law in zip(answer.json()["faults"], lines, strict=True)] == lines
     assert not (tmp_path / "imported").exists()
     assert not list(tmp_path.rglob("*.log"))
+
+
+def test_a_spec_reaches_what_the_operator_allows() -> None:
+    raw = {"objective": {"train": "spy:train", "dataset": "folder:/x", "data_root": "/y"}}
+    check_reach(raw, make_rules("127.0.0.1", 1, allow_import=True, allow_folders=True))
+    for rules, keys in [
+        (make_rules("127.0.0.1", 1, allow_import=True), ["objective.dataset", "objective.data_root"]),
+        (make_rules("127.0.0.1", 1, allow_folders=True), ["objective.train"]),
+    ]:
+        with pytest.raises(Refused) as refused:
+            check_reach(raw, rules)
+        assert [line.partition(":")[0] for line in refused.value.lines] == keys
 
 
 @pytest.fixture

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import Run
+from postgresql import new_database
 from sqlalchemy import select, update
 
 from storage import tables, tokens
 from storage.audit import list_deeds, write_deed
 from storage.database import Database
 from storage.faults import StorageFault
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database of each kind."""
+    if request.param == "sqlite":
+        made = Database(f"sqlite:///{tmp_path}/test.db")
+    else:
+        made = Database(new_database(request.getfixturevalue("server")))
+    made.create()
+    yield made
+    made.engine.dispose()
 
 
 def test_a_token_is_found_by_its_secret_alone(database: Database) -> None:
@@ -65,6 +80,7 @@ def test_the_first_token_is_made_once_even_where_it_was_revoked(database: Databa
     assert tokens.find_token(database, secret) is not None
     tokens.revoke_token(database, "first")
     assert tokens.make_first_token(database, "first") is None
+    assert tokens.make_first_token(database, "second") is None
 
 
 def test_a_use_is_written_once_a_minute(database: Database) -> None:
@@ -122,5 +138,5 @@ def test_the_commands_make_list_and_revoke(paretune: Run) -> None:
 )
 def test_a_mistake_is_one_line(arguments: list[str], lines: list[str], paretune: Run, database: Database) -> None:
     tokens.make_token(database, "read", "wall")
-    done = paretune("token", *arguments, "--storage", str(database.url))
+    done = paretune("token", *arguments, "--storage", database.url.render_as_string(hide_password=False))
     assert (done.returncode, done.stdout, done.stderr.splitlines()) == (2, "", lines)
