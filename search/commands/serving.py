@@ -68,8 +68,8 @@ def serve(
     print(f"serving {database} at http://{shown}:{port}/; Ctrl-C ends it, sweeps go on")
     if not _is_loopback(host):
         tell(
-            f"{host} can be reached by other machines, and what goes there is not encrypted: "
-            "put a proxy with TLS before it; browsers must call it by its address or a name of --allow-host"
+            f"{host} can be reached by other machines, and what goes there is not encrypted: put a proxy with TLS "
+            "before it, and give the names by which browsers call it: --allow-host NAME"
         )
     if (secret := make_first_token(database, FIRST)) is not None:
         print(f"token {FIRST} (operate), shown this once: {secret}")

@@ -121,7 +121,6 @@ class Guard:
         except Problem as problem:
             await _refuse(problem, connection, receive, send)
             return
-        scope[VISITOR] = token.name if token else None
         mark = _visitor.set(token)
         try:
             await self._app(scope, receive, send)
@@ -150,9 +149,11 @@ class Guard:
 
     async def _identify(self, connection: HTTPConnection) -> Token:
         try:
-            return await run_in_threadpool(self._gate.identify, connection)
+            token = await run_in_threadpool(self._gate.identify, connection)
         except StorageFault as fault:
             raise Problem(503, "the database cannot be used") from fault
+        connection.scope[VISITOR] = token.name
+        return token
 
     def _watched(self, connection: HTTPConnection, receive: Receive, send: Send) -> Receive:
         """Returns what gives a websocket's messages for as long as its token holds."""

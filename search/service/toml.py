@@ -8,7 +8,10 @@ from typing import Any
 
 
 def write_toml(table: Mapping[str, Any]) -> str:
-    r"""Returns the TOML of plain tables, a line for each key; what is None is left out, since TOML has no word for it.
+    r"""Returns the TOML of plain tables, a line for each key; a key that is None is left out: TOML has no word for it.
+
+    Raises:
+        ValueError: for a list that holds None.
 
     >>> import tomllib
     >>> table = {"a b": {"c": [1, 2.5, {"d": True}], "e": None}, "f": "x\ty\x7f", "g": 1e-07}
@@ -27,7 +30,9 @@ def _value(value: Any) -> str:
         pairs = (f"{_text(key)} = {_value(inner)}" for key, inner in value.items() if inner is not None)
         return f"{{{', '.join(pairs)}}}"
     if isinstance(value, Sequence):
-        return f"[{', '.join(_value(inner) for inner in value if inner is not None)}]"
+        return f"[{', '.join(_value(inner) for inner in value)}]"
+    if value is None:
+        raise ValueError("a list holds null")
     return repr(value)
 
 

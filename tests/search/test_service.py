@@ -376,6 +376,15 @@ def test_the_log_names_each_request_on_one_line(service: Service, caplog: pytest
     assert line.endswith(" read-token")
 
 
+def test_the_log_names_who_was_refused_what(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "paretune.service"), service.client(service.read) as client:
+        client.delete("/api/studies/made")
+    assert any(
+        " DELETE /api/studies/made 403 " in record.getMessage() and record.getMessage().endswith(" read-token")
+        for record in caplog.records
+    )
+
+
 def test_health_is_told_without_a_token_and_tells_nothing(service: Service) -> None:
     with service.client() as client:
         for path in ("/healthz", "/readyz"):
@@ -497,6 +506,7 @@ def test_hostile_names_and_reasons_stay_text(fresh: Service) -> None:
         (b"[]", "application/json", 422, "a spec is a JSON object, but got list"),
         (b"\xff\xfe", "application/json", 422, "no JSON"),
         (b'{"name": NaN}', "application/json", 422, "no JSON"),
+        (b'{"space": {"lr": [0.1, null]}}', "application/json", 422, "a list holds null"),
         (b'{"name": "\\ud800"}', "application/json", 422, "no JSON"),
         (b'{"search": {"seed": 1' + b"0" * 5000 + b"}}", "application/json", 422, "no JSON"),
         (b'{"space": ' + b"[" * 100_000, "application/json", 422, "no JSON"),
