@@ -56,7 +56,7 @@ def serve(
     from search.service.app import build_app
     from search.service.rules import make_rules
     from storage.database import Database
-    from storage.tokens import make_first_token
+    from storage.tokens import OPERATE, list_tokens, make_first_token
 
     database = Database(storage)
     listener = _listen(host, port)
@@ -73,6 +73,8 @@ def serve(
         )
     if (secret := make_first_token(database, FIRST)) is not None:
         print(f"token {FIRST} (operate), shown this once: {secret}")
+    elif not any(token.role == OPERATE and token.revoked_at is None for token in list_tokens(database)):
+        tell("no token may operate: `paretune token add --role operate` makes one")
     sys.stdout.flush()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = uvicorn.Config(

@@ -37,7 +37,7 @@ from storage.audit import list_deeds
 from storage.database import Database
 from storage.leases import find_holding
 from storage.studies import create_study, load_study
-from storage.tokens import find_token, revoke_token
+from storage.tokens import find_token, make_token, revoke_token
 
 HERE = Path(__file__).parent
 HOSTILE = "<script>alert(1)</script>\r\nX-Evil: 1 '\"; DROP TABLE studies; ../../etc/passwd \x1b[31m"
@@ -780,15 +780,20 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> N
     assert done.stderr == "serve: dash not installed: pip install 'paretune[service]'\n"
 
 
-def test_who_can_be_reached_by_others_is_warned(tmp_path: Path) -> None:
-    command = [COMMAND, "serve", "--port", "0", "--host", "0.0.0.0"]
+@pytest.mark.parametrize(
+    ("flags", "law"),
+    [
+        (["--host", "0.0.0.0"], "0.0.0.0 can be reached by other machines, and what goes there is not encrypted"),
+        ([], "no token may operate: `paretune token add --role operate` makes one"),
+    ],
+)
+def test_the_operator_is_warned(flags: list[str], law: str, tmp_path: Path, database: Database) -> None:
+    make_token(database, "read", "wall")
+    command = [COMMAND, "serve", "--port", "0", "--storage", str(database.url), *flags]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
     assert process.stderr is not None
     try:
-        assert process.stderr.readline().startswith(
-            "0.0.0.0 can be reached by other machines, and what goes there is not"
-        )
+        assert process.stderr.readline().startswith(law)
     finally:
         process.kill()
         process.communicate()
