@@ -8,7 +8,18 @@ import sys
 
 import typer
 
-from search.commands import choosing, clearing, examining, exporting, importing, looking, pricing, remeasuring, running
+from search.commands import (
+    choosing,
+    clearing,
+    examining,
+    exporting,
+    importing,
+    looking,
+    pricing,
+    remeasuring,
+    running,
+    serving,
+)
 from search.commands.completion import mend_bash_words
 from search.commands.console import tell
 from search.faults import Faults
@@ -23,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (running, looking, choosing, remeasuring, exporting, pricing, clearing, importing, examining):
+for room in (running, looking, choosing, remeasuring, exporting, pricing, clearing, importing, examining, serving):
     app.add_typer(room.app)
 
 

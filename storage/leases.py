@@ -96,6 +96,23 @@ class Lease:
         return LeaseLost(f"study: {_who(held)} took it over; this process wrote nothing more and ended its slots")
 
 
+@dataclass(frozen=True)
+class Holding:
+    """A lease as those see it who only look.
+
+    Attributes:
+        host: Name of the coordinator's machine.
+        pid: Its process number there.
+        since: When it took the lease.
+        heard_at: When it was last heard of.
+    """
+
+    host: str
+    pid: int
+    since: datetime
+    heard_at: datetime
+
+
 def acquire(database: Database, study: str, patience: Patience | None = None) -> Lease:
     """Takes the lease of a study: one that is free or left by a dead process at once, else one that falls silent.
 
@@ -133,6 +150,22 @@ def is_live(held: Row[Any]) -> bool:
     This is for those who look; whoever wants the lease watches it.
     """
     return not _is_free(held) and held.expires_at > datetime.now(UTC)
+
+
+def find_holding(database: Database, name: str) -> Holding | None:
+    """Returns who coordinates a study now, None where nobody does or there is no such study.
+
+    Args:
+        database: Where it is.
+        name: The study.
+    """
+    of_study = tables.leases.join(tables.studies, tables.studies.c.uuid == tables.leases.c.study)
+    query = select(tables.leases).select_from(of_study).where(tables.studies.c.name == name)
+    with database.read() as connection:
+        held = connection.execute(query).one_or_none()
+    if held is None or not is_live(held):
+        return None
+    return Holding(held.host, held.pid, held.acquired_at, held.renewed_at)
 
 
 def _watch(database: Database, seen: Row[Any], patience: Patience) -> None:

@@ -10,6 +10,9 @@ ones too. A cost is a value in its unit, or NULL with the reason, and by how muc
 known; `trial_costs` are the model's own costs from its first attempt on, and the solo costs, frozen when the trial
 ended. `bills` are the seconds that an attempt held its slot, by what they went into.
 `test_results` are computed once, of the checkpoints that a person picked.
+
+`tokens` say who may use the service: of a token's secret only a salted hash is kept, and its row stays when it is
+revoked. `audit` says who did what there; a study's name stays in it when the study is gone.
 """
 
 from __future__ import annotations
@@ -210,4 +213,28 @@ test_results = Table(
     _must("num_images", Integer),
     _must("computed_at", UtcTime),
     _of("epochs", "study", "trial", "epoch"),
+)
+
+tokens = Table(
+    f"{PREFIX}tokens",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(100), nullable=False, unique=True),
+    _must("role", String(16)),
+    _must("salt", String(32)),
+    _must("digest", String(64)),
+    _must("created_at", UtcTime),
+    _may("last_used_at", UtcTime),
+    _may("revoked_at", UtcTime),
+)
+
+audit = Table(
+    f"{PREFIX}audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _must("at", UtcTime),
+    _must("token", String(100)),
+    _must("action", String(16)),
+    _may("study", String(100)),
+    _may("detail", Text),
 )

@@ -17,7 +17,7 @@ HOUSE = {"search", "objectives", "storage", "dashboards"}
 MAY_IMPORT = {
     "objectives": {"PIL", "numpy", "torch", "torchvision", "pynvml"},
     "storage": {"alembic", "filelock", "optuna", "psutil", "sqlalchemy"},
-    "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly"},
+    "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly", "dash", "fastapi"},
 }
 TORCH_FREE = [
     "objectives.card", "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported",
@@ -25,7 +25,7 @@ TORCH_FREE = [
     "objectives.optimizers", "objectives.parameters", "objectives.prices", "objectives.slot", "objectives.trial",
     "storage.studies", "dashboards.exports", "dashboards.prices", "dashboards.report", "dashboards.figures",
     "search.cleanup", "search.data", "search.environment", "search.inference", "search.pricing", "search.reading",
-    "search.spec", "search.sweeps", "search.cli",
+    "search.service.app", "search.spec", "search.sweeps", "search.cli",
 ]  # fmt: skip
 
 

@@ -1,0 +1,254 @@
+"""The REST API: what the command line does, under `/api`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ConfigDict, Field
+
+from dashboards.actions import Actions
+from dashboards.remeasured import remeasurement_json
+from dashboards.summary import Summary, as_json, checkpoint_json, trial_log_json
+from search.service.auth import visitor
+from search.service.coordinators import MOST_TRIALS, Coordinators
+from search.service.problems import MEDIA_TYPE, Problem, ProblemDetails
+from search.service.toml import write_toml
+from search.spec import SweepSpec
+from storage.audit import list_deeds
+from storage.leases import find_holding
+from storage.studies import StudyLine, list_studies
+from storage.tokens import OPERATE
+
+MOST_AT_ONCE = 1000
+WORDS = {
+    401: "No token, or none that holds.",
+    403: "The token may only read, or the spec reaches further than the operator allows.",
+    404: "There is no such study, trial or page.",
+    409: "The study is in no state for that.",
+    413: "The body is too large.",
+    415: "The body is no JSON.",
+    422: "What was sent is not what is needed; each fault has a line.",
+    429: "Too many wrong tokens.",
+}
+
+Limit = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="At most so many.")]
+
+
+class Me(BaseModel):
+    """Whose token this is."""
+
+    name: str
+    role: str
+    may_operate: bool
+
+
+class Line(BaseModel):
+    """A study in a list."""
+
+    name: str
+    uuid: str
+    state: str
+    num_trials: int
+    num_ended: int
+    created_at: datetime
+
+
+class Studies(BaseModel):
+    """All studies, the newest first."""
+
+    studies: list[Line]
+
+
+class More(BaseModel):
+    """How a study is continued."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    trials: int = Field(0, ge=0, le=MOST_TRIALS, description="Trials to add to its target.")
+
+
+class Done(BaseModel):
+    """What was done, or is under way."""
+
+    study: str
+    action: str
+
+
+def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Returns the descriptions of a route's errors."""
+    schema = {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}
+    return {
+        status: {"description": WORDS[status], "content": {MEDIA_TYPE: schema}} for status in (401, 422, 429, *statuses)
+    }
+
+
+def build_router(coordinators: Coordinators, actions: Actions) -> APIRouter:
+    """Returns the routes under `/api`, the last of which says that there is no other.
+
+    Args:
+        coordinators: Of the studies.
+        actions: What may be done to them.
+    """
+    router = APIRouter(prefix="/api")
+    _add_lists(router, coordinators)
+    _add_study(router, coordinators)
+    _add_actions(router, actions)
+
+    @router.get("", include_in_schema=False)
+    @router.get("/{_path:path}", include_in_schema=False)
+    def nothing(_path: str = "") -> Response:
+        raise Problem(404, "there is no such page; /api/openapi.json lists those that there are")
+
+    return router
+
+
+def describe(app: FastAPI) -> None:
+    """Adds the spec and the problem details to the app's OpenAPI, which routes do not read by themselves."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            parts = schema.setdefault("components", {}).setdefault("schemas", {})
+            for model in (SweepSpec, ProblemDetails):
+                described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                parts |= {**described.pop("$defs", {}), model.__name__: described}
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
+    @router.get("/me", responses=told())
+    def me() -> Me:
+        """Tells whose token this is and what it may do."""
+        token = visitor()
+        assert token is not None
+        return Me(name=token.name, role=token.role, may_operate=token.role == OPERATE)
+
+    @router.get("/studies", responses=told())
+    def studies() -> Studies:
+        """Lists the studies."""
+        return Studies(studies=[_line(line) for line in list_studies(coordinators.database)])
+
+    @router.get("/audit", responses=told(403))
+    def audit(limit: Limit = 100) -> dict[str, Any]:
+        """Tells who did what, the newest first; to those who may operate."""
+        token = visitor()
+        if token is None or token.role != OPERATE:
+            raise Problem(403, "token: one with the role operate is needed")
+        return {"deeds": [asdict(deed) for deed in list_deeds(coordinators.database, limit)]}
+
+
+def _add_study(router: APIRouter, coordinators: Coordinators) -> None:
+    database = coordinators.database
+
+    @router.get("/studies/{name}", responses=told(404))
+    def study(name: str) -> dict[str, Any]:
+        """Tells what `paretune show NAME --json` tells, and who coordinates the study now."""
+        summary = _summary(coordinators, name)
+        holding = find_holding(database, name)
+        coordinator = None if holding is None else asdict(holding)
+        return {**as_json(summary), "remeasurement": remeasurement_json(summary), "coordinator": coordinator}
+
+    @router.get("/studies/{name}/trials", responses=told(404))
+    def trials(
+        name: str, after: Annotated[int, Query(ge=-1, description="Begin behind this number.")] = -1, limit: Limit = 100
+    ) -> dict[str, Any]:
+        """Lists trials by number; `next` is the `after` of the next page, null on the last one."""
+        summary = _summary(coordinators, name)
+        rest = [trial for trial in summary.study.trials if trial.number > after]
+        page = as_json(replace(summary, study=replace(summary.study, trials=tuple(rest[:limit]))))["trials"]
+        return {"trials": page, "next": page[-1]["number"] if len(rest) > limit else None}
+
+    @router.get("/studies/{name}/trials/{number}", responses=told(404))
+    def trial(name: str, number: int) -> dict[str, Any]:
+        """Tells what `paretune show NAME TRIAL --json` tells: attempts, epochs, log, prices."""
+        from dashboards.prices import price_trial, prices_json
+        from search.logs import read_log
+
+        summary = _summary(coordinators, name)
+        found = next((each for each in summary.study.trials if each.number == number), None)
+        if found is None:
+            raise Problem(404, f"trial: {name!r} has no trial {number}")
+        printed = read_log(database, summary.study.uuid, number)
+        prices = price_trial(summary.study, found, summary.book)
+        return trial_log_json(found, printed, prices_json(prices, summary.book))
+
+    @router.get("/studies/{name}/front", responses=told(404))
+    def front(name: str) -> dict[str, Any]:
+        """Lists the checkpoints that nothing beats, and the knee."""
+        summary = _summary(coordinators, name)
+        knee = None if summary.knee is None else checkpoint_json(summary.knee, summary.book)
+        return {"front": [checkpoint_json(point, summary.book) for point in summary.front], "knee": knee}
+
+
+def _add_actions(router: APIRouter, actions: Actions) -> None:
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/SweepSpec"}}}, "required": True}
+
+    @router.post("/studies", status_code=201, responses=told(403, 409, 413, 415), openapi_extra={"requestBody": body})
+    async def launch(request: Request, response: Response) -> Done:
+        """Starts the sweep of a spec."""
+        from starlette.concurrency import run_in_threadpool
+
+        name = await run_in_threadpool(actions.launch, _spec_text(request, await request.body()))
+        response.headers["location"] = f"/api/studies/{name}"
+        return Done(study=name, action="launch")
+
+    @router.post("/studies/{name}/resume", status_code=202, responses=told(403, 404, 409))
+    def resume(name: str, more: More | None = None) -> Done:
+        """Continues a study: what was cut off, what is still to do, and more trials if asked."""
+        actions.resume(name, more.trials if more else 0)
+        return Done(study=name, action="resume")
+
+    @router.post("/studies/{name}/stop", status_code=202, responses=told(403, 404, 409))
+    def stop(name: str) -> Done:
+        """Asks the study's coordinator to stop; everything is saved."""
+        actions.stop(name)
+        return Done(study=name, action="stop")
+
+    @router.delete("/studies/{name}", responses=told(403, 404, 409))
+    def delete(name: str) -> Done:
+        """Removes a study and its weights."""
+        actions.delete(name)
+        return Done(study=name, action="delete")
+
+
+def _summary(coordinators: Coordinators, name: str) -> Summary:
+    from search.pricing import load_summary
+
+    coordinators.find(name)
+    return load_summary(coordinators.database, name)
+
+
+def _line(line: StudyLine) -> Line:
+    return Line(**{key: getattr(line, key) for key in Line.model_fields})
+
+
+def _spec_text(request: Request, body: bytes) -> str:
+    """Returns a JSON spec as TOML, which coordinators read.
+
+    Raises:
+        Problem: where it is no JSON object that TOML can say.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(415, "body: content-type: application/json is needed")
+    try:
+        raw = json.loads(body, parse_constant=_refuse_constant)
+        if not isinstance(raw, Mapping):
+            raise Problem(422, f"body: a spec is a JSON object, but got {type(raw).__name__}")
+        text = write_toml(raw)
+        text.encode()
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, numbers or nesting without end
+        raise Problem(422, f"body: it is no JSON that can be read: {error}") from error
+    return text
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")

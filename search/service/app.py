@@ -1,0 +1,62 @@
+"""The service as one ASGI app: API, login, pages, and the layers around them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from dashboards.web import add_pages
+from search.service.api import build_router, describe
+from search.service.auth import Gate, Guard, may_operate
+from search.service.coordinators import Coordinators
+from search.service.deeds import build_actions
+from search.service.envelope import Envelope, security_policy
+from search.service.login import build_login
+from search.service.problems import Problem, add_handlers
+from search.service.rules import Rules
+from storage.database import Database
+from storage.faults import StorageFault
+
+
+def build_app(database: Database, rules: Rules) -> FastAPI:
+    """Returns the service of a database.
+
+    Args:
+        database: Where the studies, the tokens and the audit are.
+        rules: What the operator allows.
+    """
+    app = FastAPI(
+        title="Paretune",
+        version=version("paretune"),
+        description="Launch, watch, steer and compare sweeps. Send `Authorization: Bearer TOKEN`.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+        redoc_url=None,
+    )
+    add_handlers(app)
+    gate, coordinators = Gate(database, rules), Coordinators(database, rules)
+    actions = build_actions(coordinators)
+    _add_health(app, database)
+    app.include_router(build_login(gate))
+    app.include_router(build_router(coordinators, actions))
+    describe(app)
+    pages = add_pages(app, database, actions, may_operate)  # last: what it adds answers every address that is left
+    # The layer that is added last is the outermost: nothing of Dash's reads a request before the guard has.
+    app.add_middleware(Guard, gate=gate)
+    app.add_middleware(Envelope, policy=security_policy(tuple(pages.csp_hashes())))
+    return app
+
+
+def _add_health(app: FastAPI, database: Database) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    def healthy() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    def ready() -> dict[str, str]:
+        try:
+            database.check()
+        except StorageFault as fault:
+            raise Problem(503, "the database cannot be used") from fault
+        return {"status": "ok"}

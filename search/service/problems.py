@@ -1,0 +1,116 @@
+"""Errors as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from dashboards.actions import Refused
+from search.faults import Faults
+from storage.faults import StorageFault
+
+REQUEST_ID = "paretune.request_id"
+"""Key of the request's id in its ASGI scope."""
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """Why a request is not answered.
+
+    Args:
+        status: HTTP status.
+        detail: What is wrong, and what would do.
+        faults: Where there are several, a line for each.
+        headers: To send along.
+    """
+
+    def __init__(
+        self, status: int, detail: str, faults: Sequence[str] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.faults, self.headers = status, detail, tuple(faults), dict(headers or {})
+
+
+class ProblemDetails(BaseModel):
+    """The body of every error."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    faults: list[str] = []
+    request_id: str | None = None
+
+
+class Unfit(Refused):
+    """What was sent is not what is needed."""
+
+
+class Missing(Refused):
+    """There is no such thing."""
+
+
+class Forbidden(Refused):
+    """The bearer of this token may not do that."""
+
+
+STATUSES: dict[type[Exception], int] = {Unfit: 422, Missing: 404, Forbidden: 403, Refused: 409, Faults: 422}
+"""What a refusal means in HTTP; the nearest class counts."""
+
+
+def answer(problem: Problem, scope: Scope) -> JSONResponse:
+    """Returns the response that tells of a problem."""
+    details = ProblemDetails(
+        title=HTTPStatus(problem.status).phrase,
+        status=problem.status,
+        detail=problem.detail,
+        faults=list(problem.faults),
+        request_id=scope.get(REQUEST_ID),
+    )
+    return JSONResponse(details.model_dump(), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def of_refusal(refusal: Refused | Faults) -> Problem:
+    """Returns the problem that a refusal is."""
+    status = next(STATUSES[kind] for kind in type(refusal).__mro__ if kind in STATUSES)
+    return Problem(status, refusal.lines[0] if refusal.lines else "", refusal.lines)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Makes problem details of all that goes wrong in a route."""
+
+    @app.exception_handler(Problem)
+    async def _(request: Request, problem: Problem) -> Response:
+        return answer(problem, request.scope)
+
+    @app.exception_handler(Refused)
+    @app.exception_handler(Faults)
+    async def _(request: Request, refusal: Refused | Faults) -> Response:
+        return answer(of_refusal(refusal), request.scope)
+
+    @app.exception_handler(StorageFault)
+    async def _(request: Request, fault: StorageFault) -> Response:
+        return answer(Problem(503, str(fault)), request.scope)
+
+    @app.exception_handler(HTTPException)
+    async def _(request: Request, error: HTTPException) -> Response:
+        return answer(Problem(error.status_code, str(error.detail), headers=error.headers), request.scope)
+
+    @app.exception_handler(RequestValidationError)
+    async def _(request: Request, error: RequestValidationError) -> Response:
+        lines = [_line(fault) for fault in error.errors()]
+        return answer(Problem(422, lines[0], lines), request.scope)
+
+
+def _line(fault: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
+    return f"{where}: {fault['msg'].removeprefix('Input should be ')} is needed, but got {fault.get('input')!r:.100}"
