@@ -259,32 +259,19 @@ def test_help_names_every_figure(paretune: Run) -> None:
     assert [name for name in FIGURES if name not in told] == []
 
 
-WITHOUT_STUDY = {"doctor", "infer"}
+WITHOUT_DATABASE = {"doctor", "infer", "token"}  # the commands of `token` have it
 
 
 def test_help_and_example(paretune: Run) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert set(commands) == {
-        *(
-            "launch",
-            "resume",
-            "list",
-            "show",
-            "pick",
-            "report",
-            "stop",
-            "delete",
-            "gc",
-            "import",
-            "export",
-            "prices",
-            "remeasure",
-        ),
-        *WITHOUT_STUDY,
+        *("launch", "resume", "stop", "list", "show", "pick", "report", "delete", "gc", "serve"),
+        *("import", "export", "prices", "remeasure"),
+        *WITHOUT_DATABASE,
     }
     for command in commands:
         told = paretune(command, "--help", check=True).stdout
-        assert ("--storage" in told) != (command in WITHOUT_STUDY)
+        assert ("--storage" in told) != (command in WITHOUT_DATABASE)
         assert f"paretune {command}" in told.partition("Example")[2]
     assert "[objective]" in paretune("launch", "--example", check=True).stdout
 

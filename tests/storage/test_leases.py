@@ -193,7 +193,10 @@ def test_a_holder_with_nothing_to_write_finds_out_too(database: Database, study:
                     time.sleep(0.1)
 
 
-def test_a_holder_who_is_busy_with_something_else_stays_the_holder(short: None, database: Database, study: str) -> None:
+def test_a_holder_who_is_busy_with_something_else_stays_the_holder(
+    short: None, database: Database, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.ledger.HEARTBEAT_SECONDS", 0.1)
     ledger = Ledger(database, leases.acquire(database, study))
     with ledger.beating(), pytest.raises(StorageFault, match=f"process {os.getpid()}"):
         leases.acquire(database, study)
