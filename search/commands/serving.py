@@ -26,7 +26,11 @@ GRACE_SECONDS = 5
 FIRST = "first"
 
 app = typer.Typer()
-tokens = typer.Typer(no_args_is_help=True, help="Who may use the service.")
+tokens = typer.Typer(
+    no_args_is_help=True,
+    help="Who may use the service.",
+    epilog="Examples: [cyan]paretune token add --role read[/]   [cyan]paretune token list[/]",
+)
 app.add_typer(tokens, name="token")
 
 
