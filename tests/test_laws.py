@@ -17,7 +17,7 @@ HOUSE = {"search", "objectives", "storage", "dashboards"}
 MAY_IMPORT = {
     "objectives": {"PIL", "numpy", "torch", "torchvision", "pynvml"},
     "storage": {"alembic", "filelock", "optuna", "psutil", "sqlalchemy"},
-    "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly"},
+    "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly", *PAGES},
 }
 TORCH_FREE = [
     "objectives.card", "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported",

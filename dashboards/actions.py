@@ -1,0 +1,33 @@
+"""What a page may do: passed in by whoever serves it, since `dashboards` itself starts and stops nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class Refused(Exception):
+    """What was asked for is not possible; `lines` say why, one for each fault."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What a page may ask the service to do; each raises `Refused`.
+
+    Attributes:
+        launch: Given a spec as TOML text, checks it, starts its sweep, and returns the study's name.
+        resume: Given a study's name and a number of more trials, continues it.
+        stop: Given a study's name, asks its coordinator to stop after the epochs under way.
+        delete: Given a study's name, removes it and its weights.
+        example: Returns the TOML text that a launch form begins with.
+    """
+
+    launch: Callable[[str], str]
+    resume: Callable[[str, int], None]
+    stop: Callable[[str], None]
+    delete: Callable[[str], None]
+    example: Callable[[], str]

@@ -1,0 +1,128 @@
+"""The pages on the service's own port: Dash on the FastAPI app that also answers the API.
+
+Callbacks are coroutines whose work runs in threads: one that took its time on the event loop would hold up the API.
+All scripts and styles come from installed packages, over the same port; nothing is fetched from elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+from fastapi import FastAPI
+
+from dashboards.actions import Actions, Refused
+from dashboards.pages import compare, operating, panels, studies, study, trial
+from dashboards.pages.parts import faults, frame, link, waiting
+from dashboards.pages.reading import Reader
+from dashboards.pages.site import Site
+from storage.database import Database
+from storage.faults import StorageFault
+
+VIEWPORT = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
+IN_BROWSER = {
+    "title": "title => { document.title = title; return window.dash_clientside.no_update; }",
+    "scheme": "scheme => { document.body.dataset.agThemeMode = scheme || 'light'; "
+    "return window.dash_clientside.no_update; }",
+    "tab": "tab => { const url = new URL(window.location); url.searchParams.set('tab', tab); "
+    "if (tab) window.history.replaceState(window.history.state, '', url); "
+    "return window.dash_clientside.no_update; }",
+    "compared": "names => { const url = new URL(window.location); url.searchParams.delete('study'); "
+    "(names || []).forEach(name => url.searchParams.append('study', name)); "
+    "window.history.replaceState(window.history.state, '', url); return window.dash_clientside.no_update; }",
+}
+
+
+def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate: Callable[[], bool]) -> Dash:
+    """Mounts the pages on an app; call it last, since they answer every address that nothing else does.
+
+    Args:
+        server: The app.
+        database: Where the studies are.
+        actions: What a page may ask of the service.
+        may_operate: Whether the request under way may ask for it; else the buttons are hidden, and what they would
+            call refuses.
+    """
+    site = Site(Reader(database), actions, may_operate)
+    app = Dash(
+        __name__,
+        server=server,
+        title="Paretune",
+        update_title=None,
+        meta_tags=[VIEWPORT],
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+    )
+    app.layout = dmc.MantineProvider(
+        [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
+        defaultColorScheme="auto",
+    )
+    for room in (panels, operating, studies, study, trial, compare):
+        room.register(app, site)
+    _register_address(app, site)
+    return app
+
+
+async def find_page(site: Site, path: str, search: str) -> Component:
+    """Returns the page at an address, or one that says what is wrong.
+
+    Args:
+        site: What the pages share.
+        path: As the browser has it.
+        search: What follows it, with its question mark.
+    """
+    match [unquote(part) for part in path.split("/") if part]:
+        case []:
+            return studies.layout(site, await _example(site))
+        case ["study", name]:
+            return await _of_study(site, name) or study.layout(site, name, search)
+        case ["study", name, "trial", number] if number.isdecimal():
+            return await _of_study(site, name) or trial.layout(name, int(number))
+        case ["compare"]:
+            try:
+                return await asyncio.to_thread(compare.layout, site.reader, search)
+            except StorageFault as fault:
+                return _lost(str(fault))
+        case _:
+            return _lost(f"there is no page {path}")
+
+
+def _register_address(app: Dash, site: Site) -> None:
+    @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))  # type: ignore[untyped-decorator]
+    async def _(path: str | None, search: str | None) -> Any:
+        return await find_page(site, path or "/", search or "")
+
+    for name, inputs in {
+        "title": Input("title", "data"),
+        "scheme": Input("scheme", "computedColorScheme"),
+        "tab": Input("tabs", "value"),
+        "compared": Input("compared", "value"),
+    }.items():
+        app.clientside_callback(IN_BROWSER[name], Output("silent", "children", allow_duplicate=True), inputs,
+                                prevent_initial_call="initial_duplicate")  # fmt: skip
+
+
+async def _example(site: Site) -> str:
+    """Returns what the form begins with; nothing where nobody may launch."""
+    try:
+        return str(await site.act(site.actions.example))
+    except Refused:
+        return ""
+
+
+async def _of_study(site: Site, name: str) -> Component | None:
+    """Returns what is wrong with a study, None where it is there."""
+    try:
+        await asyncio.to_thread(site.reader.mark, [name])
+    except StorageFault as fault:
+        return _lost(str(fault))
+    return None
+
+
+def _lost(why: str) -> Component:
+    return frame("Paretune", faults("Nothing to show here", [why]), link("to all studies", "/"))
