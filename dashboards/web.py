@@ -25,17 +25,36 @@ from storage.database import Database
 from storage.faults import StorageFault
 
 VIEWPORT = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
-IN_BROWSER = {
-    "title": "title => { document.title = title; return window.dash_clientside.no_update; }",
-    "scheme": "scheme => { document.body.dataset.agThemeMode = scheme || 'light'; "
-    "return window.dash_clientside.no_update; }",
-    "tab": "tab => { const url = new URL(window.location); url.searchParams.set('tab', tab); "
-    "if (tab) window.history.replaceState(window.history.state, '', url); "
-    "return window.dash_clientside.no_update; }",
-    "compared": "names => { const url = new URL(window.location); url.searchParams.delete('study'); "
-    "(names || []).forEach(name => url.searchParams.append('study', name)); "
-    "window.history.replaceState(window.history.state, '', url); return window.dash_clientside.no_update; }",
-}
+WATCH = """title => {
+  document.title = title;
+  const root = document.documentElement, now = () => root.dataset.mantineColorScheme || 'light';
+  const tell = () => {
+    document.body.dataset.agThemeMode = now();
+    window.dash_clientside.set_props('scheme', {data: now()});
+  };
+  if (!window.isPaletteWatched) {
+    window.isPaletteWatched = true;
+    new MutationObserver(tell).observe(root, {attributes: true, attributeFilter: ['data-mantine-color-scheme']});
+  }
+  document.body.dataset.agThemeMode = now();
+  return now();
+}"""
+"""Sets the window's title, and tells figures and tables whether the page is dark or light, now and later."""
+
+KEEP_TAB = """tab => {
+  const url = new URL(window.location);
+  url.searchParams.set('tab', tab);
+  if (tab) window.history.replaceState(window.history.state, '', url);
+  return window.dash_clientside.no_update;
+}"""
+KEEP_STUDIES = """names => {
+  const url = new URL(window.location);
+  url.searchParams.delete('study');
+  (names || []).forEach(name => url.searchParams.append('study', name));
+  window.history.replaceState(window.history.state, '', url);
+  return window.dash_clientside.no_update;
+}"""
+"""Both let the address lead to what is looked at, without asking for the page anew."""
 
 
 def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate: Callable[[], bool]) -> Dash:
@@ -58,6 +77,7 @@ def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate
         suppress_callback_exceptions=True,
         serve_locally=True,
     )
+    _without_websocket(app, server)
     app.layout = dmc.MantineProvider(
         [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
         defaultColorScheme="auto",
@@ -66,6 +86,13 @@ def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate
         room.register(app, site)
     _register_address(app, site)
     return app
+
+
+def _without_websocket(app: Dash, server: FastAPI) -> None:
+    """Takes Dash's second way in away: what is asked over HTTP alone is what the service checks."""
+    app.backend.websocket_capability = False
+    path = f"{app.config.routes_pathname_prefix}_dash-ws-callback"
+    server.router.routes[:] = [route for route in server.router.routes if getattr(route, "path", None) != path]
 
 
 async def find_page(site: Site, path: str, search: str) -> Component:
@@ -97,14 +124,10 @@ def _register_address(app: Dash, site: Site) -> None:
     async def _(path: str | None, search: str | None) -> Any:
         return await find_page(site, path or "/", search or "")
 
-    for name, inputs in {
-        "title": Input("title", "data"),
-        "scheme": Input("scheme", "computedColorScheme"),
-        "tab": Input("tabs", "value"),
-        "compared": Input("compared", "value"),
-    }.items():
-        app.clientside_callback(IN_BROWSER[name], Output("silent", "children", allow_duplicate=True), inputs,
-                                prevent_initial_call="initial_duplicate")  # fmt: skip
+    silent = Output("silent", "children", allow_duplicate=True)
+    app.clientside_callback(WATCH, Output("scheme", "data"), Input("title", "data"))
+    app.clientside_callback(KEEP_TAB, silent, Input("tabs", "value"), prevent_initial_call=True)
+    app.clientside_callback(KEEP_STUDIES, silent, Input("compared", "value"), prevent_initial_call=True)
 
 
 async def _example(site: Site) -> str:

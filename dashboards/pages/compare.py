@@ -69,9 +69,9 @@ def layout(reader: Reader, search: str) -> Component:
         "Compare - Paretune",
         dmc.Title("Compare studies", order=1, size="h2"),
         chosen,
-        html.Div(live(names)),
         html.Div(panel("compare"), id="compare-figure"),
         html.Div(id="compare-table"),
+        unseen=live(names),
     )
 
 

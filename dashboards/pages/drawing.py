@@ -83,7 +83,8 @@ def _choose(figure: go.Figure, chosen: Sequence[str]) -> None:
         else:
             figure.plotly_update(*button.args)
     if chosen:
-        figure.update_layout(updatemenus=[], margin_t=figure.layout.margin.t - MENU_HEIGHT)
+        figure.layout.updatemenus = ()
+        figure.update_layout(margin_t=figure.layout.margin.t - MENU_HEIGHT)
     figure.data = [trace for trace in figure.data if trace.visible is not False]
 
 

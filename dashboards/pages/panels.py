@@ -60,7 +60,7 @@ def register(app: Dash, site: Site) -> None:
         Output({"part": "drawn", "kind": MATCH}, "data"),
         Output({"part": "fault", "kind": MATCH}, "children"),
         Input("mark", "data"),
-        Input("scheme", "computedColorScheme"),
+        Input("scheme", "data"),
         Input({"part": "choice", "kind": MATCH, "menu": ALL}, "value"),
         State({"part": "graph", "kind": MATCH}, "id"),
         State({"part": "drawn", "kind": MATCH}, "data"),
@@ -74,11 +74,9 @@ def register(app: Dash, site: Site) -> None:
         before: dict[str, Any] | None,
         names: list[str],
     ) -> Any:
-        if not names or not mark:
+        if not names or not mark or not scheme:
             return (no_update,) * 6
-        return await asyncio.to_thread(
-            redraw, site.reader, own["kind"], names, mark, scheme or "light", choices, before
-        )
+        return await asyncio.to_thread(redraw, site.reader, own["kind"], names, mark, scheme, choices, before)
 
 
 def redraw(

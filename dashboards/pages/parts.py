@@ -34,27 +34,26 @@ def trial_path(name: str, number: int) -> str:
     return f"{study_path(name)}/trial/{number}"
 
 
-def frame(title: str, *content: Component | None, study: str | None = None) -> Component:
+def frame(title: str, *content: Component, study: str | None = None, unseen: Sequence[Component] = ()) -> Component:
     """Returns a whole page: the bar above, where it stands, and its content.
 
     Args:
         title: Of the window.
         content: What it shows.
         study: The study that it is about, to compare it with others.
+        unseen: What takes no room unless there is something to tell.
     """
     compare = "/compare" if study is None else f"/compare?study={quote(study, safe='')}"
     toggle = dmc.ColorSchemeToggle(
-        id="scheme", lightIcon="\N{BLACK SUN WITH RAYS}", darkIcon="\N{FIRST QUARTER MOON}", variant="default",
+        lightIcon="\N{BLACK SUN WITH RAYS}", darkIcon="\N{FIRST QUARTER MOON}", variant="default",
         size="lg", **{"aria-label": "dark or light"},
     )  # fmt: skip
     links = dmc.Group([link("Studies", "/"), link("Compare", compare)], gap="lg")
     brand = dmc.Anchor("Paretune", href="/", fw=700, fz="xl", underline="never")
     bar = html.Header(dmc.Group([dmc.Group([brand, links], gap="xl"), toggle], justify="space-between", py="sm"))
-    shown = [part for part in content if part is not None]
-    return dmc.Container(
-        [dcc.Store(id="title", data=title), bar, dmc.Divider(mb="md"), html.Main(dmc.Stack(shown, gap="lg"))],
-        size=1320, px="md", pb="xl",
-    )  # fmt: skip
+    main = html.Main([*unseen, dmc.Stack(list(content), gap="lg")])
+    known = [dcc.Store(id="title", data=title), dcc.Store(id="scheme")]
+    return dmc.Container([*known, bar, dmc.Divider(mb="md"), main], size=1320, px="md", pb="xl")
 
 
 def link(words: str, address: str) -> Component:

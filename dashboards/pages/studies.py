@@ -195,11 +195,13 @@ def layout(site: Site, example: str) -> Component:
     return frame(
         "Studies - Paretune",
         head,
-        html.Div(acting),
-        dcc.Interval(id="studies-clock", interval=LIVE_MILLISECONDS),
-        dcc.Store(id="studies-mark"),
-        html.Div(id="studies-away"),
         html.Div(waiting(260), id="studies"),
+        unseen=[
+            *acting,
+            dcc.Interval(id="studies-clock", interval=LIVE_MILLISECONDS),
+            dcc.Store(id="studies-mark"),
+            html.Div(id="studies-away"),
+        ],
     )
 
 
@@ -212,10 +214,12 @@ def register(app: Dash, site: Site) -> None:
         Output("studies-mark", "data"),
         Output("studies-away", "children"),
         Input("studies-clock", "n_intervals"),
-        Input("scheme", "computedColorScheme"),
+        Input("scheme", "data"),
         State("studies-mark", "data"),
     )
     async def _(_ticks: int | None, scheme: str | None, before: str | None) -> Any:
+        if not scheme:
+            return no_update, no_update, no_update
         may_operate = site.may_operate()
         try:
             found, mark = await asyncio.to_thread(read_cards, site.reader, kept)
@@ -224,7 +228,7 @@ def register(app: Dash, site: Site) -> None:
         now = f"{scheme} {may_operate} {mark}"
         if now == before:
             return no_update, no_update, None
-        return show_studies(found, scheme or "light", may_operate=may_operate), now, None
+        return show_studies(found, scheme, may_operate=may_operate), now, None
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("launch", "opened"),

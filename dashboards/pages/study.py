@@ -71,11 +71,13 @@ class Wish:
         low: Its left end: percent, or the logarithm to base 10 of a cost.
         high: Its right end.
         step: Between its values.
+        start: Where it stands first: at the knee, or where there is none at the most accurate.
     """
 
     low: float
     high: float
     step: float
+    start: float
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,13 @@ def cost_title(cost: str) -> str:
 def wish_range(tradeoff: Tradeoff, kind: str) -> Wish:
     """Returns what the slider can be set to, from the cheapest point of the front to the most accurate."""
     first, last = tradeoff.front[0], tradeoff.front[-1]
+    start = tradeoff.knee or last
     if kind == AT_LEAST:
         low, high = math.floor(1000 * first.accuracy) / 10, math.floor(1000 * last.accuracy) / 10
-        return Wish(low, max(high, low + 0.1), 0.1)
-    low, high = (math.log10(max(point.value(tradeoff.cost) or 0.0, 1e-12)) for point in (first, last))
-    low, high = math.ceil(100 * low) / 100, math.ceil(100 * high) / 100
-    return Wish(low, max(high, low + 0.01), 0.01)
+        return Wish(low, max(high, low + 0.1), 0.1, math.floor(1000 * start.accuracy) / 10)
+    logs = [math.log10(max(point.value(tradeoff.cost) or 0.0, 1e-12)) for point in (first, last, start)]
+    low, high, at = (math.ceil(100 * value) / 100 for value in logs)
+    return Wish(low, max(high, low + 0.01), 0.01, at)
 
 
 def answer_wish(tradeoff: Tradeoff, kind: str, value: float, currency: str) -> Answer:
@@ -253,7 +256,7 @@ def show_table(summary: Summary) -> Component:
         columnDefs=table_columns(rows, summary.minimize),
         defaultColDef={"filter": True, "sortable": True, "resizable": True, "minWidth": 70},
         columnSize="autoSize",
-        getRowId="String(params.data.trial)",
+        getRowId="params.data.open",
         csvExportParams={"fileName": f"{summary.study.name}.csv"},
         dashGridOptions={"suppressFieldDotNotation": True, "pagination": True, "paginationPageSize": 100},
         dangerously_allow_code=False,
@@ -280,13 +283,14 @@ def layout(site: Site, name: str, search: str) -> Component:
     wish = section(
         "What should I pick?",
         dmc.SegmentedControl(id="wish", data=kinds, value=AT_LEAST, fullWidth=True),
-        dmc.Slider(id="limit", min=0, max=100, value=0, label=None, thumbLabel="the limit", updatemode="drag", my="sm"),
+        dmc.Slider(
+            id="limit", min=-100, max=-99, value=-100, label=None, thumbLabel="the limit", updatemode="drag", my="sm"
+        ),
         html.Div(id="answer", **{"aria-live": "polite"}),
         quiet="Of the front's checkpoints, by the cost that the figure shows.",
     )
     return frame(
         f"{name} - Paretune",
-        html.Div([*live([name]), *(operating.dialog() if site.may_operate() else [])]),
         html.Div(waiting(180), id="head"),
         dmc.Grid(
             [
@@ -297,6 +301,7 @@ def layout(site: Site, name: str, search: str) -> Component:
         tabs,
         html.Div(id="tab"),
         study=name,
+        unseen=[*live([name]), *(operating.dialog() if site.may_operate() else [])],
     )
 
 
@@ -334,16 +339,19 @@ def register(app: Dash, site: Site) -> None:
         Input("wish", "value"),
         Input({"part": "choice", "kind": "tradeoff", "menu": ALL}, "value"),
         State("limit", "value"),
+        State("limit", "min"),
         State("names", "data"),
         prevent_initial_call=True,
     )
-    async def _(_mark: str | None, kind: str, labels: list[str], value: float, names: list[str]) -> Any:
+    async def _(
+        _mark: str | None, kind: str, labels: list[str], value: float | None, least: float | None, names: list[str]
+    ) -> Any:
         tradeoffs = await _tradeoffs(site, names)
         if not tradeoffs:
             return (no_update,) * 4
         wish = wish_range(choose_tradeoff(tradeoffs[0], labels), kind)
-        kept = no_update if wish.low <= value <= wish.high else wish.low + (wish.high - wish.low) / 2
-        return wish.low, wish.high, wish.step, kept
+        is_kept = value is not None and least is not None and wish.low <= value <= wish.high
+        return wish.low, wish.high, wish.step, no_update if is_kept else wish.start
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("answer", "children"),

@@ -121,7 +121,7 @@ def show_trial(summary: Summary, trial: TrialRow, printed: str | None, scheme: s
     study, curve = summary.study, trace_curve(trial)
     title = dmc.Group([dmc.Title(f"Trial {trial.number}", order=1, size="h2"), state_badge(trial.state)])
     told = [accuracy_words(curve[-1].accuracy, curve[-1].interval)] if curve else ["no epoch was recorded"]
-    told += [f"{len(trial.epochs)} epochs", f"{len(trial.attempts)} attempts", f"seed {trial.seed}"]
+    told += [f"epochs: {len(trial.epochs)}", f"attempts: {len(trial.attempts)}", f"seed: {trial.seed}"]
     told += ["the baseline"] if trial.is_baseline else []
     figure = draw_trial(trial, scheme)
     setting = [[name, value_words(value)] for name, value in trial.params.items()]
@@ -130,7 +130,7 @@ def show_trial(summary: Summary, trial: TrialRow, printed: str | None, scheme: s
     parts = [
         dmc.Stack([title, dmc.Text(", ".join(told), c="dimmed"), link(f"to {study.name}", study_path(study.name))],
                   gap=4),
-        dmc.Alert(trial.reason, title=f"Why it is {trial.state}", color="orange", variant="light")
+        dmc.Alert(trial.reason, title=f"{trial.state}: why", color="orange", variant="light")
         if trial.reason else None,
         section("Setting", table(["parameter", "value"], setting)),
         section("Curve", html.Div(html.Div(dcc.Graph(figure=figure, config=GRAPH_CONFIG, style={"height": "380px"}),
@@ -152,9 +152,9 @@ def layout(name: str, number: int) -> Component:
     """Returns the page of a trial of a study that is there."""
     return frame(
         f"{name} trial {number} - Paretune",
-        html.Div([*live([name]), dcc.Store(id="number", data=number)]),
         html.Div(waiting_part(400), id="trial"),
         study=name,
+        unseen=[*live([name]), dcc.Store(id="number", data=number)],
     )
 
 
@@ -164,15 +164,15 @@ def register(app: Dash, site: Site) -> None:
     @app.callback(  # type: ignore[untyped-decorator]
         Output("trial", "children"),
         Input("mark", "data"),
-        Input("scheme", "computedColorScheme"),
+        Input("scheme", "data"),
         State("names", "data"),
         State("number", "data"),
         prevent_initial_call=True,
     )
     async def _(mark: str | None, scheme: str | None, names: list[str], number: int) -> Any:
-        if not mark:
+        if not mark or not scheme:
             return no_update
-        return await asyncio.to_thread(read_trial, site, names[0], number, scheme or "light")
+        return await asyncio.to_thread(read_trial, site, names[0], number, scheme)
 
 
 def read_trial(site: Site, name: str, number: int, scheme: str) -> list[Component]:
