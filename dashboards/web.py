@@ -13,12 +13,11 @@ from urllib.parse import unquote
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, dcc, html
-from dash.development.base_component import Component
 from fastapi import FastAPI
 
 from dashboards.actions import Actions, Refused
 from dashboards.pages import compare, operating, panels, studies, study, trial
-from dashboards.pages.parts import faults, frame, link, waiting
+from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from storage.database import Database
@@ -68,11 +67,12 @@ def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate
             call refuses.
     """
     site = Site(Reader(database), actions, may_operate)
+    served: Any = server  # Dash's own types know Flask alone
     app = Dash(
         __name__,
-        server=server,
+        server=served,
         title="Paretune",
-        update_title=None,
+        update_title="",
         meta_tags=[VIEWPORT],
         suppress_callback_exceptions=True,
         serve_locally=True,
@@ -120,14 +120,14 @@ async def find_page(site: Site, path: str, search: str) -> Component:
 
 
 def _register_address(app: Dash, site: Site) -> None:
-    @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))  # type: ignore[untyped-decorator]
+    @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
     async def _(path: str | None, search: str | None) -> Any:
         return await find_page(site, path or "/", search or "")
 
     silent = Output("silent", "children", allow_duplicate=True)
-    app.clientside_callback(WATCH, Output("scheme", "data"), Input("title", "data"))
-    app.clientside_callback(KEEP_TAB, silent, Input("tabs", "value"), prevent_initial_call=True)
-    app.clientside_callback(KEEP_STUDIES, silent, Input("compared", "value"), prevent_initial_call=True)
+    app.clientside_callback(WATCH, Output("scheme", "data"), Input("title", "data"))  # type: ignore[no-untyped-call]
+    app.clientside_callback(KEEP_TAB, silent, Input("tabs", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
+    app.clientside_callback(KEEP_STUDIES, silent, Input("compared", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
 
 
 async def _example(site: Site) -> str:

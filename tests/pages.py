@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
-from sqlalchemy import insert
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import func, insert, select
 from synthetic import DATA, REFERENCE, synthetic_summary
 
 from dashboards.actions import Actions, Refused
@@ -44,8 +50,6 @@ def write_study(database: Database, name: str, num_trials: int = 12, seed: int =
 
 def add_epoch(database: Database, uuid: str) -> None:
     """Adds the best epoch so far to the first trial, as a coordinator would."""
-    from sqlalchemy import func, select
-
     epochs, costs = tables.epochs, tables.epoch_costs
     key: dict[str, Any] = {"study": uuid, "trial": 0}
     with database.write() as connection:
@@ -86,3 +90,20 @@ class Noting:
     def delete(self, name: str) -> None:
         self.asked.append(("delete", name))
         raise Refused(f"study: {name!r} is running", "stop it first")
+
+
+@contextmanager
+def serving(server: FastAPI) -> Iterator[str]:
+    """Serves an app on a port of this machine, in a thread; gives its address."""
+    running = uvicorn.Server(uvicorn.Config(server, port=0, log_level="error", ws="none"))
+    thread = Thread(target=running.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not running.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join(20)

@@ -9,10 +9,9 @@ from urllib.parse import parse_qs
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
-from dash.development.base_component import Component
 
 from dashboards.pages.panels import panel
-from dashboards.pages.parts import frame, link, live, study_path, table
+from dashboards.pages.parts import Component, frame, link, live, study_path, table
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.summary import Summary, bill_lines, name_devices
@@ -78,11 +77,11 @@ def layout(reader: Reader, search: str) -> Component:
 def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
 
-    @app.callback(Output("names", "data"), Input("compared", "value"), prevent_initial_call=True)  # type: ignore[untyped-decorator]
+    @app.callback(Output("names", "data"), Input("compared", "value"), prevent_initial_call=True)
     async def _(names: list[str] | None) -> Any:
         return names or []
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("compare-table", "children"),
         Output("compare-figure", "style"),
         Input("mark", "data"),

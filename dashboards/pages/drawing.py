@@ -19,8 +19,18 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 DARK = "dark"
-DARK_TEXT, DARK_PALE = "#D5D9DD", "#3F464D"
+DARK_TEXT, DARK_PALE, DARK_GRID = "#D5D9DD", "#3F464D", "#343A40"
 CLEAR = "rgba(0,0,0,0)"
+EMPTY = {
+    "layout": {
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False},
+    }
+}
+"""What stands where a figure is being drawn."""
+
 DIM = 90
 """Mean of red, green and blue, 0 to 255, below which a colour is lost on a dark page."""
 
@@ -68,6 +78,8 @@ def colour(figure: go.Figure, scheme: str) -> dict[str, Any]:
     if scheme != DARK:
         return dict(json.loads(figure.to_json()))
     figure.update_layout(template="plotly_dark", font_color=DARK_TEXT)
+    figure.update_xaxes(gridcolor=DARK_GRID, minor_gridcolor=DARK_GRID)
+    figure.update_yaxes(gridcolor=DARK_GRID)
     text = figure.to_json().replace(f'"{BLACK}"', f'"{DARK_TEXT}"').replace(f'"{PALE}"', f'"{DARK_PALE}"')
     return dict(json.loads(re.sub(r'"rgb\((\d+), (\d+), (\d+)\)"', _brighten, text)))
 
@@ -86,6 +98,7 @@ def _choose(figure: go.Figure, chosen: Sequence[str]) -> None:
         figure.layout.updatemenus = ()
         figure.update_layout(margin_t=figure.layout.margin.t - MENU_HEIGHT)
     figure.data = [trace for trace in figure.data if trace.visible is not False]
+    figure.for_each_xaxis(lambda axis: axis.update(autorange=None), {"autorange": True})  # said aloud it ends a zoom
 
 
 def _brighten(match: re.Match[str]) -> str:

@@ -6,10 +6,9 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
-from dash.development.base_component import Component
 
 from dashboards.actions import Refused
-from dashboards.pages.parts import faults
+from dashboards.pages.parts import Component, aria, faults
 from dashboards.pages.site import Site
 
 TOLD = {
@@ -44,7 +43,7 @@ def buttons(name: str, state: str) -> Component:
                 size="compact-sm",
                 variant="light",
                 color=COLOURS[verb],
-                **{"aria-label": f"{verb} {name}"},
+                **aria(label=f"{verb} {name}"),
             )
             for verb in possible(state)
         ],
@@ -67,7 +66,7 @@ def dialog() -> list[Component]:
 def register(app: Dash, site: Site) -> None:
     """Makes the buttons and the dialog work."""
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("dialog", "opened"),
         Output("dialog", "title"),
         Output("told", "children"),
@@ -87,7 +86,7 @@ def register(app: Dash, site: Site) -> None:
         title = f"{verb.capitalize()} {name}?"
         return True, title, TOLD[verb], shown, verb.capitalize(), COLOURS[verb], {"verb": verb, "study": name}
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("dialog", "opened", allow_duplicate=True),
         Output("outcome", "children"),
         Input("confirm", "n_clicks"),

@@ -7,11 +7,10 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
 
 from dashboards.figures import FIGURES
-from dashboards.pages.drawing import Drawn, draw
-from dashboards.pages.parts import GRAPH_CONFIG, faults, section
+from dashboards.pages.drawing import EMPTY, Drawn, draw
+from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from storage.faults import StorageFault
@@ -25,7 +24,7 @@ def panel(kind: str) -> Component:
         dmc.Group(id=_part("menus", kind), gap="sm"),
         dcc.Store(id=_part("drawn", kind)),
         html.Div(
-            html.Div(dcc.Graph(id=_part("graph", kind), config=GRAPH_CONFIG), id=_part("inner", kind)),
+            html.Div(dcc.Graph(id=_part("graph", kind), figure=EMPTY, config=GRAPH_CONFIG), id=_part("inner", kind)),
             style={"overflowX": "auto"},
         ),
         html.Div(id=_part("fault", kind)),
@@ -43,7 +42,7 @@ def menu_row(kind: str, drawn: Drawn) -> list[Component]:
             allowDeselect=False,
             w=230,
             size="sm",
-            **{"aria-label": f"{FIGURES[kind].title} ({labels[0]}, ...)"},
+            **aria(label=f"{FIGURES[kind].title} ({labels[0]}, ...)"),
         )
         for number, (labels, choice) in enumerate(zip(drawn.menus, drawn.choices, strict=True))
     ]
@@ -52,7 +51,7 @@ def menu_row(kind: str, drawn: Drawn) -> list[Component]:
 def register(app: Dash, site: Site) -> None:
     """Makes the figures of all pages come alive."""
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output({"part": "graph", "kind": MATCH}, "figure"),
         Output({"part": "graph", "kind": MATCH}, "style"),
         Output({"part": "inner", "kind": MATCH}, "style"),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
 from dash import dcc, html
-from dash.development.base_component import Component
 
 from dashboards.budget import Line
 
@@ -17,7 +16,10 @@ LIVE_MILLISECONDS = 2000
 
 STATES = {"running": "green", "complete": "blue", "stopped": "cyan", "interrupted": "orange"}
 FULL = 100.0
-GRAPH_CONFIG = {"displaylogo": False, "responsive": True}
+GRAPH_CONFIG: Any = {"displaylogo": False, "responsive": True}
+
+Component: TypeAlias = Any
+"""A part of a page; most of their makers tell no types."""
 
 
 def study_path(name: str) -> str:
@@ -46,7 +48,7 @@ def frame(title: str, *content: Component, study: str | None = None, unseen: Seq
     compare = "/compare" if study is None else f"/compare?study={quote(study, safe='')}"
     toggle = dmc.ColorSchemeToggle(
         lightIcon="\N{BLACK SUN WITH RAYS}", darkIcon="\N{FIRST QUARTER MOON}", variant="default",
-        size="lg", **{"aria-label": "dark or light"},
+        size="lg", **aria(label="dark or light"),
     )  # fmt: skip
     links = dmc.Group([link("Studies", "/"), link("Compare", compare)], gap="lg")
     brand = dmc.Anchor("Paretune", href="/", fw=700, fz="xl", underline="never")
@@ -59,6 +61,15 @@ def frame(title: str, *content: Component, study: str | None = None, unseen: Seq
 def link(words: str, address: str) -> Component:
     """Returns a link to another page."""
     return dmc.Anchor(words, href=address)
+
+
+def aria(**told: str) -> dict[str, Any]:
+    """Returns what a screen reader is told of a part: `label`, `live`.
+
+    >>> aria(label="dark or light")
+    {'aria-label': 'dark or light'}
+    """
+    return {f"aria-{name}": words for name, words in told.items()}
 
 
 def state_badge(state: str) -> Component:
@@ -74,7 +85,7 @@ def gauge(line: Line) -> Component:
     share = None if line.spent is None or not line.limit else min(FULL, FULL * line.spent / line.limit)
     words = f"{line.title} {spent} of {line.words(line.limit)}"
     bar = dmc.Progress(value=share or 0.0, size="md", color="blue" if (share or 0.0) < FULL else "orange",
-                       **{"aria-label": words})  # fmt: skip
+                       **aria(label=words))  # fmt: skip
     return dmc.Stack([dmc.Text(words, size="sm"), *([bar] if share is not None else [])], gap=2)
 
 

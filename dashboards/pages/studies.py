@@ -8,7 +8,6 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
 
 from dashboards.actions import Refused
 from dashboards.budget import Line, budget_lines
@@ -16,6 +15,8 @@ from dashboards.pages import operating
 from dashboards.pages.drawing import colour
 from dashboards.pages.parts import (
     LIVE_MILLISECONDS,
+    Component,
+    aria,
     faults,
     frame,
     gauge,
@@ -32,6 +33,7 @@ from dashboards.words import accuracy_words, cost_words, task_words
 from storage.faults import StorageFault
 from storage.studies import StudyLine, list_studies
 
+STILL: Any = {"staticPlot": True, "responsive": True}
 MOST_CARDS = 24
 """Studies that are shown with their front; older ones are listed by name."""
 
@@ -113,9 +115,9 @@ def show_card(card: Card, scheme: str, *, may_operate: bool) -> Component:
         dmc.Text("No epoch was recorded yet.", size="sm", c="dimmed", h=110)
         if spark is None
         else html.Div(
-            dcc.Graph(figure=spark, config={"staticPlot": True, "responsive": True}, style={"height": "110px"}),
+            dcc.Graph(figure=spark, config=STILL, style={"height": "110px"}),
             role="img",
-            **{"aria-label": label},
+            **aria(label=label),
         )
     )
     head = dmc.Group(
@@ -209,7 +211,7 @@ def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
     kept: dict[str, tuple[str, Card]] = {}
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("studies", "children"),
         Output("studies-mark", "data"),
         Output("studies-away", "children"),
@@ -230,7 +232,7 @@ def register(app: Dash, site: Site) -> None:
             return no_update, no_update, None
         return show_studies(found, scheme, may_operate=may_operate), now, None
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("launch", "opened"),
         Input("open-launch", "n_clicks"),
         prevent_initial_call=True,
@@ -238,7 +240,7 @@ def register(app: Dash, site: Site) -> None:
     async def _(clicks: int | None) -> Any:
         return bool(clicks)
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("launched", "children"),
         Input("launch-it", "n_clicks"),
         State("spec", "value"),

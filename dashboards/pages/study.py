@@ -12,7 +12,6 @@ from urllib.parse import parse_qs
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, html, no_update
-from dash.development.base_component import Component
 
 from dashboards.answers import answer_all
 from dashboards.budget import budget_lines
@@ -25,6 +24,8 @@ from dashboards.marginal import best_within, cheapest, marginal_words
 from dashboards.pages import operating
 from dashboards.pages.panels import panel
 from dashboards.pages.parts import (
+    Component,
+    aria,
     faults,
     frame,
     gauge,
@@ -286,7 +287,7 @@ def layout(site: Site, name: str, search: str) -> Component:
         dmc.Slider(
             id="limit", min=-100, max=-99, value=-100, label=None, thumbLabel="the limit", updatemode="drag", my="sm"
         ),
-        html.Div(id="answer", **{"aria-live": "polite"}),
+        html.Div(id="answer", **aria(live="polite")),
         quiet="Of the front's checkpoints, by the cost that the figure shows.",
     )
     return frame(
@@ -309,7 +310,7 @@ def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
     reader = site.reader
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("mark", "data"),
         Output("away", "children"),
         Input("clock", "n_intervals"),
@@ -323,14 +324,12 @@ def register(app: Dash, site: Site) -> None:
             return no_update, faults("This is as it was last; it is tried again", [str(fault)])
         return (no_update if mark == before else mark), None
 
-    @app.callback(  # type: ignore[untyped-decorator]
-        Output("head", "children"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True
-    )
+    @app.callback(Output("head", "children"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True)
     async def _(_mark: str | None, names: list[str]) -> Any:
         summary = await _read(site, names)
         return no_update if summary is None else show_head(summary, may_operate=site.may_operate())
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("limit", "min"),
         Output("limit", "max"),
         Output("limit", "step"),
@@ -353,7 +352,7 @@ def register(app: Dash, site: Site) -> None:
         is_kept = value is not None and least is not None and wish.low <= value <= wish.high
         return wish.low, wish.high, wish.step, no_update if is_kept else wish.start
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("answer", "children"),
         Input("limit", "value"),
         Input("limit", "max"),
@@ -369,9 +368,7 @@ def register(app: Dash, site: Site) -> None:
         found, currency = tradeoffs
         return show_answer(names[0], answer_wish(choose_tradeoff(found, labels), kind, value, currency))
 
-    @app.callback(  # type: ignore[untyped-decorator]
-        Output("tab", "children"), Input("tabs", "value"), State("names", "data")
-    )
+    @app.callback(Output("tab", "children"), Input("tabs", "value"), State("names", "data"))
     async def _(tab: str, names: list[str]) -> Any:
         if tab in DRAWN_TABS:
             return panel(tab)
@@ -381,7 +378,7 @@ def register(app: Dash, site: Site) -> None:
         shown = {"answers": show_answers, "trials": show_table}[tab]
         return html.Div(await asyncio.to_thread(shown, summary), id={"live": tab})
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output({"live": "answers"}, "children"), Input("mark", "data"), State("names", "data"),
         prevent_initial_call=True,
     )  # fmt: skip
@@ -389,16 +386,12 @@ def register(app: Dash, site: Site) -> None:
         summary = await _read(site, names)
         return no_update if summary is None else show_answers(summary)
 
-    @app.callback(  # type: ignore[untyped-decorator]
-        Output("trials", "rowData"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True
-    )
+    @app.callback(Output("trials", "rowData"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True)
     async def _(_mark: str | None, names: list[str]) -> Any:
         summary = await _read(site, names)
         return no_update if summary is None else await asyncio.to_thread(table_rows, summary)
 
-    @app.callback(  # type: ignore[untyped-decorator]
-        Output("trials", "exportDataAsCsv"), Input("export", "n_clicks"), prevent_initial_call=True
-    )
+    @app.callback(Output("trials", "exportDataAsCsv"), Input("export", "n_clicks"), prevent_initial_call=True)
     async def _(clicks: int | None) -> Any:
         return bool(clicks)
 

@@ -8,11 +8,21 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
 
 from dashboards.pages.drawing import colour
-from dashboards.pages.parts import GRAPH_CONFIG, faults, frame, link, live, section, state_badge, study_path, table
-from dashboards.pages.parts import waiting as waiting_part
+from dashboards.pages.parts import (
+    GRAPH_CONFIG,
+    Component,
+    faults,
+    frame,
+    link,
+    live,
+    section,
+    state_badge,
+    study_path,
+    table,
+    waiting,
+)
 from dashboards.pages.site import Site
 from dashboards.palette import BLUE, GREEN, LAYOUT, RED
 from dashboards.prices import price_rows, price_trial
@@ -152,7 +162,7 @@ def layout(name: str, number: int) -> Component:
     """Returns the page of a trial of a study that is there."""
     return frame(
         f"{name} trial {number} - Paretune",
-        html.Div(waiting_part(400), id="trial"),
+        html.Div(waiting(400), id="trial"),
         study=name,
         unseen=[*live([name]), dcc.Store(id="number", data=number)],
     )
@@ -161,7 +171,7 @@ def layout(name: str, number: int) -> Component:
 def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("trial", "children"),
         Input("mark", "data"),
         Input("scheme", "data"),
