@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 DARK = "dark"
 DARK_TEXT, DARK_PALE, DARK_GRID = "#D5D9DD", "#3F464D", "#343A40"
 CLEAR = "rgba(0,0,0,0)"
+KEEP_ZOOM = """(fresh, shown) => {
+  if (!fresh) return window.dash_clientside.no_update;
+  const before = (shown || {}).layout || {}, layout = {...fresh.layout};
+  if (before.uirevision === layout.uirevision)
+    for (const [name, axis] of Object.entries(before))
+      if (/^[xy]axis\\d*$/.test(name) && axis.autorange === false && layout[name])
+        layout[name] = {...layout[name], range: axis.range, autorange: false};
+  return {...fresh, layout};
+}"""
+"""Puts a figure that was drawn anew in the place of one that was zoomed into. Dash writes a zoom into the figure,
+after which plotly no longer tells it from what was drawn, so that `uirevision` alone would let it go."""
+
 EMPTY = {
     "layout": {
         "paper_bgcolor": CLEAR,
@@ -98,7 +110,6 @@ def _choose(figure: go.Figure, chosen: Sequence[str]) -> None:
         figure.layout.updatemenus = ()
         figure.update_layout(margin_t=figure.layout.margin.t - MENU_HEIGHT)
     figure.data = [trace for trace in figure.data if trace.visible is not False]
-    figure.for_each_xaxis(lambda axis: axis.update(autorange=None), {"autorange": True})  # said aloud it ends a zoom
 
 
 def _brighten(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ import dash_mantine_components as dmc
 from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.figures import FIGURES
-from dashboards.pages.drawing import EMPTY, Drawn, draw
+from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, Drawn, draw
 from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
@@ -23,6 +23,7 @@ def panel(kind: str) -> Component:
         figure.title,
         dmc.Group(id=_part("menus", kind), gap="sm"),
         dcc.Store(id=_part("drawn", kind)),
+        dcc.Store(id=_part("fresh", kind)),
         html.Div(
             html.Div(dcc.Graph(id=_part("graph", kind), figure=EMPTY, config=GRAPH_CONFIG), id=_part("inner", kind)),
             style={"overflowX": "auto"},
@@ -50,9 +51,15 @@ def menu_row(kind: str, drawn: Drawn) -> list[Component]:
 
 def register(app: Dash, site: Site) -> None:
     """Makes the figures of all pages come alive."""
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        KEEP_ZOOM,
+        Output({"part": "graph", "kind": MATCH}, "figure"),
+        Input({"part": "fresh", "kind": MATCH}, "data"),
+        State({"part": "graph", "kind": MATCH}, "figure"),
+    )
 
     @app.callback(
-        Output({"part": "graph", "kind": MATCH}, "figure"),
+        Output({"part": "fresh", "kind": MATCH}, "data"),
         Output({"part": "graph", "kind": MATCH}, "style"),
         Output({"part": "inner", "kind": MATCH}, "style"),
         Output({"part": "menus", "kind": MATCH}, "children"),

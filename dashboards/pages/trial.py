@@ -9,7 +9,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
-from dashboards.pages.drawing import colour
+from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, colour
 from dashboards.pages.parts import (
     GRAPH_CONFIG,
     Component,
@@ -23,6 +23,7 @@ from dashboards.pages.parts import (
     table,
     waiting,
 )
+from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.palette import BLUE, GREEN, LAYOUT, RED
 from dashboards.prices import price_rows, price_trial
@@ -35,6 +36,10 @@ from storage.database import Database
 from storage.faults import StorageFault
 from storage.studies import TrialRow
 
+HEIGHT = 380
+"""Of the curve, in pixels."""
+
+HIDDEN = {"display": "none"}
 MOST_LOG_BYTES = 2**16
 """Bytes of a log that are shown: the last ones."""
 
@@ -122,56 +127,76 @@ def draw_trial(trial: TrialRow, scheme: str) -> dict[str, Any] | None:
     figure.update_xaxes(title="epoch", tickformat="d")
     figure.update_yaxes(title="accuracy (%)", col=1)
     figure.update_yaxes(title="loss", col=2)
-    figure.update_layout({**LAYOUT, "height": 380, "margin": {**LAYOUT["margin"], "t": 20}}, uirevision="trial")
+    figure.update_layout({**LAYOUT, "height": HEIGHT, "margin": {**LAYOUT["margin"], "t": 20}}, uirevision="trial")
     return colour(figure, scheme)
 
 
-def show_trial(summary: Summary, trial: TrialRow, printed: str | None, scheme: str) -> list[Component]:
-    """Returns all that is known of a trial."""
-    study, curve = summary.study, trace_curve(trial)
+def show_head(study: str, trial: TrialRow) -> Component:
+    """Returns how a trial stands, and why it failed where it did."""
+    curve = trace_curve(trial)
     title = dmc.Group([dmc.Title(f"Trial {trial.number}", order=1, size="h2"), state_badge(trial.state)])
     told = [accuracy_words(curve[-1].accuracy, curve[-1].interval)] if curve else ["no epoch was recorded"]
     told += [f"epochs: {len(trial.epochs)}", f"attempts: {len(trial.attempts)}", f"seed: {trial.seed}"]
     told += ["the baseline"] if trial.is_baseline else []
-    figure = draw_trial(trial, scheme)
+    parts = [title, dmc.Text(", ".join(told), c="dimmed"), link(f"to {study}", study_path(study))]
+    if trial.reason:
+        parts.append(dmc.Alert(trial.reason, title=f"{trial.state}: why", color="orange", variant="light"))
+    return dmc.Stack(parts, gap="xs")
+
+
+def show_trial(summary: Summary, trial: TrialRow, printed: str | None) -> Component:
+    """Returns what is known of a trial: setting, attempts, bill, costs, prices and log."""
     setting = [[name, value_words(value)] for name, value in trial.params.items()]
-    prices = [[row["title"], row["value"], row["how"]] for row in price_rows(
-        price_trial(study, trial, summary.book), summary.book)]  # fmt: skip
-    parts = [
-        dmc.Stack([title, dmc.Text(", ".join(told), c="dimmed"), link(f"to {study.name}", study_path(study.name))],
-                  gap=4),
-        dmc.Alert(trial.reason, title=f"{trial.state}: why", color="orange", variant="light")
-        if trial.reason else None,
-        section("Setting", table(["parameter", "value"], setting)),
-        section("Curve", html.Div(html.Div(dcc.Graph(figure=figure, config=GRAPH_CONFIG, style={"height": "380px"}),
-                                           style={"minWidth": "620px"}), style={"overflowX": "auto"}))
-        if figure else None,
-        section("Attempts", table(["attempt", "slot", "device", "began", "took", "ended"], attempt_table(trial))),
-        section("Bill", table(["attempt", "line", "slot seconds"], bill_table(trial)),
-                quiet="All the time that slots were held for it, what was lost included."),
-        section("Costs", table(["cost", "up to the last epoch", "how"], cost_table(trial)),
-                quiet="Solo: what its own training took."),
-        section("Money and carbon", table(["what", "value", "how"], prices)),
-        section("Log", dmc.Code(printed, block=True, style={"maxHeight": "480px", "overflow": "auto"})
-                if printed else dmc.Text("Its code printed nothing, or it is not kept here.", c="dimmed")),
-    ]  # fmt: skip
-    return [dmc.Stack([part for part in parts if part is not None], gap="lg")]
+    prices = price_rows(price_trial(summary.study, trial, summary.book), summary.book)
+    money = [[row["title"], row["value"], row["how"]] for row in prices]
+    log = dmc.Text("Its code printed nothing, or it is not kept here.", c="dimmed")
+    if printed:
+        log = dmc.Code(printed, block=True, style={"maxHeight": "480px", "overflow": "auto"})
+    return dmc.Stack(
+        [
+            section("Setting", table(["parameter", "value"], setting)),
+            section("Attempts", table(["attempt", "slot", "device", "began", "took", "ended"], attempt_table(trial))),
+            section(
+                "Bill",
+                table(["attempt", "line", "slot seconds"], bill_table(trial)),
+                quiet="All the time that slots were held for it, what was lost included.",
+            ),
+            section(
+                "Costs",
+                table(["cost", "up to the last epoch", "how"], cost_table(trial)),
+                quiet="Solo: what its own training took.",
+            ),
+            section("Money and carbon", table(["what", "value", "how"], money)),
+            section("Log", log),
+        ],
+        gap="lg",
+    )
 
 
 def layout(name: str, number: int) -> Component:
     """Returns the page of a trial of a study that is there."""
+    graph = dcc.Graph(id="curve", figure=EMPTY, config=GRAPH_CONFIG, style={"height": f"{HEIGHT}px"})
+    wide = html.Div(html.Div(graph, style={"minWidth": "620px"}), style={"overflowX": "auto"})
     return frame(
         f"{name} trial {number} - Paretune",
+        html.Div(waiting(100), id="about"),
+        html.Div(section("Curve", wide), id="curve-box"),
         html.Div(waiting(400), id="trial"),
         study=name,
-        unseen=[*live([name]), dcc.Store(id="number", data=number)],
+        unseen=[*live([name]), dcc.Store(id="number", data=number), dcc.Store(id="fresh-curve")],
     )
 
 
 def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        KEEP_ZOOM, Output("curve", "figure"), Input("fresh-curve", "data"), State("curve", "figure")
+    )
 
     @app.callback(
+        Output("about", "children"),
+        Output("fresh-curve", "data"),
+        Output("curve-box", "style"),
         Output("trial", "children"),
         Input("mark", "data"),
         Input("scheme", "data"),
@@ -181,20 +206,28 @@ def register(app: Dash, site: Site) -> None:
     )
     async def _(mark: str | None, scheme: str | None, names: list[str], number: int) -> Any:
         if not mark or not scheme:
-            return no_update
-        return await asyncio.to_thread(read_trial, site, names[0], number, scheme)
+            return (no_update,) * 4
+        return await asyncio.to_thread(read_trial, site.reader, names[0], number, scheme)
 
 
-def read_trial(site: Site, name: str, number: int, scheme: str) -> list[Component]:
-    """Returns what the page shows of a trial, or what is wrong."""
+def read_trial(reader: Reader, name: str, number: int, scheme: str) -> tuple[Any, ...]:
+    """Returns what the page shows of a trial, or what is wrong: its head, its curve, the curve's style, and the rest.
+
+    Args:
+        reader: Of the database.
+        name: The study.
+        number: The trial's.
+        scheme: dark or light.
+    """
     try:
-        summary = site.reader.summary(name)
+        summary = reader.summary(name)
     except StorageFault as fault:
-        return [faults("The trial cannot be read; it is tried again", [str(fault)])]
+        return faults("The trial cannot be read; it is tried again", [str(fault)]), no_update, no_update, no_update
     trial = find_trial(summary, number)
     if trial is None:
         there = len(summary.study.trials)
         law = f"{name} has {there} trials so far, numbered from 0; there is no trial {number}"
-        return [faults("There is no such trial", [law]), link(f"to {name}", study_path(name))]
-    printed = read_log_end(site.reader.database, summary.study.uuid, number)
-    return show_trial(summary, trial, printed, scheme)
+        return faults("There is no such trial", [law]), None, HIDDEN, link(f"to {name}", study_path(name))
+    curve = draw_trial(trial, scheme)
+    printed = read_log_end(reader.database, summary.study.uuid, number)
+    return show_head(name, trial), curve, {} if curve else HIDDEN, show_trial(summary, trial, printed)

@@ -22,6 +22,12 @@ FLAGS = (
 )
 PATIENCE_MILLISECONDS = 30_000
 FIGURE = ".js-plotly-plot .main-svg .scatterlayer .trace"
+HOVER = """() => {
+  const graph = document.querySelector('[id*=tradeoff] .js-plotly-plot');
+  const curveNumber = graph ? graph.data.findIndex(trace => trace.name === 'baseline') : 0;
+  if (graph) Plotly.Fx.hover(graph, [{curveNumber, pointNumber: 0}]);
+  return document.querySelectorAll('.hoverlayer .hovertext').length;
+}"""
 RANGE = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
@@ -127,6 +133,7 @@ def test_hostile_text_stays_text_and_a_phone_shows_all(page: Page, database: Dat
         page.goto(path)
         page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
         page.wait_for_timeout(1200)
+        assert page.evaluate(HOVER) == ("tab" in path)
         assert page.evaluate("[...document.querySelectorAll('img')].length") == 0
         assert "taken" not in page.title()
         assert fits(page), path

@@ -142,7 +142,7 @@ def test_a_card_tells_how_a_study_stands(database: Database) -> None:
     [card], mark = read_cards(reader, kept)
     assert card == trace_card(reader.summary("a"))
     assert (card.name, card.state, card.cost) == ("a", "complete", "device_seconds")
-    assert [(line.name, line.spent, line.limit) for line in card.budget][0] == ("trials", 12, 16)
+    assert (card.budget[0].name, card.budget[0].spent, card.budget[0].limit) == ("trials", 12, 16)
     assert [line.name for line in card.budget] == ["trials", "device_hours"]
     assert list(card.front) == sorted(card.front)
     assert re.fullmatch(r"9\d\.\d % \(9\d\.\d-9\d\.\d\) for .* s", card.best or "")
@@ -334,18 +334,18 @@ def test_a_page_that_is_open_asks_cheaply_and_tells_what_is_wrong(pages: Pages, 
 def test_a_figure_is_drawn_once_for_what_is_asked(pages: Pages, database: Database) -> None:
     write_study(database, "a", 6)
     asked = {"mark_data": "1", "scheme_data": "dark", "names_data": ["a"], "kind": "tradeoff"}
-    drawn = pages.ask('"part":"graph"', "mark.data", **own(asked))
-    [figure] = [value["figure"] for value in drawn.values() if "figure" in value]
-    [before] = [value["data"] for value in drawn.values() if "data" in value]
+    drawn = pages.ask('"part":"fresh"', "mark.data", **own(asked))
+    [figure] = [value["data"] for name, value in drawn.items() if "fresh" in name]
+    [before] = [value["data"] for name, value in drawn.items() if "drawn" in name]
     [menus] = [value["children"] for name, value in drawn.items() if "menus" in name]
     assert figure["layout"]["font"]["color"] == DARK_TEXT
     choices = [{"id": menu["props"]["id"], "value": menu["props"]["value"]} for menu in menus]
     assert [choice["value"] for choice in choices] == ["device time", "x: logarithmic", "y: the best"]
-    again = pages.ask('"part":"graph"', "mark.data", *choices, **own({**asked, "drawn": before}))
+    again = pages.ask('"part":"fresh"', "mark.data", *choices, **own({**asked, "drawn": before}))
     assert not again
     choices[1]["value"] = "x: linear"
-    linear = pages.ask('"part":"graph"', "mark.data", *choices, **own({**asked, "drawn": before}))
-    [figure] = [value["figure"] for value in linear.values() if "figure" in value]
+    linear = pages.ask('"part":"fresh"', "mark.data", *choices, **own({**asked, "drawn": before}))
+    [figure] = [value["data"] for name, value in linear.items() if "fresh" in name]
     assert figure["layout"]["xaxis"]["type"] == "linear"
     assert not any("menus" in name for name in linear)
 
