@@ -90,7 +90,10 @@ def colour(figure: go.Figure, scheme: str) -> dict[str, Any]:
     if scheme != DARK:
         return dict(json.loads(figure.to_json()))
     figure.update_layout(template="plotly_dark", font_color=DARK_TEXT)
-    figure.update_xaxes(gridcolor=DARK_GRID, minor_gridcolor=DARK_GRID)
+    figure.update_xaxes(gridcolor=DARK_GRID)
+    for axis in figure.select_xaxes():
+        if axis.minor.showgrid:  # else plotly would lay out a finer grid than a browser can hold
+            axis.minor.gridcolor = DARK_GRID
     figure.update_yaxes(gridcolor=DARK_GRID)
     text = figure.to_json().replace(f'"{BLACK}"', f'"{DARK_TEXT}"').replace(f'"{PALE}"', f'"{DARK_PALE}"')
     return dict(json.loads(re.sub(r'"rgb\((\d+), (\d+), (\d+)\)"', _brighten, text)))

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pages import Noting, add_epoch, serving, write_study
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
+from dashboards.pages.study import DRAWN_TABS, TABS
 from dashboards.web import add_pages
 from storage.database import Database
 
@@ -148,6 +149,16 @@ def test_the_figures_follow_dark_and_light(page: Page, database: Database) -> No
     page.get_by_label("dark or light").click()
     page.wait_for_function(f"{colour} === '#222222'")
     assert page.evaluate("document.body.dataset.agThemeMode") == "light"
+
+
+def test_every_tab_opens_in_the_dark(page: Page, database: Database) -> None:
+    write_study(database, "a", 12)
+    page.goto("/study/a?tab=answers")
+    expect(page.get_by_text("Which optimizer?")).to_be_visible()
+    for tab in DRAWN_TABS:
+        page.get_by_role("tab", name=TABS[tab]).click()
+        page.locator(f"#tab [id*='{tab}'] .js-plotly-plot .main-svg").first.wait_for(state="attached")
+        page.wait_for_function("document.querySelector('#tab .js-plotly-plot').data?.length > 0")
 
 
 def test_deleting_asks_once_more(page: Page, database: Database) -> None:
