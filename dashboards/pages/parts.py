@@ -84,8 +84,8 @@ def gauge(line: Line) -> Component:
         return dmc.Text(f"{line.title} {spent}", size="sm")
     share = None if line.spent is None or not line.limit else min(FULL, FULL * line.spent / line.limit)
     words = f"{line.title} {spent} of {line.words(line.limit)}"
-    bar = dmc.Progress(value=share or 0.0, size="md", color="blue" if (share or 0.0) < FULL else "orange",
-                       **aria(label=words))  # fmt: skip
+    is_spent = (share or 0.0) >= FULL and line.name != "trials"
+    bar = dmc.Progress(value=share or 0.0, size="md", color="orange" if is_spent else "blue", **aria(label=words))
     return dmc.Stack([dmc.Text(words, size="sm"), *([bar] if share is not None else [])], gap=2)
 
 
