@@ -1,25 +1,151 @@
-"""The pages."""
+"""The pages on the service's own port: Dash on the FastAPI app that also answers the API.
+
+Callbacks are coroutines whose work runs in threads: one that took its time on the event loop would hold up the API.
+All scripts and styles come from installed packages, over the same port; nothing is fetched from elsewhere.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
 
-from dash import Dash, html
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, dcc, html
 from fastapi import FastAPI
 
-from dashboards.actions import Actions
+from dashboards.actions import Actions, Refused
+from dashboards.pages import compare, operating, panels, studies, study, trial
+from dashboards.pages.parts import Component, faults, frame, link, waiting
+from dashboards.pages.reading import Reader
+from dashboards.pages.site import Site
 from storage.database import Database
+from storage.faults import StorageFault
+
+VIEWPORT = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
+WATCH = """title => {
+  document.title = title;
+  const root = document.documentElement, now = () => root.dataset.mantineColorScheme || 'light';
+  const tell = () => {
+    document.body.dataset.agThemeMode = now();
+    window.dash_clientside.set_props('scheme', {data: now()});
+  };
+  if (!window.isPaletteWatched) {
+    window.isPaletteWatched = true;
+    new MutationObserver(tell).observe(root, {attributes: true, attributeFilter: ['data-mantine-color-scheme']});
+  }
+  document.body.dataset.agThemeMode = now();
+  return now();
+}"""
+"""Sets the window's title, and tells figures and tables whether the page is dark or light, now and later."""
+
+KEEP_TAB = """tab => {
+  const url = new URL(window.location);
+  url.searchParams.set('tab', tab);
+  if (tab) window.history.replaceState(window.history.state, '', url);
+  return window.dash_clientside.no_update;
+}"""
+KEEP_STUDIES = """names => {
+  const url = new URL(window.location);
+  url.searchParams.delete('study');
+  (names || []).forEach(name => url.searchParams.append('study', name));
+  window.history.replaceState(window.history.state, '', url);
+  return window.dash_clientside.no_update;
+}"""
+"""Both let the address lead to what is looked at, without asking for the page anew."""
 
 
-def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate: Callable[[], bool]) -> Dash:  # noqa: ARG001
-    """Puts the pages on a server, whose other routes must be there already, and returns them.
+def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate: Callable[[], bool]) -> Dash:
+    """Mounts the pages on an app; call it last, since they answer every address that nothing else does.
 
     Args:
-        server: What serves them.
+        server: The app.
         database: Where the studies are.
-        actions: What may be done.
-        may_operate: Says whether the request under way may do it.
+        actions: What a page may ask of the service.
+        may_operate: Whether the request under way may ask for it; else the buttons are hidden, and what they would
+            call refuses.
     """
-    pages = Dash(__name__, server=server, title="Paretune")  # type: ignore[arg-type]  # its stub knows Flask alone
-    pages.layout = html.Div("Paretune")
-    return pages
+    site = Site(Reader(database), actions, may_operate)
+    served: Any = server  # Dash's own types know Flask alone
+    app = Dash(
+        __name__,
+        server=served,
+        title="Paretune",
+        update_title="",
+        meta_tags=[VIEWPORT],
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+    )
+    _without_websocket(app, server)
+    app.layout = dmc.MantineProvider(
+        [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
+        defaultColorScheme="auto",
+    )
+    for room in (panels, operating, studies, study, trial, compare):
+        room.register(app, site)
+    _register_address(app, site)
+    return app
+
+
+def _without_websocket(app: Dash, server: FastAPI) -> None:
+    """Takes Dash's second way in away: what is asked over HTTP alone is what the service checks."""
+    app.backend.websocket_capability = False
+    path = f"{app.config.routes_pathname_prefix}_dash-ws-callback"
+    server.router.routes[:] = [route for route in server.router.routes if getattr(route, "path", None) != path]
+
+
+async def find_page(site: Site, path: str, search: str) -> Component:
+    """Returns the page at an address, or one that says what is wrong.
+
+    Args:
+        site: What the pages share.
+        path: As the browser has it.
+        search: What follows it, with its question mark.
+    """
+    match [unquote(part) for part in path.split("/") if part]:
+        case []:
+            return studies.layout(site, await _example(site))
+        case ["study", name]:
+            return await _of_study(site, name) or study.layout(site, name, search)
+        case ["study", name, "trial", number] if number.isdecimal():
+            return await _of_study(site, name) or trial.layout(name, int(number))
+        case ["compare"]:
+            try:
+                return await asyncio.to_thread(compare.layout, site.reader, search)
+            except StorageFault as fault:
+                return _lost(str(fault))
+        case _:
+            return _lost(f"there is no page {path}")
+
+
+def _register_address(app: Dash, site: Site) -> None:
+    @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
+    async def _(path: str | None, search: str | None) -> Any:
+        return await find_page(site, path or "/", search or "")
+
+    silent = Output("silent", "children", allow_duplicate=True)
+    app.clientside_callback(WATCH, Output("scheme", "data"), Input("title", "data"))  # type: ignore[no-untyped-call]
+    app.clientside_callback(KEEP_TAB, silent, Input("tabs", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
+    app.clientside_callback(KEEP_STUDIES, silent, Input("compared", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
+
+
+async def _example(site: Site) -> str:
+    """Returns what the form begins with; nothing where nobody may launch."""
+    try:
+        return str(await site.act(site.actions.example))
+    except Refused:
+        return ""
+
+
+async def _of_study(site: Site, name: str) -> Component | None:
+    """Returns what is wrong with a study, None where it is there."""
+    try:
+        await asyncio.to_thread(site.reader.mark, [name])
+    except StorageFault as fault:
+        return _lost(str(fault))
+    return None
+
+
+def _lost(why: str) -> Component:
+    return frame("Paretune", faults("Nothing to show here", [why]), link("to all studies", "/"))

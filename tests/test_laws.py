@@ -14,16 +14,18 @@ from storage.studies import create_study
 
 ROOT = Path(__file__).parent.parent
 HOUSE = {"search", "objectives", "storage", "dashboards"}
+PAGES = {"dash", "dash_ag_grid", "dash_mantine_components", "fastapi"}
 MAY_IMPORT = {
     "objectives": {"PIL", "numpy", "torch", "torchvision", "pynvml"},
     "storage": {"alembic", "filelock", "optuna", "psutil", "sqlalchemy"},
-    "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly", "dash", "fastapi"},
+    "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly", *PAGES},
 }
 TORCH_FREE = [
     "objectives.card", "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported",
     "objectives.data.pictures", "objectives.front", "objectives.intervals", "objectives.models",
     "objectives.optimizers", "objectives.parameters", "objectives.prices", "objectives.slot", "objectives.trial",
     "storage.studies", "dashboards.exports", "dashboards.prices", "dashboards.report", "dashboards.figures",
+    "dashboards.web",
     "search.cleanup", "search.data", "search.environment", "search.inference", "search.pricing", "search.reading",
     "search.service.app", "search.spec", "search.sweeps", "search.cli",
 ]  # fmt: skip
@@ -45,6 +47,12 @@ def test_a_package_imports_only_what_the_law_lets_it(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         if path.name not in offline:
             assert imported_by(path) <= MAY_IMPORT[package] | {package}, path
+
+
+def test_what_a_browser_needs_is_imported_by_the_pages_alone() -> None:
+    for path in (ROOT / "dashboards").rglob("*.py"):
+        if path.name != "web.py" and path.parent.name != "pages":
+            assert not imported_by(path) & PAGES, path
 
 
 def test_the_law_finds_an_import_inside_a_function(tmp_path: Path) -> None:

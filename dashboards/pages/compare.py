@@ -1,0 +1,98 @@
+"""Several studies on one trade-off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, html, no_update
+
+from dashboards.pages.panels import panel
+from dashboards.pages.parts import Component, frame, link, live, study_path, table
+from dashboards.pages.reading import Reader
+from dashboards.pages.site import Site
+from dashboards.summary import Summary, bill_lines, name_devices
+from dashboards.words import accuracy_words, cost_words
+from storage.faults import StorageFault
+from storage.studies import list_studies
+
+HEAD = ["study", "state", "trials", "most accurate", "its cost", "knee", "its cost", "billed", "devices"]
+
+
+def names_asked(search: str, there: Sequence[str]) -> list[str]:
+    """Returns the studies that an address names and that are there.
+
+    >>> names_asked("?study=a&study=c", ["a", "b"])
+    ['a']
+    """
+    asked = parse_qs(search.removeprefix("?")).get("study", [])
+    return [name for name in dict.fromkeys(asked) if name in there]
+
+
+def compare_rows(summaries: Sequence[Summary]) -> list[list[Any]]:
+    """Returns a row for each study, at the first one's first cost."""
+    rows = []
+    for summary in summaries:
+        study, cells = summary.study, []
+        for point in (summary.best, summary.knee):
+            value = None if point is None else point.value(summaries[0].cost)
+            cells.append("none" if point is None else accuracy_words(point.accuracy, point.interval))
+            cells.append("none" if point is None else cost_words(summaries[0].cost, value))
+        billed = cost_words("device_seconds", sum(bill_lines(study).values()))
+        rows.append([study.name, study.state, str(len(study.trials)), *cells, billed,
+                     "; ".join(name_devices(study)) or "not recorded"])  # fmt: skip
+    return rows
+
+
+def show_rows(rows: Sequence[Sequence[Any]]) -> Component:
+    """Returns the table, each study a link."""
+    return table(HEAD, [[link(name, study_path(name)), *cells] for name, *cells in rows])
+
+
+def layout(reader: Reader, search: str) -> Component:
+    """Returns the page.
+
+    Raises:
+        StorageFault: where the database cannot be used.
+    """
+    there = [line.name for line in list_studies(reader.database)]
+    names = names_asked(search, there)
+    chosen = dmc.MultiSelect(
+        id="compared", data=there, value=names, label="studies", searchable=True, clearable=True,
+        placeholder="choose two or more", nothingFoundMessage="there is no such study",
+    )  # fmt: skip
+    return frame(
+        "Compare - Paretune",
+        dmc.Title("Compare studies", order=1, size="h2"),
+        chosen,
+        html.Div(panel("compare"), id="compare-figure"),
+        html.Div(id="compare-table"),
+        unseen=live(names),
+    )
+
+
+def register(app: Dash, site: Site) -> None:
+    """Makes the page come alive."""
+
+    @app.callback(Output("names", "data"), Input("compared", "value"), prevent_initial_call=True)
+    async def _(names: list[str] | None) -> Any:
+        return names or []
+
+    @app.callback(
+        Output("compare-table", "children"),
+        Output("compare-figure", "style"),
+        Input("mark", "data"),
+        State("names", "data"),
+    )
+    async def _(_mark: str | None, names: list[str]) -> Any:
+        if not names:
+            empty = dmc.Alert("Choose the studies above; the address then leads here again.", title="Nothing chosen")
+            return empty, {"display": "none"}
+        try:
+            summaries = await asyncio.to_thread(lambda: [site.reader.summary(name) for name in names])
+        except StorageFault:
+            return no_update, no_update
+        return show_rows(compare_rows(summaries)), {}

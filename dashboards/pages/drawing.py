@@ -1,0 +1,123 @@
+"""A figure made fit for a page: its menus become the page's own, its colours those of a dark or a light page.
+
+Menus that plotly draws cannot be used by keyboard, hide each other in a narrow window, and forget what was chosen as
+soon as a study that runs has something new.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dashboards.figures import FIGURES
+from dashboards.palette import BLACK, PALE
+from dashboards.summary import Summary
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+DARK = "dark"
+DARK_TEXT, DARK_PALE, DARK_GRID = "#D5D9DD", "#3F464D", "#343A40"
+CLEAR = "rgba(0,0,0,0)"
+KEEP_ZOOM = """(fresh, shown) => {
+  if (!fresh) return window.dash_clientside.no_update;
+  const before = (shown || {}).layout || {}, layout = {...fresh.layout};
+  if (before.uirevision === layout.uirevision)
+    for (const [name, axis] of Object.entries(before))
+      if (/^[xy]axis\\d*$/.test(name) && axis.autorange === false && layout[name])
+        layout[name] = {...layout[name], range: axis.range, autorange: false};
+  return {...fresh, layout};
+}"""
+"""Puts a figure that was drawn anew in the place of one that was zoomed into. Dash writes a zoom into the figure,
+after which plotly no longer tells it from what was drawn, so that `uirevision` alone would let it go."""
+
+EMPTY = {
+    "layout": {
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False},
+    }
+}
+"""What stands where a figure is being drawn."""
+
+DIM = 90
+"""Mean of red, green and blue, 0 to 255, below which a colour is lost on a dark page."""
+
+MENU_HEIGHT = 40
+"""Pixels above a figure that its menus would take."""
+
+
+class Drawn(NamedTuple):
+    """A figure for a page.
+
+    Attributes:
+        figure: As plain values.
+        menus: The labels of each of its menus.
+        choices: What is chosen of each.
+        least_width: Pixels below which it cannot be read.
+    """
+
+    figure: dict[str, Any]
+    menus: list[list[str]]
+    choices: list[str]
+    least_width: int
+
+
+def draw(kind: str, summaries: Sequence[Summary], choices: Sequence[str | None], scheme: str) -> Drawn:
+    """Returns a figure of `FIGURES` with what is chosen of its menus; of a menu that lacks a choice the first.
+
+    Args:
+        kind: Its name.
+        summaries: The studies that it is of.
+        choices: A label for each menu, or fewer.
+        scheme: dark or light.
+    """
+    figure = FIGURES[kind].draw(FIGURES[kind].trace(summaries))
+    menus = [[str(button.label) for button in menu.buttons] for menu in figure.layout.updatemenus]
+    wanted = [*choices, *([None] * len(menus))]
+    chosen = [choice if choice in labels else labels[0] for choice, labels in zip(wanted, menus, strict=False)]
+    _choose(figure, chosen)
+    figure.update_layout(uirevision=" ".join([kind, *chosen]))
+    return Drawn(colour(figure, scheme), menus, chosen, (figure.layout.meta or {}).get("least_width", 0))
+
+
+def colour(figure: go.Figure, scheme: str) -> dict[str, Any]:
+    """Returns a figure as plain values, in the colours of a dark or a light page."""
+    figure.update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+    if scheme != DARK:
+        return dict(json.loads(figure.to_json()))
+    figure.update_layout(template="plotly_dark", font_color=DARK_TEXT)
+    figure.update_xaxes(gridcolor=DARK_GRID)
+    for axis in figure.select_xaxes():
+        if axis.minor.showgrid:  # else plotly would lay out a finer grid than a browser can hold
+            axis.minor.gridcolor = DARK_GRID
+    figure.update_yaxes(gridcolor=DARK_GRID)
+    text = figure.to_json().replace(f'"{BLACK}"', f'"{DARK_TEXT}"').replace(f'"{PALE}"', f'"{DARK_PALE}"')
+    return dict(json.loads(re.sub(r'"rgb\((\d+), (\d+), (\d+)\)"', _brighten, text)))
+
+
+def _choose(figure: go.Figure, chosen: Sequence[str]) -> None:
+    """Does what plotly would do on a click at these labels, and takes the menus and what is not to be seen away."""
+    for menu, label in zip(figure.layout.updatemenus, chosen, strict=True):
+        button = next(button for button in menu.buttons if button.label == label)
+        if button.method == "relayout":
+            figure.plotly_relayout(dict(button.args[0]))
+        elif button.method == "restyle":
+            figure.plotly_restyle(*button.args)
+        else:
+            figure.plotly_update(*button.args)
+    if chosen:
+        figure.layout.updatemenus = ()
+        figure.update_layout(margin_t=figure.layout.margin.t - MENU_HEIGHT)
+    figure.data = [trace for trace in figure.data if trace.visible is not False]
+
+
+def _brighten(match: re.Match[str]) -> str:
+    parts = [int(part) for part in match.groups()]
+    if sum(parts) / 3 >= DIM:
+        return match[0]
+    red, green, blue = (round(part + 0.45 * (255 - part)) for part in parts)
+    return f'"rgb({red}, {green}, {blue})"'

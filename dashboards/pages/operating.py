@@ -1,0 +1,128 @@
+"""Resume, stop and delete: buttons, a dialog that asks once more, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+
+from dashboards.actions import Refused
+from dashboards.pages.parts import Component, aria, faults
+from dashboards.pages.site import Site
+
+TOLD = {
+    "stop": "Its trials end after the epochs under way, and keep what they have. Resume continues it.",
+    "resume": "What was cut off is continued, and so many trials are added.",
+    "delete": "Its trials, its bills and its weights are removed. This cannot be undone.",
+}
+DONE = {
+    "stop": "{} was asked to stop after the epochs under way.",
+    "resume": "{} goes on.",
+    "delete": "{} was deleted.",
+}
+COLOURS = {"stop": "orange", "resume": "blue", "delete": "red"}
+
+
+def possible(state: str) -> list[str]:
+    """Returns what may be asked for of a study in a state.
+
+    >>> possible("running"), possible("complete")
+    (['stop'], ['resume', 'delete'])
+    """
+    return ["stop"] if state == "running" else ["resume", "delete"]
+
+
+def buttons(name: str, state: str) -> Component:
+    """Returns the buttons of a study."""
+    return dmc.Group(
+        [
+            dmc.Button(
+                verb.capitalize(),
+                id={"act": verb, "study": name},
+                size="compact-sm",
+                variant="light",
+                color=COLOURS[verb],
+                **aria(label=f"{verb} {name}"),
+            )
+            for verb in possible(state)
+        ],
+        gap="xs",
+    )
+
+
+def dialog() -> list[Component]:
+    """Returns the dialog that asks once more, hidden, and the place for what came of it."""
+    more = dmc.NumberInput(id="more", label="more trials", value=0, min=0, step=1, allowDecimal=False)
+    answer = dmc.Group([dmc.Button("Cancel", id="cancel", variant="default"), dmc.Button("Do it", id="confirm")])
+    asked = dmc.Stack([dmc.Text(id="told"), html.Div(more, id="more-box"), answer])
+    return [
+        html.Div(id="outcome", role="status"),
+        dcc.Store(id="intent"),
+        dmc.Modal(asked, id="dialog", title="", opened=False),
+    ]
+
+
+def register(app: Dash, site: Site) -> None:
+    """Makes the buttons and the dialog work."""
+
+    @app.callback(
+        Output("dialog", "opened"),
+        Output("dialog", "title"),
+        Output("told", "children"),
+        Output("more-box", "style"),
+        Output("confirm", "children"),
+        Output("confirm", "color"),
+        Output("intent", "data"),
+        Input({"act": ALL, "study": ALL}, "n_clicks"),
+        prevent_initial_call=True,
+    )
+    async def _(_clicks: list[int | None]) -> Any:
+        # Buttons that come into the page are told of as well, with no click.
+        if not ctx.triggered_id or not any(item["value"] for item in ctx.triggered):
+            return (no_update,) * 7
+        verb, name = ctx.triggered_id["act"], ctx.triggered_id["study"]
+        shown = {} if verb == "resume" else {"display": "none"}
+        title = f"{verb.capitalize()} {name}?"
+        return True, title, TOLD[verb], shown, verb.capitalize(), COLOURS[verb], {"verb": verb, "study": name}
+
+    @app.callback(
+        Output("dialog", "opened", allow_duplicate=True),
+        Output("outcome", "children"),
+        Input("confirm", "n_clicks"),
+        Input("cancel", "n_clicks"),
+        State("intent", "data"),
+        State("more", "value"),
+        prevent_initial_call=True,
+    )
+    async def _(_yes: int | None, _no: int | None, intent: dict[str, str] | None, more: Any) -> Any:
+        if ctx.triggered_id != "confirm" or not intent:
+            return False, no_update
+        return False, await operate(site, intent["verb"], intent["study"], more)
+
+
+async def operate(site: Site, verb: str, name: str, more: Any) -> Component:
+    """Does what was confirmed, and returns what came of it.
+
+    Args:
+        site: What the pages share.
+        verb: resume, stop or delete.
+        name: The study.
+        more: Trials to add, of a resume.
+    """
+    try:
+        if verb == "resume":
+            await site.act(site.actions.resume, name, _count(more))
+        elif verb in ("stop", "delete"):
+            await site.act(getattr(site.actions, verb), name)
+        else:
+            raise Refused(f"resume, stop or delete is possible, but got {verb!r}")
+    except Refused as refused:
+        return faults(f"{name}: not possible", refused.lines)
+    return dmc.Alert(DONE[verb].format(name), color="green", variant="light", withCloseButton=True)
+
+
+def _count(more: Any) -> int:
+    if not isinstance(more, int) or more < 0:
+        raise Refused(f"the number of more trials must be 0 or more, but got {more!r}")
+    return more

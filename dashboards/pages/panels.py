@@ -1,0 +1,131 @@
+"""A figure on a page, with menus of the page's own, redrawn when something is new; a zoom and what was chosen stay."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
+
+from dashboards.figures import FIGURES
+from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, Drawn, draw
+from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section
+from dashboards.pages.reading import Reader
+from dashboards.pages.site import Site
+from storage.faults import StorageFault
+
+
+def panel(kind: str) -> Component:
+    """Returns the place of a figure of `FIGURES`; what is in it comes by a callback of `register`."""
+    figure = FIGURES[kind]
+    return section(
+        figure.title,
+        dmc.Group(id=_part("menus", kind), gap="sm"),
+        dcc.Store(id=_part("drawn", kind)),
+        dcc.Store(id=_part("fresh", kind)),
+        html.Div(
+            html.Div(dcc.Graph(id=_part("graph", kind), figure=EMPTY, config=GRAPH_CONFIG), id=_part("inner", kind)),
+            style={"overflowX": "auto"},
+        ),
+        html.Div(id=_part("fault", kind)),
+        quiet=figure.text,
+    )
+
+
+def menu_row(kind: str, drawn: Drawn) -> list[Component]:
+    """Returns a figure's menus."""
+    return [
+        dmc.Select(
+            id={"part": "choice", "kind": kind, "menu": number},
+            data=labels,
+            value=choice,
+            allowDeselect=False,
+            w=230,
+            size="sm",
+            **aria(label=f"{FIGURES[kind].title} ({labels[0]}, ...)"),
+        )
+        for number, (labels, choice) in enumerate(zip(drawn.menus, drawn.choices, strict=True))
+    ]
+
+
+def register(app: Dash, site: Site) -> None:
+    """Makes the figures of all pages come alive."""
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        KEEP_ZOOM,
+        Output({"part": "graph", "kind": MATCH}, "figure"),
+        Input({"part": "fresh", "kind": MATCH}, "data"),
+        State({"part": "graph", "kind": MATCH}, "figure"),
+    )
+
+    @app.callback(
+        Output({"part": "fresh", "kind": MATCH}, "data"),
+        Output({"part": "graph", "kind": MATCH}, "style"),
+        Output({"part": "inner", "kind": MATCH}, "style"),
+        Output({"part": "menus", "kind": MATCH}, "children"),
+        Output({"part": "drawn", "kind": MATCH}, "data"),
+        Output({"part": "fault", "kind": MATCH}, "children"),
+        Input("mark", "data"),
+        Input("scheme", "data"),
+        Input({"part": "choice", "kind": MATCH, "menu": ALL}, "value"),
+        State({"part": "graph", "kind": MATCH}, "id"),
+        State({"part": "drawn", "kind": MATCH}, "data"),
+        State("names", "data"),
+    )
+    async def _(
+        mark: str | None,
+        scheme: str | None,
+        choices: list[str],
+        own: dict[str, str],
+        before: dict[str, Any] | None,
+        names: list[str],
+    ) -> Any:
+        if not names or not mark or not scheme:
+            return (no_update,) * 6
+        return await asyncio.to_thread(redraw, site.reader, own["kind"], names, mark, scheme, choices, before)
+
+
+def redraw(
+    reader: Reader,
+    kind: str,
+    names: list[str],
+    mark: str,
+    scheme: str,
+    choices: list[str],
+    before: dict[str, Any] | None,
+) -> tuple[Any, ...]:
+    """Returns a figure, its style, that of what holds it, its menus, what was drawn, and what is wrong.
+
+    What is as it was before is left alone.
+
+    Args:
+        reader: Of the database.
+        kind: One of `FIGURES`.
+        names: The studies.
+        mark: Of these studies.
+        scheme: dark or light.
+        choices: What is chosen of each menu that is there.
+        before: What was drawn before, None where nothing was.
+    """
+    asked = [mark, scheme, names, choices]
+    if before is not None and before["asked"] == asked:
+        return (no_update,) * 6
+    try:
+        drawn = draw(kind, [reader.summary(name) for name in names], choices, scheme)
+    except StorageFault as fault:
+        return (*(no_update,) * 5, faults("The figure could not be drawn anew", [str(fault)]))
+    is_same = before is not None and before["menus"] == drawn.menus
+    now = {"asked": [mark, scheme, names, drawn.choices], "menus": drawn.menus}
+    height = f"{drawn.figure['layout'].get('height', 450)}px"
+    return (
+        drawn.figure,
+        {"height": height},
+        {"minWidth": f"{drawn.least_width}px"},
+        no_update if is_same else menu_row(kind, drawn),
+        now,
+        None,
+    )
+
+
+def _part(part: str, kind: str) -> dict[str, str]:
+    return {"part": part, "kind": kind}

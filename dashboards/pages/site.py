@@ -1,0 +1,42 @@
+"""What all pages share: what they read, what they may do, and whether they may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards.actions import Actions, Refused
+from dashboards.pages.reading import Reader
+from storage.faults import StorageFault
+
+NOT_ALLOWED = "this token may look but not change anything: sign in with one of the role `operate`"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages share.
+
+    Attributes:
+        reader: Of the database.
+        actions: What may be asked of the service.
+        may_operate: Whether the request under way may ask for it.
+    """
+
+    reader: Reader
+    actions: Actions
+    may_operate: Callable[[], bool]
+
+    async def act(self, action: Callable[..., Any], *arguments: Any) -> Any:
+        """Returns what an action does, which takes its time in a thread of its own.
+
+        Raises:
+            Refused: where it may not be asked for, or is not possible.
+        """
+        if not self.may_operate():
+            raise Refused(NOT_ALLOWED)
+        try:
+            return await asyncio.to_thread(action, *arguments)
+        except StorageFault as fault:
+            raise Refused(str(fault)) from fault

@@ -1,0 +1,274 @@
+"""All studies, the newest first, and the form that launches one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, dcc, html, no_update
+
+from dashboards.actions import Refused
+from dashboards.budget import Line, budget_lines
+from dashboards.pages import operating
+from dashboards.pages.drawing import colour
+from dashboards.pages.parts import (
+    LIVE_MILLISECONDS,
+    Component,
+    aria,
+    faults,
+    frame,
+    gauge,
+    link,
+    state_badge,
+    study_path,
+    waiting,
+)
+from dashboards.pages.reading import Reader
+from dashboards.pages.site import Site
+from dashboards.palette import BLUE, GREY
+from dashboards.summary import Summary
+from dashboards.words import accuracy_words, cost_words, task_words
+from storage.faults import StorageFault
+from storage.studies import StudyLine, list_studies
+
+STILL: Any = {"staticPlot": True, "responsive": True}
+MOST_CARDS = 24
+"""Studies that are shown with their front; older ones are listed by name."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A study at a glance.
+
+    Attributes:
+        name: Of the study.
+        state: running, complete, stopped or interrupted.
+        task: What it trains.
+        best: Its most accurate checkpoint, in words; None before the first epoch.
+        reason: Why it ended before its target, None where it did not.
+        budget: Its trials, and what else has a limit.
+        front: Cost and accuracy of the points of its front, the cheapest first.
+        others: Of each trial's last checkpoint.
+        cost: The name of this cost.
+    """
+
+    name: str
+    state: str
+    task: str
+    best: str | None
+    reason: str | None
+    budget: tuple[Line, ...]
+    front: tuple[tuple[float, float], ...]
+    others: tuple[tuple[float, float], ...]
+    cost: str
+
+
+def trace_card(summary: Summary) -> Card:
+    """Returns a study at a glance."""
+    study, best, cost = summary.study, summary.best, summary.cost
+    words = None if best is None else (
+        f"{accuracy_words(best.accuracy, best.interval)} for {cost_words(cost, best.value(cost))}"
+    )  # fmt: skip
+    return Card(
+        study.name,
+        study.state,
+        task_words(study.spec["objective"]),
+        words,
+        study.reason,
+        tuple(line for line in budget_lines(study, summary.book) if line.limit is not None),
+        tuple((value, point.accuracy) for point in summary.front if (value := point.value(cost)) is not None),
+        tuple((value, point.accuracy) for point in summary.finals if (value := point.value(cost)) is not None),
+        cost,
+    )
+
+
+def draw_spark(card: Card, scheme: str) -> dict[str, Any] | None:
+    """Returns a small front without axes; None before the first point."""
+    import plotly.graph_objects as go
+
+    if not card.front:
+        return None
+    least = min(accuracy for _, accuracy in card.front)
+    marks = {"x": [x for x, _ in card.others], "y": [y for _, y in card.others]}
+    line = {"x": [x for x, _ in card.front], "y": [y for _, y in card.front]}
+    figure = go.Figure(
+        [
+            go.Scatter(**marks, mode="markers", marker={"size": 4, "color": GREY}),
+            go.Scatter(**line, mode="lines+markers", line={"shape": "hv", "color": BLUE}, marker={"size": 5}),
+        ]
+    )
+    top = max(accuracy for _, accuracy in card.front)
+    is_log = all(x > 0 for x, _ in [*card.front, *card.others])
+    figure.update_xaxes(visible=False, type="log" if is_log else "linear")
+    figure.update_yaxes(visible=False, range=[min(least, top - 0.1) - 0.02, top + 0.02])
+    figure.update_layout(height=110, margin={"l": 4, "r": 4, "t": 4, "b": 4}, showlegend=False, uirevision="spark")
+    return colour(figure, scheme)
+
+
+def show_card(card: Card, scheme: str, *, may_operate: bool) -> Component:
+    """Returns a study's card."""
+    spark = draw_spark(card, scheme)
+    label = f"front of {card.name}: accuracy over {card.cost}, cheap on the left"
+    drawn = (
+        dmc.Text("No epoch was recorded yet.", size="sm", c="dimmed", h=110)
+        if spark is None
+        else html.Div(
+            dcc.Graph(figure=spark, config=STILL, style={"height": "110px"}),
+            role="img",
+            **aria(label=label),
+        )
+    )
+    head = dmc.Group(
+        [dmc.Anchor(card.name, href=study_path(card.name), fw=600, fz="lg"), state_badge(card.state)],
+        justify="space-between",
+    )
+    return dmc.Card(
+        dmc.Stack(
+            [
+                head,
+                dmc.Text(card.task, size="sm", c="dimmed"),
+                drawn,
+                dmc.Text(["best ", dmc.Text(card.best or "not known yet", span=True, fw=600)], size="sm"),
+                *(gauge(line) for line in card.budget),
+                *([dmc.Text(card.reason, size="sm", c="dimmed")] if card.reason else []),
+                *([operating.buttons(card.name, card.state)] if may_operate else []),
+            ],
+            gap="xs",
+        ),
+        withBorder=True,
+        radius="md",
+    )
+
+
+def read_cards(reader: Reader, kept: dict[str, tuple[str, Card]]) -> tuple[list[Card | StudyLine], str]:
+    """Returns the studies, the newest first: cards, and of old ones the lines alone; and a mark of it all.
+
+    Args:
+        reader: Of the database.
+        kept: Cards by the study's name, each with the mark that it was made at; those that are made are added.
+
+    Raises:
+        StorageFault: where the database cannot be used.
+    """
+    lines = list_studies(reader.database)
+    found: list[Card | StudyLine] = list(lines)
+    marks = [f"{line.name} {line.state}" for line in lines]
+    for index, line in enumerate(lines[:MOST_CARDS]):
+        try:
+            mark = marks[index] = reader.mark([line.name])
+            if line.name not in kept or kept[line.name][0] != mark:
+                kept[line.name] = (mark, trace_card(reader.summary(line.name)))
+        except StorageFault:  # deleted meanwhile
+            continue
+        found[index] = kept[line.name][1]
+    return found, "\n".join(marks)
+
+
+def show_studies(found: list[Card | StudyLine], scheme: str, *, may_operate: bool) -> Component:
+    """Returns the studies, or what to do where there is none."""
+    if not found:
+        how = "Press `Launch a sweep`" if may_operate else "Sign in with a token of the role `operate`"
+        return dmc.Alert(f"{how}, or run `paretune launch` in a terminal.", title="There is no study yet")
+    cards = [show_card(one, scheme, may_operate=may_operate) for one in found if isinstance(one, Card)]
+    others = [one for one in found if not isinstance(one, Card)]
+    grid = dmc.SimpleGrid(cards, cols={"base": 1, "sm": 2, "lg": 3})
+    if not others:
+        return grid
+    rows = [
+        dmc.Text([link(one.name, study_path(one.name)), f" {one.state}, {one.num_ended} of {one.num_trials} trials"])
+        for one in others
+    ]
+    return dmc.Stack([grid, dmc.Title("Older studies", order=2, size="h3"), *rows])
+
+
+def layout(site: Site, example: str) -> Component:
+    """Returns the page.
+
+    Args:
+        site: What the pages share.
+        example: The TOML text that the form begins with.
+    """
+    may_operate = site.may_operate()
+    button = [dmc.Button("Launch a sweep", id="open-launch")] if may_operate else []
+    head = dmc.Group([dmc.Title("Studies", order=1, size="h2"), *button], justify="space-between")
+    acting = [*operating.dialog(), _form(example)] if may_operate else []
+    return frame(
+        "Studies - Paretune",
+        head,
+        html.Div(waiting(260), id="studies"),
+        unseen=[
+            *acting,
+            dcc.Interval(id="studies-clock", interval=LIVE_MILLISECONDS),
+            dcc.Store(id="studies-mark"),
+            html.Div(id="studies-away"),
+        ],
+    )
+
+
+def register(app: Dash, site: Site) -> None:
+    """Makes the page come alive."""
+    kept: dict[str, tuple[str, Card]] = {}
+
+    @app.callback(
+        Output("studies", "children"),
+        Output("studies-mark", "data"),
+        Output("studies-away", "children"),
+        Input("studies-clock", "n_intervals"),
+        Input("scheme", "data"),
+        State("studies-mark", "data"),
+    )
+    async def _(_ticks: int | None, scheme: str | None, before: str | None) -> Any:
+        if not scheme:
+            return no_update, no_update, no_update
+        may_operate = site.may_operate()
+        try:
+            found, mark = await asyncio.to_thread(read_cards, site.reader, kept)
+        except StorageFault as fault:
+            return no_update, no_update, faults("The database cannot be read; it is tried again", [str(fault)])
+        now = f"{scheme} {may_operate} {mark}"
+        if now == before:
+            return no_update, no_update, None
+        return show_studies(found, scheme, may_operate=may_operate), now, None
+
+    @app.callback(
+        Output("launch", "opened"),
+        Input("open-launch", "n_clicks"),
+        prevent_initial_call=True,
+    )
+    async def _(clicks: int | None) -> Any:
+        return bool(clicks)
+
+    @app.callback(
+        Output("launched", "children"),
+        Input("launch-it", "n_clicks"),
+        State("spec", "value"),
+        prevent_initial_call=True,
+    )
+    async def _(clicks: int | None, spec: str | None) -> Any:
+        return await launch(site, spec or "") if clicks else no_update
+
+
+async def launch(site: Site, spec: str) -> Component:
+    """Launches a sweep, and returns a link to its study, or what is wrong with its spec, a line for each fault."""
+    try:
+        name = await site.act(site.actions.launch, spec)
+    except Refused as refused:
+        return faults("Not launched", refused.lines)
+    return dmc.Alert([link(name, study_path(name)), " is running."], color="green", variant="light")
+
+
+def _form(example: str) -> Component:
+    text = dmc.Textarea(
+        id="spec",
+        value=example,
+        label="the sweep, as TOML",
+        autosize=True,
+        minRows=12,
+        maxRows=24,
+        spellCheck=False,
+        styles={"input": {"fontFamily": "monospace", "fontSize": "13px"}},
+    )
+    inside = dmc.Stack([text, html.Div(id="launched", role="status"), dmc.Button("Launch", id="launch-it")])
+    return dmc.Modal(inside, id="launch", title="Launch a sweep", size="xl", opened=False)

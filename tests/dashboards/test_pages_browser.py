@@ -1,0 +1,171 @@
+"""The pages as a person uses them: a real browser, a real server, a real database."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pages import Noting, add_epoch, serving, write_study
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+
+from dashboards.pages.study import DRAWN_TABS, TABS
+from dashboards.web import add_pages
+from storage.database import Database
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run"
+)
+PATIENCE_MILLISECONDS = 30_000
+FIGURE = ".js-plotly-plot .main-svg .scatterlayer .trace"
+HOVER = """() => {
+  const graph = document.querySelector('[id*=tradeoff] .js-plotly-plot');
+  const curveNumber = graph ? graph.data.findIndex(trace => trace.name === 'baseline') : 0;
+  if (graph) Plotly.Fx.hover(graph, [{curveNumber, pointNumber: 0}]);
+  return document.querySelectorAll('.hoverlayer .hovertext').length;
+}"""
+RANGE = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+
+
+@pytest.fixture
+def address(tmp_path: Path, database: Database) -> Iterator[str]:
+    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    add_pages(server, database, Noting(tmp_path).actions, lambda: True)
+    with serving(server) as address:
+        yield address
+
+
+@pytest.fixture
+def page(address: str, request: Any) -> Iterator[Page]:
+    """A window of the width that the test asks for, in dark; at its end nothing went wrong or was fetched elsewhere."""
+    errors: list[str] = []
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        size = {"width": getattr(request, "param", 1280), "height": 1000}
+        page = browser.new_page(viewport=size, color_scheme="dark", base_url=address)
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if is_fault(said) else None)
+        page.on("request", lambda request: asked.append(request.url))
+        yield page
+        browser.close()
+    assert errors == []
+    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+
+
+def is_fault(said: ConsoleMessage) -> bool:
+    """What the graphics driver says of its speed is none."""
+    return said.type in ("error", "warning") and "GL Driver Message" not in said.text
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def test_from_the_form_to_a_trial(page: Page) -> None:
+    page.goto("/")
+    expect(page.get_by_text("There is no study yet")).to_be_visible()
+    page.get_by_role("button", name="Launch a sweep").click()
+    page.locator("#spec").fill("trials =")
+    page.get_by_role("button", name="Launch", exact=True).click()
+    expect(page.get_by_text("spec: a second fault")).to_be_visible()
+    page.locator("#spec").fill('name = "mine"')
+    page.get_by_role("button", name="Launch", exact=True).click()
+    page.locator("#launched a").click()
+    expect(page).to_have_title("mine - Paretune")
+    page.locator(FIGURE).first.wait_for(state="attached")
+    answer = page.locator("#answer")
+    expect(answer).to_contain_text("at least")
+    before = answer.inner_text()
+    page.locator("#limit [role=slider]").focus()
+    page.keyboard.press("Home")
+    page.wait_for_function("before => document.querySelector('#answer').innerText !== before", arg=before)
+    page.get_by_text("at most this cost").click()
+    expect(answer).to_contain_text("at most")
+    page.get_by_role("tab", name="Trials").click()
+    page.locator(".ag-cell a").first.click()
+    expect(page).to_have_title("mine trial 0 - Paretune")
+    expect(page.get_by_text("Bill", exact=True)).to_be_visible()
+    assert fits(page)
+
+
+def test_a_live_page_shows_what_is_new_and_keeps_zoom_choice_and_address(page: Page, database: Database) -> None:
+    uuid = write_study(database, "a", 6)
+    page.goto("/study/a?tab=spending")
+    expect(page.get_by_text("Where the compute went")).to_be_visible()
+    page.get_by_role("tab", name="Curves").click()
+    expect(page.get_by_text("How the trials got there")).to_be_visible()
+    assert page.url.endswith("tab=curves")
+    page.locator(FIGURE).first.wait_for(state="attached")
+    page.get_by_role("combobox").nth(1).or_(page.locator("input[aria-label*='x: logarithmic']")).first.click()
+    page.get_by_role("option", name="x: linear").click()
+    page.wait_for_function("document.querySelector('.js-plotly-plot')._fullLayout.xaxis.type === 'linear'")
+    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 220, steps=5)
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('.js-plotly-plot')._fullLayout.xaxis.autorange === false")
+    page.wait_for_timeout(800)
+    zoom = page.evaluate(RANGE)
+    add_epoch(database, uuid)
+    expect(page.locator("#head")).to_contain_text("99.9 %")
+    page.wait_for_function(
+        "document.querySelector('.js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
+    )
+    assert page.evaluate(RANGE) == zoom
+    assert page.evaluate("document.querySelector('.js-plotly-plot')._fullLayout.xaxis.type") == "linear"
+
+
+@pytest.mark.parametrize("page", [400], indirect=True)
+def test_hostile_text_stays_text_and_a_phone_shows_all(page: Page, database: Database) -> None:
+    write_study(database, "hostile", 8, hostile=True)
+    for path in ("/", "/study/hostile?tab=trials", "/study/hostile?tab=optimizers", "/study/hostile?tab=parallel",
+                 "/study/hostile/trial/1", "/compare?study=hostile"):  # fmt: skip
+        page.goto(path)
+        page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
+        page.wait_for_timeout(1200)
+        assert page.evaluate(HOVER) == ("tab" in path)
+        assert page.evaluate("[...document.querySelectorAll('img')].length") == 0
+        assert "taken" not in page.title()
+        assert fits(page), path
+
+
+def test_the_figures_follow_dark_and_light(page: Page, database: Database) -> None:
+    write_study(database, "a", 4)
+    page.goto("/study/a?tab=trials")
+    page.locator(FIGURE).first.wait_for(state="attached")
+    colour = "document.querySelector('.js-plotly-plot')._fullLayout.font.color"
+    assert page.evaluate(colour) == "#D5D9DD"
+    page.get_by_label("dark or light").click()
+    page.wait_for_function(f"{colour} === '#222222'")
+    assert page.evaluate("document.body.dataset.agThemeMode") == "light"
+
+
+def test_every_tab_opens_in_the_dark(page: Page, database: Database) -> None:
+    write_study(database, "a", 12)
+    page.goto("/study/a?tab=answers")
+    expect(page.get_by_text("Which optimizer?")).to_be_visible()
+    for tab in DRAWN_TABS:
+        page.get_by_role("tab", name=TABS[tab]).click()
+        page.locator(f"#tab [id*='{tab}'] .js-plotly-plot .main-svg").first.wait_for(state="attached")
+        page.wait_for_function("document.querySelector('#tab .js-plotly-plot').data?.length > 0")
+
+
+def test_deleting_asks_once_more(page: Page, database: Database) -> None:
+    write_study(database, "a", 4)
+    page.goto("/study/a")
+    page.get_by_label("delete a").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("cannot be undone")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.locator("#outcome")).to_contain_text("stop it first")

@@ -1,0 +1,109 @@
+"""Studies to look at by the pages, and actions that note what they were asked."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import func, insert, select
+from synthetic import DATA, REFERENCE, synthetic_summary
+
+from dashboards.actions import Actions, Refused
+from storage import tables
+from storage.beginnings import Beginning
+from storage.database import Database
+from storage.studies import create_study
+
+EXAMPLE = '[search]\ntrials = 8\n\n[objective]\nminimize = ["device_seconds"]\n'
+HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+
+
+def write_study(database: Database, name: str, num_trials: int = 12, seed: int = 0, *, hostile: bool = False) -> str:
+    """Writes a study as a search leaves it; a hostile one has HTML for an optimizer and for the reason of a failure."""
+    study = synthetic_summary(num_trials, seed).study
+    trials = list(study.trials)
+    if hostile:
+        trials = [replace(one, params={**one.params, "optimizer": HOSTILE}) for one in trials]
+        trials[1] = replace(trials[1], state="failed", reason=HOSTILE)
+    spec = {**study.spec, "name": name, "budget": {"device_hours": 0.1}}
+    uuid = create_study(
+        database, name, spec, num_trials + 4, DATA, Beginning(trials, reference=REFERENCE), state="complete"
+    )
+    with database.write() as connection:
+        for trial in trials:
+            for own in trial.attempts:
+                key = {"study": uuid, "trial": trial.number, "attempt": own.attempt}
+                kept = ("slot", "device", "started_at", "heard_at", "ended_at", "outcome")
+                connection.execute(insert(tables.attempts).values(**key, **{name: getattr(own, name) for name in kept}))
+                rows = [{**key, "line": line, "seconds": seconds} for line, seconds in own.bill.items()]
+                connection.execute(insert(tables.bills), rows)
+    return uuid
+
+
+def add_epoch(database: Database, uuid: str) -> None:
+    """Adds the best epoch so far to the first trial, as a coordinator would."""
+    epochs, costs = tables.epochs, tables.epoch_costs
+    key: dict[str, Any] = {"study": uuid, "trial": 0}
+    with database.write() as connection:
+        own = select(func.max(epochs.c.epoch)).where(epochs.c.study == uuid, epochs.c.trial == 0)
+        key["epoch"] = connection.scalar(own) + 1
+        row = {"attempt": 1, "train_loss": 0.1, "validation_loss": 0.1, "num_correct": 999, "num_images": 1000}
+        moment = connection.scalar(select(func.max(epochs.c.recorded_at)))
+        connection.execute(insert(epochs).values(**key, **row, recorded_at=moment))
+        connection.execute(insert(costs).values(**key, name="device_seconds", value=1.0, method="measured"))
+
+
+class Noting:
+    """Actions that note what they were asked; `launch` writes a study of the name that the spec gives it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder}/test.db"
+        self.asked: list[tuple[Any, ...]] = []
+
+    @property
+    def actions(self) -> Actions:
+        return Actions(self.launch, self.resume, self.stop, self.delete, lambda: EXAMPLE)
+
+    def launch(self, text: str) -> str:
+        self.asked.append(("launch", text))
+        try:
+            name = str(tomllib.loads(text).get("name", "launched"))
+        except tomllib.TOMLDecodeError as error:
+            raise Refused(f"spec: {error}", "spec: a second fault") from error
+        write_study(Database(self.url), name, 8, 5)
+        return name
+
+    def resume(self, name: str, more: int) -> None:
+        self.asked.append(("resume", name, more))
+
+    def stop(self, name: str) -> None:
+        self.asked.append(("stop", name))
+
+    def delete(self, name: str) -> None:
+        self.asked.append(("delete", name))
+        raise Refused(f"study: {name!r} is running", "stop it first")
+
+
+@contextmanager
+def serving(server: FastAPI) -> Iterator[str]:
+    """Serves an app on a port of this machine, in a thread; gives its address."""
+    running = uvicorn.Server(uvicorn.Config(server, port=0, log_level="error", ws="none"))
+    thread = Thread(target=running.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not running.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join(20)
