@@ -52,7 +52,9 @@ def frame(title: str, *content: Component, study: str | None = None, unseen: Seq
     )  # fmt: skip
     links = dmc.Group([link("Studies", "/"), link("Compare", compare)], gap="lg")
     brand = dmc.Anchor("Paretune", href="/", fw=700, fz="xl", underline="never")
-    bar = html.Header(dmc.Group([dmc.Group([brand, links], gap="xl"), toggle], justify="space-between", py="sm"))
+    leave = html.Form(dmc.Button("Log out", type="submit", variant="subtle"), action="/logout", method="post")
+    right = dmc.Group([leave, toggle], gap="xs")
+    bar = html.Header(dmc.Group([dmc.Group([brand, links], gap="xl"), right], justify="space-between", py="sm"))
     main = html.Main([*unseen, dmc.Stack(list(content), gap="lg")])
     known = [dcc.Store(id="title", data=title), dcc.Store(id="scheme")]
     return dmc.Container([*known, bar, dmc.Divider(mb="md"), main], size=1320, px="md", pb="xl")

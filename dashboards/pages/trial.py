@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
+from dashboards.logs import read_log
 from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, colour
 from dashboards.pages.parts import (
     GRAPH_CONFIG,
@@ -30,9 +30,6 @@ from dashboards.prices import price_rows, price_trial
 from dashboards.summary import Summary, trace_curve
 from dashboards.words import accuracy_words, cost_words, value_words
 from objectives.costs import COSTS
-from objectives.trial import LOG
-from storage.artifacts import trial_folder
-from storage.database import Database
 from storage.faults import StorageFault
 from storage.studies import TrialRow
 
@@ -40,30 +37,11 @@ HEIGHT = 380
 """Of the curve, in pixels."""
 
 HIDDEN = {"display": "none"}
-MOST_LOG_BYTES = 2**16
-"""Bytes of a log that are shown: the last ones."""
 
 
 def find_trial(summary: Summary, number: int) -> TrialRow | None:
     """Returns a trial of a study, None where there is none of that number."""
     return next((trial for trial in summary.study.trials if trial.number == number), None)
-
-
-def read_log_end(database: Database, study: str, number: int) -> str | None:
-    """Returns the end of what a trial printed, None where nothing is kept.
-
-    Args:
-        database: Where the study is.
-        study: Its UUID.
-        number: The trial's.
-    """
-    try:
-        with (trial_folder(database.artifacts / study, number) / LOG).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - MOST_LOG_BYTES))
-            return file.read().decode(errors="replace")
-    except (OSError, StorageFault):
-        return None
 
 
 def cost_table(trial: TrialRow) -> list[list[str]]:
@@ -229,5 +207,5 @@ def read_trial(reader: Reader, name: str, number: int, scheme: str) -> tuple[Any
         law = f"{name} has {there} trials so far, numbered from 0; there is no trial {number}"
         return faults("There is no such trial", [law]), None, HIDDEN, link(f"to {name}", study_path(name))
     curve = draw_trial(trial, scheme)
-    printed = read_log_end(reader.database, summary.study.uuid, number)
+    printed = read_log(reader.database, summary.study.uuid, number)
     return show_head(name, trial), curve, {} if curve else HIDDEN, show_trial(summary, trial, printed)

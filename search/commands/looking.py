@@ -153,9 +153,9 @@ def report(
 
 
 def _show_trial(database: Database, summary: Summary, number: int, *, as_json: bool) -> None:
+    from dashboards.logs import read_log
     from dashboards.prices import price_trial, price_words, prices_json
     from dashboards.summary import trial_log_json
-    from search.logs import read_log
 
     trials = {trial.number: trial for trial in summary.study.trials}
     if number not in trials:

@@ -170,8 +170,8 @@ def _add_study(router: APIRouter, coordinators: Coordinators) -> None:
     @router.get("/studies/{name}/trials/{number}", responses=told(404))
     def trial(name: str, number: int) -> dict[str, Any]:
         """Tells what `paretune show NAME TRIAL --json` tells: attempts, epochs, log, prices."""
+        from dashboards.logs import read_log
         from dashboards.prices import price_trial, prices_json
-        from search.logs import read_log
 
         summary = _summary(coordinators, name)
         found = next((each for each in summary.study.trials if each.number == number), None)

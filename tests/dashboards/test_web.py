@@ -18,6 +18,7 @@ from synthetic import attempt_row, summary_of, synthetic_summary, trial
 
 from dashboards.figures import FIGURES
 from dashboards.figures.tradeoff import trace_tradeoff
+from dashboards.logs import read_log
 from dashboards.pages.compare import compare_rows
 from dashboards.pages.drawing import DARK_TEXT, draw
 from dashboards.pages.reading import Reader
@@ -33,7 +34,7 @@ from dashboards.pages.study import (
     table_rows,
     wish_range,
 )
-from dashboards.pages.trial import attempt_table, bill_table, cost_table, read_log_end
+from dashboards.pages.trial import attempt_table, bill_table, cost_table
 from dashboards.web import add_pages
 from objectives.costs import COSTS
 from storage.database import Database
@@ -214,10 +215,10 @@ def test_the_end_of_a_log_is_read(database: Database) -> None:
     folder = database.artifacts / "u" / "trial-00003"
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("begins" + "x" * 2**16 + "ends")
-    text = read_log_end(database, "u", 3)
+    text = read_log(database, "u", 3)
     assert text is not None
     assert (len(text), text[-4:], "begins" in text) == (2**16, "ends", False)
-    assert read_log_end(database, "u", 4) is None
+    assert read_log(database, "u", 4) is None
 
 
 def test_studies_are_compared_at_the_first_ones_cost(database: Database) -> None:
