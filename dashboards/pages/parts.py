@@ -52,7 +52,8 @@ def frame(title: str, *content: Component, study: str | None = None, unseen: Seq
     )  # fmt: skip
     links = dmc.Group([link("Studies", "/"), link("Compare", compare)], gap="lg")
     brand = dmc.Anchor("Paretune", href="/", fw=700, fz="xl", underline="never")
-    leave = html.Form(dmc.Button("Log out", type="submit", variant="subtle"), action="/logout", method="post")
+    plain = {"background": "none", "border": "none", "color": "inherit", "cursor": "pointer", "font": "inherit"}
+    leave = html.Form(html.Button("Log out", type="submit", style=plain), action="/logout", method="post")
     right = dmc.Group([leave, toggle], gap="xs")
     bar = html.Header(dmc.Group([dmc.Group([brand, links], gap="xl"), right], justify="space-between", py="sm"))
     main = html.Main([*unseen, dmc.Stack(list(content), gap="lg")])
