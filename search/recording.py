@@ -241,10 +241,10 @@ class Recorder:
         Its slot noted for how long it went on; where there is no note, it is taken to have ended when its coordinator
         was last heard of.
         """
-        held_seconds = read_pulse(self._keeper.trial_folder(number))
-        if held_seconds is not None:
-            lost_seconds = max(0.0, held_seconds - sum(attempt.bill.values()))
-            return lost_seconds, attempt.started_at + timedelta(seconds=held_seconds)
+        noted_seconds, billed_seconds = read_pulse(self._keeper.trial_folder(number)), sum(attempt.bill.values())
+        if noted_seconds is not None:
+            held_seconds = max(noted_seconds, billed_seconds)  # its last epoch may be younger than its last note
+            return held_seconds - billed_seconds, attempt.started_at + timedelta(seconds=held_seconds)
         last = max(lease.last_renewed_at or attempt.heard_at, attempt.heard_at)
         return (last - attempt.heard_at).total_seconds(), last
 

@@ -268,7 +268,7 @@ def _form(example: str) -> Component:
         minRows=12,
         maxRows=24,
         spellCheck=False,
-        styles={"input": {"fontFamily": "monospace", "fontSize": "13px"}},
+        styles={"input": {"fontFamily": "monospace", "fontSize": "13px", "whiteSpace": "pre", "overflowX": "auto"}},
     )
     inside = dmc.Stack([text, html.Div(id="launched", role="status"), dmc.Button("Launch", id="launch-it")])
     return dmc.Modal(inside, id="launch", title="Launch a sweep", size="xl", opened=False)

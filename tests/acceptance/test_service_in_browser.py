@@ -35,16 +35,11 @@ def test_a_person_logs_in_sees_the_pages_and_logs_out(database: Database) -> Non
         told.clear()  # a browser reports the refusal
         page.fill("#token", service.operate)
         page.click("button")
-        page.wait_for_selector("#react-entry-point > :not(._dash-loading)")
+        page.get_by_role("heading", name="Studies", exact=True).wait_for()
         assert page.url == f"{service.url}/"
         assert page.evaluate("document.cookie") == ""
         assert page.evaluate("fetch('/api/me').then(answer => answer.json())")["may_operate"]
-        page.evaluate("""
-            const form = document.createElement('form');
-            Object.assign(form, { method: 'post', action: '/logout' });
-            document.body.append(form);
-            form.submit();
-        """)
+        page.get_by_role("button", name="Log out").click()
         page.wait_for_url(f"{service.url}/login")
         page.goto(service.url)
         assert page.url == f"{service.url}/login"

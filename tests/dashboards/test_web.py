@@ -18,7 +18,7 @@ from synthetic import attempt_row, summary_of, synthetic_summary, trial
 
 from dashboards.figures import FIGURES
 from dashboards.figures.tradeoff import trace_tradeoff
-from dashboards.logs import read_log
+from dashboards.logs import MOST_BYTES, read_log
 from dashboards.pages.compare import compare_rows
 from dashboards.pages.drawing import DARK_TEXT, draw
 from dashboards.pages.reading import Reader
@@ -214,10 +214,10 @@ def test_a_trial_has_its_bill_line_by_line_and_reasons_for_what_is_absent() -> N
 def test_the_end_of_a_log_is_read(database: Database) -> None:
     folder = database.artifacts / "u" / "trial-00003"
     folder.mkdir(parents=True)
-    (folder / "log.txt").write_text("begins" + "x" * 2**16 + "ends")
+    (folder / "log.txt").write_text("begins" + "x" * MOST_BYTES + "ends")
     text = read_log(database, "u", 3)
     assert text is not None
-    assert (len(text), text[-4:], "begins" in text) == (2**16, "ends", False)
+    assert (len(text), text[-4:], "begins" in text) == (MOST_BYTES, "ends", False)
     assert read_log(database, "u", 4) is None
 
 
