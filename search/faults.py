@@ -29,9 +29,13 @@ def suggest(got: str, known: Iterable[str]) -> str:
 
     >>> suggest("adm", ["sgd", "adam"])
     "; did you mean 'adam'? (known: sgd, adam)"
+    >>> suggest("adm", [])
+    '; there is none'
     """
     names = list(known)
+    if not names:
+        return "; there is none"
     close = get_close_matches(got, names, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ";"
+    meant = f"; did you mean {close[0]!r}?" if close else ""
     more = ", ..." if len(names) > SHOWN else ""
     return f"{meant} (known: {', '.join(names[:SHOWN])}{more})"

@@ -117,7 +117,7 @@ def test_every_fault_is_listed_at_once() -> None:
         ("objective.model=cnnn", "no such model: 'cnnn'; did you mean 'cnn'?"),
         ("objective.dataset=folder:", "a name, folder:PATH or package.module:name is needed, but got 'folder:'"),
         ("objective.dataset='my sets:birds'", "a name, folder:PATH or package.module:name is needed"),
-        ("objective.dataset=birds", "no such data set: 'birds'; (known: mnist5k, "),
+        ("objective.dataset=birds", "no such data set: 'birds' (known: mnist5k, "),
         ("search.trials=0", "search.trials: greater than or equal to 1 is needed, but got 0"),
         ("search.trials=1.5", "search.trials: "),
         ("search.sampler_options.n_startup=3", "search.sampler_options.n_startup: the sampler has no such option"),
