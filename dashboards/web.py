@@ -20,6 +20,7 @@ from dashboards.pages import compare, operating, panels, studies, study, trial
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
+from objectives.prices import PriceBook
 from storage.database import Database
 from storage.faults import StorageFault
 
@@ -56,7 +57,13 @@ KEEP_STUDIES = """names => {
 """Both let the address lead to what is looked at, without asking for the page anew."""
 
 
-def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate: Callable[[], bool]) -> Dash:
+def add_pages(
+    server: FastAPI,
+    database: Database,
+    actions: Actions,
+    may_operate: Callable[[], bool],
+    book: PriceBook | None = None,
+) -> Dash:
     """Mounts the pages on an app; call it last, since they answer every address that nothing else does.
 
     Args:
@@ -65,8 +72,9 @@ def add_pages(server: FastAPI, database: Database, actions: Actions, may_operate
         actions: What a page may ask of the service.
         may_operate: Whether the request under way may ask for it; else the buttons are hidden, and what they would
             call refuses.
+        book: The prices that a study's own go before; None for those of the package.
     """
-    site = Site(Reader(database), actions, may_operate)
+    site = Site(Reader(database, book), actions, may_operate)
     served: Any = server  # Dash's own types know Flask alone
     app = Dash(
         __name__,

@@ -6,8 +6,10 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from threading import Lock
 
+from dashboards.prices import book_of
 from dashboards.remeasured import add_remeasurement
 from dashboards.summary import Summary, summarize
+from objectives.prices import PriceBook
 from storage.database import Database
 from storage.studies import load_study, mark_study
 
@@ -20,10 +22,11 @@ class Reader:
 
     Args:
         database: Where they are.
+        book: The prices that a study's own go before; None for those of the package.
     """
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, book: PriceBook | None = None) -> None:
+        self.database, self._book = database, book
         self._kept: OrderedDict[str, tuple[str, Summary]] = OrderedDict()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
@@ -36,7 +39,7 @@ class Reader:
         return "\n".join(mark_study(self.database, name) for name in names)
 
     def summary(self, name: str) -> Summary:
-        """Returns what a study has come to, at its own prices over those of the package.
+        """Returns what a study has come to, at its own prices over those of the book.
 
         Raises:
             StorageFault: where it is not there, or the database cannot be used.
@@ -46,7 +49,8 @@ class Reader:
             kept = self._kept.get(name)
             if kept is not None and kept[0] == mark:
                 return kept[1]
-            summary = add_remeasurement(self.database, summarize(load_study(self.database, name)))
+            study = load_study(self.database, name)
+            summary = add_remeasurement(self.database, summarize(study, book_of(study, self._book)))
             self._kept[name] = (mark, summary)
             self._kept.move_to_end(name)
             while len(self._kept) > MOST_SUMMARIES:

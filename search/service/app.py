@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from dashboards.web import add_pages
+from search.pricing import find_book
 from search.service.api import build_router, describe
 from search.service.auth import Gate, Guard, may_operate
 from search.service.coordinators import Coordinators
@@ -25,6 +26,9 @@ def build_app(database: Database, rules: Rules) -> FastAPI:
     Args:
         database: Where the studies, the tokens and the audit are.
         rules: What the operator allows.
+
+    Raises:
+        Faults: with every fault of the user's price book, a line each.
     """
     app = FastAPI(
         title="Paretune",
@@ -41,7 +45,9 @@ def build_app(database: Database, rules: Rules) -> FastAPI:
     app.include_router(build_login(gate))
     app.include_router(build_router(coordinators, actions))
     describe(app)
-    pages = add_pages(app, database, actions, may_operate)  # last: what it adds answers every address that is left
+    pages = add_pages(
+        app, database, actions, may_operate, find_book()
+    )  # last: what it adds answers every address that is left
     # The layer that is added last is the outermost: nothing of Dash's reads a request before the guard has.
     app.add_middleware(Guard, gate=gate)
     app.add_middleware(Envelope, policy=security_policy(tuple(pages.csp_hashes())))

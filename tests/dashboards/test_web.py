@@ -37,6 +37,7 @@ from dashboards.pages.study import (
 from dashboards.pages.trial import attempt_table, bill_table, cost_table
 from dashboards.web import add_pages
 from objectives.costs import COSTS
+from objectives.prices import default_book, overlay
 from storage.database import Database
 from storage.faults import StorageFault
 
@@ -421,3 +422,12 @@ def test_a_slow_action_does_not_hold_up_the_rest(pages: Pages, monkeypatch: pyte
         assert pages.client.get("/api/now").json() == "now"
         assert time.monotonic() - began < 0.5
         assert slow.result().json()["response"]["mark"]["data"] == "None"
+
+
+def test_prices_are_those_of_the_book(database: Database) -> None:
+    write_study(database, "a", 4)
+    dear = overlay(default_book(), {"price_per_device_hour": 100.0})
+    plain, priced = (Reader(database, book).summary("a").prices["money"].value for book in (None, dear))
+    assert plain is not None
+    assert priced is not None
+    assert priced > 100 * plain
