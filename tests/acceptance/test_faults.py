@@ -130,6 +130,7 @@ def test_a_file_that_another_program_locks_is_waited_for(
     assert {trial["attempts"] for trial in answer["trials"]} == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_while_the_database_is_away_says_so_and_nothing_is_lost(
     paretune: Run, quick_spec: Path, tmp_path: Path, undisturbed: list[Any], sent: signal.Signals
@@ -263,7 +264,8 @@ def test_a_stop_that_nobody_answered_does_not_stop_who_resumes(
     assert "quick is not running: it is complete" in paretune("stop", "quick", check=True).stdout
 
 
-@pytest.mark.parametrize("seconds", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [60])
 def test_two_sweeps_and_eight_readers_share_a_file_without_a_lock_error(
     paretune: Run, quick_spec: Path, tmp_path: Path, seconds: int
 ) -> None:

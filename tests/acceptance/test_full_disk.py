@@ -58,6 +58,7 @@ def num_epochs(folder: Path) -> int:
     return sum(len(trial.epochs) for trial in study.trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["inline", "process"])
 def test_a_sweep_whose_database_finds_no_room_ends_in_one_line_and_resumes_to_the_same(
     small_disk: Path, tmp_path: Path, engine: str
