@@ -12,7 +12,7 @@ from dashboards.budget import Line, budget_words
 from dashboards.summary import first_cost
 from dashboards.words import cost_words, params_words
 from objectives.front import front
-from objectives.trial import Checkpointed, EpochEnded, Event, Noted, SlotLost, Started
+from objectives.trial import Ended, EpochEnded, Event, Noted, SlotLost
 from search.spec import SweepSpec
 from search.trials import RESULTS, Trial
 
@@ -63,7 +63,7 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
             self._move_bars(trial, event)
         if isinstance(event, Noted):
             self.tell(f"trial {trial.number}: {event.text}")
-        if isinstance(event, EpochEnded | Started | Checkpointed | Noted):
+        if not isinstance(event, Ended):
             return
         if trial.has_ended:
             self._num_ended += 1

@@ -288,3 +288,10 @@ def test_doctor_tells_what_can_be_measured(paretune: Run) -> None:
     assert told["time"]["values"]["training_gflop_per_second"] > 0
     assert {finding["grade"] for finding in told.values()} <= {"good", "poor", "absent"}
     assert "waiting for cores" in paretune("doctor", check=True).stdout
+
+
+def test_each_trial_is_told_of_once_as_it_ends(paretune: Run, quick_spec: Path) -> None:
+    done = paretune("launch", str(quick_spec), check=True)
+    told = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("[")]
+    assert len(told) == len(shown(paretune)["trials"])
+    assert [line for line in told if "running" in line] == []
