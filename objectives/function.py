@@ -72,6 +72,8 @@ class Context:
         self._meters = Meters(device, self._watch)
         self._records: list[EpochRecord] = []
         self._costs: dict[str, Measurement] = {}
+        self._evaluation_seconds = 0.0
+        self._is_training, self._is_profiled = False, config.is_profiled
         self._epoch = 0
         self._pace = Pace()
         self._unsaved: State | None = None
@@ -110,26 +112,29 @@ class Context:
         """Meters what is done inside as this epoch's training: time, energy, memory. More than once, they add up."""
         self._watch.lap("setup")
         self._meters.start()
+        self._is_training = True
         yield
+        self._is_training = False
         self._costs = add_costs(self._costs, self._meters.stop())
 
     def time_inference(self, predict: Callable[[], object], *, num_parameters: int | None = None) -> None:
         """Measures how long one call takes whoever uses the model: median and 95th percentile of many calls.
 
-        Call it within the first epoch, before its report; in a later one nothing is done.
+        Call it in any epoch between training and report; what is known already is not measured again.
 
         Args:
             predict: Predicts one example. It must not draw random numbers that the training needs.
             num_parameters: Weights of the model.
 
         Raises:
-            RuntimeError: outside an epoch.
+            RuntimeError: outside an epoch, or while it is trained.
         """
-        if self._epoch != len(self._records) + 1:
-            raise RuntimeError("context.time_inference(...) goes before context.report(...) in an epoch")
-        if self._records:
+        if self._epoch != len(self._records) + 1 or self._is_training:
+            raise RuntimeError("context.time_inference(...) goes between context.training() and context.report(...)")
+        if self._is_profiled:
             return
-        self._watch.lap("evaluation")
+        self._is_profiled = True
+        self._evaluation_seconds += self._watch.lap("evaluation")
         latencies = time_passes(predict, "cuda" if self.device.startswith("cuda") else "cpu")
         self._watch.lap("setup")
         untold = absent("the training function did not tell it")
@@ -175,19 +180,19 @@ class Context:
             raise RuntimeError("context.report(...) ends an epoch of context.epochs(), once")
         if not self._costs:
             raise RuntimeError(f"epoch {self._epoch} was not metered: put its training in `with context.training():`")
-        evaluation_seconds = self._watch.lap("evaluation")
+        self._evaluation_seconds += self._watch.lap("evaluation")
         losses = [None if loss is None else float(loss) for loss in (train_loss, validation_loss)]
         if any(loss is not None and not math.isfinite(loss) for loss in losses):
             self.infeasible(f"diverged: the loss is not finite in epoch {self._epoch}")
         costs = {
             **self._costs,
-            "wall_seconds": measured((self._costs["device_seconds"].value or 0.0) + evaluation_seconds),
+            "wall_seconds": measured((self._costs["device_seconds"].value or 0.0) + self._evaluation_seconds),
             "train_flops": _told(train_flops),
             "samples": _told(num_samples),
         }
         record = EpochRecord(self._epoch, losses[0], losses[1], correct, images, costs, self._watch.take_bill())
         self._records.append(record)
-        self._costs = {}
+        self._costs, self._evaluation_seconds = {}, 0.0
         with self._watch.paused():
             self._send(EpochEnded(self._config.number, record))
             self._send_notes()

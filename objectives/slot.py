@@ -38,6 +38,7 @@ from objectives.trial import (
     FunctionConfig,
     Infeasible,
     Placement,
+    Profiled,
     Started,
     Stopped,
 )
@@ -84,7 +85,7 @@ def _run_one(
             for last in trial:
                 yield last
                 heard_at = time.perf_counter()
-                if isinstance(last, Started | EpochEnded) and is_to_stop(config.number):
+                if isinstance(last, Started | Profiled | EpochEnded) and is_to_stop(config.number):
                     yield Stopped(config.number, {})
                     break
     except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's

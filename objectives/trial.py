@@ -117,6 +117,7 @@ class FunctionConfig:
         seed: Decides the random states at the start of each epoch.
         folder: Where what it saves is; None keeps nothing.
         study: UUID of the study that it belongs to.
+        is_profiled: Whether the model's own costs are known already, from an attempt before.
     """
 
     number: int
@@ -126,6 +127,7 @@ class FunctionConfig:
     seed: int
     folder: Path | None = None
     study: str = ""
+    is_profiled: bool = False
 
 
 Config = TrialConfig | FunctionConfig

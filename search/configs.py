@@ -22,8 +22,9 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
     params, objective = trial.params, spec.objective
     if objective.train is not None:
         return FunctionConfig(
-            trial.number, objective.train, params, objective.epochs, trial.seed, folder, folder.parent.name
-        )
+            trial.number, objective.train, params, objective.epochs, trial.seed, folder, folder.parent.name,
+            is_profiled=bool(trial.profile),
+        )  # fmt: skip
     lr, optimizer, batch_size = params["lr"], str(params["optimizer"]), params["batch_size"]
     assert isinstance(lr, float)
     assert objective.model is not None

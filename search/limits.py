@@ -22,7 +22,9 @@ def judge_epoch(limits: Limits, trial: Trial, record: EpochRecord) -> Verdict | 
         record: The epoch's.
     """
     after = f"after epoch {record.epoch}"
-    if (verdict := _judge_costs(limits, trial, ("peak_memory_bytes", "energy_joules"), after)) is not None:
+    # A trial that was cut off after its model was profiled is not told of that again.
+    verdict = judge_profile(limits, trial) or _judge_costs(limits, trial, ("peak_memory_bytes", "energy_joules"), after)
+    if verdict is not None:
         return verdict
     seconds = sum(record.bill.values()) - trial.forgiven_seconds
     if seconds > limits.epoch_seconds:

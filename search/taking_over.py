@@ -28,7 +28,6 @@ TAKEN = ("complete", "infeasible")
 
 COUNTED = ("train_flops", "samples", "parameters", "model_bytes", "inference_flops")
 """Costs that do not depend on the machine and what else it did."""
-"""Costs that depend on where they were measured."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from objectives.costs import Measurement, absent, measured
@@ -16,7 +19,8 @@ LEAST_SHARE = 0.1
 class Contention:
     """Reads from the kernel how long each thread was ready to run and did not (Linux, sched-stats.rst).
 
-    The thread that waited longest counts, since the others wait for it. What a hypervisor takes away is not seen.
+    The thread that waited longest counts, since the others wait for it. What a hypervisor takes away is not seen, nor
+    what other processes wait that train in this one's place.
     """
 
     def __init__(self, device: Device) -> None:
@@ -31,23 +35,32 @@ class Contention:
             self._start = _read_threads()
         except (OSError, ValueError) as error:
             self._fault = f"this system does not tell how long threads wait: {error}"
+        if self._fault is None and not any(ran for ran, _ in self._start.values()):
+            self._fault = "this system does not tell how long threads wait"
 
     def stop(self, seconds: float) -> Measurement:
         """Returns for how long of a stretch of so many seconds it waited."""
         if self._fault is not None:
             return absent(self._fault)
-        waits = [0.0]
+        waits = []
         for thread, (ran, waited) in _read_threads().items():
             ran_before, waited_before = self._start.get(thread, (0, 0))
             if ran - ran_before >= LEAST_SHARE * seconds * 1e9:
                 waits.append((waited - waited_before) / 1e9)
+        if not waits:
+            return absent("no thread of this process was busy with the training")
         return measured(min(seconds, max(waits)))
 
 
 def _read_threads() -> dict[str, tuple[int, int]]:
-    """Returns for how many nanoseconds each thread of this process ran, and waited to run."""
-    found = {}
+    """Returns for how many nanoseconds each thread of this process ran, and waited to run.
+
+    The kernel counts the run of the thread that asks up to its last tick alone; its own clock is exact.
+    """
+    found, own = {}, str(threading.get_native_id())
     for task in TASKS.iterdir():
-        ran, waited, _ = (task / "schedstat").read_text().split()
-        found[task.name] = int(ran), int(waited)
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            ran, waited, _ = (task / "schedstat").read_text().split()
+            is_told = task.name == own and int(ran) > 0
+            found[task.name] = time.thread_time_ns() if is_told else int(ran), int(waited)
     return found

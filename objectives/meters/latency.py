@@ -44,6 +44,8 @@ def time_passes(run: Callable[[], object], device: str, least: int = 20) -> list
 def quantile(values: list[float], share: float) -> Measurement:
     """Returns a quantile of measured values; its error is half of its 95 % interval, by the ranks of the values.
 
+    Where there are too few values for such an interval the error is not known.
+
     Source: W. J. Conover, "Practical Nonparametric Statistics", 3rd ed. (1999), section 3.2.
 
     Args:
@@ -55,8 +57,9 @@ def quantile(values: list[float], share: float) -> Measurement:
     """
     ordered, count = sorted(values), len(values)
     half = Z_95 * math.sqrt(count * share * (1 - share))
+    is_bounded = count * share - half >= 1 and count * share + half <= count
     low, middle, high = (
         ordered[min(count, max(1, math.ceil(rank))) - 1]
         for rank in (count * share - half, count * share, count * share + half)
     )
-    return measured(middle, (high - low) / 2)
+    return measured(middle, (high - low) / 2 if is_bounded else None)

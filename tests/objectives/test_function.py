@@ -334,4 +334,29 @@ def test_inference_is_timed_within_an_epoch(run: Callable[..., Iterator[Event]])
 
     *_, failed = run(too_late)
     assert isinstance(failed, Failed)
-    assert "goes before context.report" in failed.reason
+    assert "goes between context.training() and" in failed.reason
+
+
+def test_what_an_attempt_before_measured_is_not_measured_again(run: Callable[..., Iterator[Event]]) -> None:
+    def times(params: dict[str, Any], context: Context) -> None:
+        for _ in context.epochs():
+            with context.training():
+                pass
+            context.time_inference(lambda: None)
+            context.report(1, 10)
+
+    assert sum(isinstance(event, Profiled) for event in run(times)) == 1
+    assert not any(isinstance(event, Profiled) for event in run(times, replace(CONFIG, is_profiled=True)))
+
+
+def test_an_evaluation_before_the_timing_is_in_the_wall_time(run: Callable[..., Iterator[Event]]) -> None:
+    def times(params: dict[str, Any], context: Context) -> None:
+        for _ in context.epochs():
+            with context.training():
+                pass
+            time.sleep(0.05)
+            context.time_inference(lambda: None)
+            context.report(1, 10)
+
+    first = next(event.record for event in run(times) if isinstance(event, EpochEnded))
+    assert (first.costs["wall_seconds"].value or 0.0) >= 0.05

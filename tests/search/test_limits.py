@@ -15,8 +15,10 @@ import psutil
 import pytest
 from commands import Run
 
-from objectives.trial import Event
+from objectives.costs import measured
+from objectives.trial import EpochRecord, Event
 from search import sweeps
+from search.limits import judge_epoch
 from search.reading import read_spec, validate
 from search.spec import SweepSpec
 from search.trials import Trial
@@ -245,3 +247,19 @@ def test_a_model_that_is_too_slow_for_its_users_is_infeasible_by_its_first_epoch
     assert latency.value < 0.001
     assert latency.error is not None
     assert constraints(database)[list(by_width).index(16.0)] > 0
+
+
+def test_a_latency_that_an_attempt_before_measured_is_judged_by_the_next_epoch() -> None:
+    limits = validate({"limits": {"inference_latency_seconds": 0.001}}).limits
+    trial = Trial(0, {}, 0, "running", profile={"inference_latency_seconds": measured(0.002)})
+    costs = {"device_seconds": measured(1.0)}
+    record = EpochRecord(1, 0.1, 0.1, 9, 10, costs, {"training": 1.0})
+    trial.remember(record)
+    verdict = judge_epoch(limits, trial, record)
+    assert verdict is not None
+    assert verdict.state == "infeasible"
+    trial.profile = {}
+    assert judge_epoch(limits, trial, record) == (
+        "failed",
+        "limits.inference_latency_seconds cannot be held: it was not measured",
+    )

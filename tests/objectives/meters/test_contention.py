@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,11 +47,47 @@ def test_other_work_on_the_core_is_told_in_seconds(core: int) -> None:
     assert waited.value > 0.2 * seconds
 
 
-def test_a_thread_that_sleeps_does_not_wait() -> None:
+def test_where_no_thread_was_busy_it_is_absent_not_zero() -> None:
     meter = Contention(CPU)
     meter.start()
     time.sleep(0.05)
-    assert meter.stop(0.05).value == 0.0
+    assert meter.stop(0.05).reason == "no thread of this process was busy with the training"
+
+
+def test_the_shortest_stretch_is_told_of() -> None:
+    meter = Contention(CPU)
+    meter.start()
+    assert meter.stop(spin(0.0005)).value is not None
+
+
+def test_threads_that_come_and_go_disturb_nothing() -> None:
+    is_over = threading.Event()
+
+    def churn() -> None:
+        while not is_over.is_set():
+            threading.Thread(target=lambda: None).start()
+
+    churning = [threading.Thread(target=churn) for _ in range(2)]
+    for thread in churning:
+        thread.start()
+    try:
+        meter = Contention(CPU)
+        for _ in range(2000):
+            meter.start()
+            assert "busy" in (meter.stop(1.0).reason or "busy")
+    finally:
+        is_over.set()
+        for thread in churning:
+            thread.join()
+
+
+def test_a_kernel_that_counts_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "schedstat").write_text("0 0 0\n")
+    monkeypatch.setattr("objectives.meters.contention.TASKS", tmp_path)
+    meter = Contention(CPU)
+    meter.start()
+    assert meter.stop(1.0).reason == "this system does not tell how long threads wait"
 
 
 def test_it_is_absent_on_a_gpu() -> None:

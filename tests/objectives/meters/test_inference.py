@@ -82,3 +82,10 @@ def test_the_error_of_a_quantile_covers_it(share: float) -> None:
         assert found.error is not None
         covered += abs(found.value - share) <= 2 * found.error
     assert covered > 0.9 * 400
+
+
+def test_of_too_few_values_the_error_of_a_high_quantile_is_not_known() -> None:
+    few = [float(number) for number in range(20)]
+    assert quantile(few, 0.95).error is None
+    assert quantile(few, 0.5).error is not None
+    assert quantile([float(number) for number in range(100)], 0.95).error is not None
