@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
-from objectives.intervals import student_95
+from objectives.intervals import student_interval
 from objectives.meters import own_cores
 from objectives.meters.contention import Contention
 from objectives.meters.memory import PeakMemory
@@ -30,6 +30,8 @@ SHORT_STEPS = 24
 
 NOTABLE_NOISE, NOTABLE_BEND, NOTABLE_CONTENTION = 0.05, 0.05, 0.05
 """Shares from which on a measurement is called poor."""
+
+NO_GPU = "a GPU needs its NVIDIA driver; slots are on the CPU without"
 
 WATCH_SECONDS = 1.5
 """How long a GPU's energy counter is watched."""
@@ -71,8 +73,8 @@ def check_time() -> Finding:
     longs = [long for _, long in pairs]
     noise = stdev(longs) / fmean(longs)
     ratios = [long / short for short, long in pairs]
-    half = student_95(len(ratios) - 1) * stdev(ratios) / len(ratios) ** 0.5
-    ratio = fmean(ratios)
+    ratio, (low, high) = student_interval(ratios)
+    half = (high - low) / 2
     rate = flops / median(longs) / 1e9
     text = (
         f"{len(longs)} equal stretches of {median(longs):.2g} s vary by {100 * noise:.1f} %; twice the steps take "
@@ -141,12 +143,14 @@ def check_gpus() -> Finding:
 
     try:
         pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
     except pynvml.NVMLError as error:
-        return Finding("absent", f"no GPU: {error}", "a GPU needs its NVIDIA driver; slots are on the CPU without")
+        return Finding("absent", f"no GPU: {error}", NO_GPU)
+    if not handles:
+        return Finding("absent", "no GPU", NO_GPU)
     values: dict[str, float] = {}
     words = []
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    for index, handle in enumerate(handles):
         read_joules, read_watts = partial(_read_joules, handle), partial(_read_watts, handle)
         try:
             found = watch_counter(read_joules, read_watts)

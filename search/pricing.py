@@ -137,4 +137,4 @@ def _price_before(book: PriceBook, study: StudyRow) -> tuple[float, float]:
 def _user_book() -> PriceBook:
     named = os.environ.get(VARIABLE)
     path = Path(os.path.expanduser(named or USER_BOOK))  # noqa: PTH111  Path.expanduser raises without a home
-    return read_book(path) if named or path.exists() else default_book()
+    return read_book(path) if named or os.path.exists(path) else default_book()  # noqa: PTH110  Path.exists raises

@@ -307,7 +307,9 @@ class SweepSpec(Section):
             return
         for name, value in self.search.baseline.items():
             law = self.laws.find(name, value)
-            if law is None or (name not in self.entries and not self.laws.names):
+            if name == "precision" and value not in self.precisions:
+                yield f"search.baseline.{name}", f"{value!r} is none of `compute.precision`"
+            elif law is None or (name not in self.entries and not self.laws.names):
                 yield f"search.baseline.{name}", f"no such parameter{suggest(name, self.laws.names or self.entries)}"
             elif not law.allows(value):
                 yield f"search.baseline.{name}", f"{law.law()} is needed, but got {value!r}"
@@ -318,13 +320,22 @@ class SweepSpec(Section):
 
     def _setting_faults(self) -> Iterator[tuple[str, str]]:
         if self.search.remeasures is None:  # else they were trained before, within this space or as its baseline
-            faults = read_settings(self.laws, self.whole_space, self.search.settings)[1]
+            settings, faults = read_settings(self.laws, self.whole_space, self.search.settings)
             yield from ((f"search.settings.{where}", text) for where, text in faults)
+            if not faults and self.baseline in settings:
+                where = f"search.settings.{settings.index(self.baseline)}"
+                yield where, "it is the baseline, which is trained anyway; leave it out"
 
     @property
     def laws(self) -> Laws:
         """The laws of the parameters."""
         return find_laws(self.objective)
+
+    @property
+    def precisions(self) -> list[str]:
+        """The precisions that are searched."""
+        several = self.compute.precision
+        return several if isinstance(several, list) else [several]
 
     @property
     def whole_space(self) -> dict[str, Any]:

@@ -70,11 +70,8 @@ def launch(
     """
     if spec.search.remeasures != (remeasures.uuid if remeasures else None):
         raise Faults("search.remeasures: `paretune remeasure NAME` sets it; leave it out")
-    placements = place_slots(spec.compute, spec.search.trials)
+    placements = _place(spec, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
-    _check_energy(spec, placements[0])
-    _check_precision(spec, placements[0])
-    find_tariff(spec, placements)
     placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
     data = _look_at(spec.objective)
@@ -86,7 +83,8 @@ def launch(
         create_study(database, spec.name, spec.model_dump(mode="json"), spec.search.trials, data)
     else:
         _create_from(source, spec, database, data, tell)
-    return _run(database, spec.name, {}, watch, tell, show_budget)
+    study = load_study(database, spec.name)
+    return _run(database, study, stored_spec(study, {}), placements, watch, tell, show_budget)
 
 
 def _create_from(source: StudyRow, spec: SweepSpec, database: Database, data: Mapping[str, Any], tell: Tell) -> None:
@@ -144,8 +142,9 @@ def resume(
     if study.state == "complete" and num_more == 0 and growth.change is None:
         return study
     check_data(replace(study, spec=growth.spec))
-    now = {**growth.compute, **(compute or {})}
-    return _run(database, name, now, watch, tell, show_budget, num_more, growth)
+    spec = stored_spec(replace(study, spec=growth.spec), {**growth.compute, **(compute or {})}, num_more)
+    placements = _place(spec, study.num_trials, study)
+    return _run(database, study, spec, placements, watch, tell, show_budget, num_more, growth)
 
 
 def check_can_run(study: StudyRow) -> None:
@@ -202,6 +201,19 @@ def delete(name: str, database: Database) -> None:
     shutil.rmtree(database.artifacts / uuid, ignore_errors=True)
 
 
+def _place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> list[Placement]:
+    """Returns the slots of a sitting, which have what the spec asks of them.
+
+    Raises:
+        Faults: where this machine lacks it.
+    """
+    placements = place_slots(spec.compute, num_trials, spec.objective.train)
+    _check_energy(spec, placements[0])
+    _check_precision(spec, placements[0])
+    find_tariff(spec, placements, study)
+    return placements
+
+
 def _check_energy(spec: SweepSpec, placement: Placement) -> None:
     """Makes sure that what is asked of energy can be measured.
 
@@ -213,10 +225,9 @@ def _check_energy(spec: SweepSpec, placement: Placement) -> None:
         "budget.kwh: energy": spec.budget.kwh is not None,
         "limits.energy_joules: it": spec.limits.energy_joules is not None,
     }
-    fault = find_fault(placement.cores) if placement.device == "cpu" else None
-    faults = [f"{what} cannot be measured here: {fault}" for what, is_asked in asked.items() if is_asked]
-    if fault is not None and faults:
-        raise Faults(*faults)
+    wanted = [what for what, is_asked in asked.items() if is_asked]
+    if wanted and placement.device == "cpu" and (fault := find_fault(placement.cores)) is not None:
+        raise Faults(*(f"{what} cannot be measured here: {fault}" for what in wanted))
 
 
 def _check_precision(spec: SweepSpec, placement: Placement) -> None:
@@ -225,7 +236,7 @@ def _check_precision(spec: SweepSpec, placement: Placement) -> None:
     Raises:
         Faults: where it has not.
     """
-    if placement.device == "cpu" and "tf32" in (spec.compute.precision, *spec.compute.precision):
+    if placement.device == "cpu" and "tf32" in spec.precisions:
         raise Faults(
             "compute.precision: tf32 is of NVIDIA GPUs alone, and the slots are on a CPU; fp32 or bf16 will do"
         )
@@ -271,22 +282,15 @@ def _data_words(data: Mapping[str, Any]) -> str:
 
 def _run(
     database: Database,
-    name: str,
-    compute: dict[str, object],
+    study: StudyRow,
+    spec: SweepSpec,
+    placements: list[Placement],
     watch: Watch,
     tell: Tell,
     show_budget: ShowBudget,
     num_more: int = 0,
     growth: Growth | None = None,
 ) -> StudyRow:
-    study = load_study(database, name)
-    if growth is not None:
-        study = replace(study, spec=growth.spec)
-    spec = stored_spec(study, compute, num_more)
-    placements = place_slots(spec.compute, study.num_trials, spec.objective.train)
-    _check_energy(spec, placements[0])
-    _check_precision(spec, placements[0])
-    find_tariff(spec, placements, study)
     environment = observe(spec.objective.model_dump())
     with _interruption() as is_interrupted, _taking(database, study.uuid, tell, is_interrupted) as ledger:
         with ledger.writing() as page:
@@ -298,10 +302,10 @@ def _run(
                 page.set_target(study.num_trials + num_more)
         for line in changes:
             tell(line)
-        study = load_study(database, name)
+        study = load_study(database, study.name)
         tariff = find_tariff(spec, placements, study)
         Coordinator(database, study, spec, ledger, placements, watch, show_budget, is_interrupted, tariff).run()
-    return load_study(database, name)
+    return load_study(database, study.name)
 
 
 @contextmanager

@@ -268,6 +268,10 @@ def test_several_precisions_are_searched_like_a_choice() -> None:
             {"objective": {"train": "mine:train"}, "compute": {"precision": "bf16"}},
             "compute.precision: a training function chooses its own: make it a parameter of [space]",
         ),
+        (
+            {"search": {"baseline": {"lr": 0.01, "precision": "tf32"}}},
+            "search.baseline.precision: 'tf32' is none of `compute.precision`",
+        ),
     ],
 )
 def test_a_precision_that_cannot_be_is_one_line(tables: dict[str, Any], fault: str) -> None:
@@ -275,3 +279,12 @@ def test_a_precision_that_cannot_be_is_one_line(tables: dict[str, Any], fault: s
         validate(tables)
     assert len(found.value.lines) == 1
     assert found.value.lines[0].startswith(fault)
+
+
+def test_a_setting_that_is_the_baseline_is_a_fault() -> None:
+    setting = {"lr": 0.001, "optimizer": "sgd", "batch_size": 64, "width": 1.0, "momentum": 0.9}
+    space = {"space": {"momentum": [0.0, 0.9], "lr": 0.001, "optimizer": ["sgd", "adam"]}}
+    with pytest.raises(Faults) as found:
+        validate({**space, "search": {"settings": [setting]}})
+    assert found.value.lines == ("search.settings.0: it is the baseline, which is trained anyway; leave it out",)
+    assert validate({**space, "search": {"settings": [setting], "baseline": False}}).settings == [setting]
