@@ -126,13 +126,11 @@ def check_cpu_energy(root: Path = POWERCAP) -> Finding:
     Args:
         root: Where the kernel shows the counters.
     """
-    counters = find_counters(root)
     if (fault := find_fault(range(os.cpu_count() or 1), root)) is None:
-        names = ", ".join(counter.name for counter in counters)
+        names = ", ".join(counter.name for counter in find_counters(root))
         return Finding("good", f"counters of {names}, for sweeps of one slot that has all cores (--slots 1)")
     advice = "virtual machines and containers hide the counters (RAPL): run on the machine itself"
-    if counters:
-        files = " ".join(str(counter.path) for counter in counters)
+    if files := " ".join(str(path / "energy_uj") for path in sorted(root.glob("intel-rapl:*"))):
         advice = f"as root: chmod a+r {files} (until the next start; it lets all users see them)"
     return Finding("absent", fault, advice)
 

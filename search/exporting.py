@@ -138,8 +138,7 @@ def export_model(database: Database, summary: Summary, wanted: Wanted) -> Export
         if wanted.output.suffix == ".onnx":
             content = encode_onnx(build_classifier(card, weights), card)
             graph = open_onnx(content)
-            difference = compare(runtime, graph, data.validation)
-            num_correct = count_correct(graph, data.validation)
+            difference = compare(runtime, graph, data.validation)  # the same class for each: the count is the same
     except (Unusable, ImportFault, CannotRun) as fault:
         raise Faults(f"trial {chosen.trial.number}: its model {fault}") from fault
     try:

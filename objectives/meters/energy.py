@@ -43,7 +43,14 @@ class GpuEnergy:
         if self._fault is not None:
             return absent(self._fault)
         joules = (self._read() - self._start_millijoules) / 1000
-        return measured(joules, error=joules / seconds * TICK_SECONDS)
+        # Within a tick the counter may not have moved at all: then the stretch's own power says nothing of the error.
+        watts = joules / seconds if seconds > TICK_SECONDS else self._read_watts()
+        return measured(joules, error=watts * TICK_SECONDS)
+
+    def _read_watts(self) -> float:
+        import pynvml
+
+        return int(pynvml.nvmlDeviceGetPowerUsage(self._handle)) / 1000
 
     def _read(self) -> int:
         import pynvml

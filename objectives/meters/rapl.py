@@ -46,8 +46,16 @@ class Counter:
         return now - start if now >= start else now + self.most - start + 1
 
 
+MOST_WATTS = 1000.0
+"""Of a package: a stretch in which a counter might come round more than once at this power is not told of."""
+
+
 def find_counters(root: Path = POWERCAP) -> list[Counter]:
-    """Returns the counters of all packages and of the memory beside them; none where the machine has no RAPL."""
+    """Returns the counters of all packages and of the memory beside them; none where the machine has no RAPL.
+
+    Raises:
+        OSError: where the kernel does not show what they are.
+    """
     counters = []
     for folder in sorted(root.glob("intel-rapl:*")):
         name = (folder / "name").read_text().strip()
@@ -66,15 +74,16 @@ def find_fault(cores: Sequence[int], root: Path = POWERCAP) -> str | None:
         cores: The slot's.
         root: Where the kernel shows the counters.
     """
-    counters = find_counters(root)
-    if not counters:
-        return "this machine shows no energy counter of its CPU"
     try:
-        counters[0].read()
+        counters = find_counters(root)
+        for counter in counters:
+            counter.read()
     except PermissionError:
         return "the CPU's energy counter is not readable for this user; `paretune doctor` tells what to do"
     except OSError as error:
         return f"the CPU's energy counter cannot be read: {error.strerror or error}"
+    if not counters:
+        return "this machine shows no energy counter of its CPU"
     num_cores = os.cpu_count() or 1
     if len(cores) < num_cores:
         return f"the CPU's energy counter is that of all {num_cores} cores, and this slot has {len(cores)}"
@@ -82,7 +91,7 @@ def find_fault(cores: Sequence[int], root: Path = POWERCAP) -> str | None:
 
 
 class CpuEnergy:
-    """Reads all counters at both ends of a stretch, which may last until one of them comes round once.
+    """Reads all counters at both ends of a stretch.
 
     Args:
         cores: The slot's.
@@ -102,6 +111,8 @@ class CpuEnergy:
         """Returns the energy of a stretch of so many seconds, in joules."""
         if self._fault is not None:
             return absent(self._fault)
+        if any(seconds * MOST_WATTS * 1e6 > counter.most for counter in self._counters):
+            return absent(f"in {seconds:.0f} s the CPU's energy counter may have come round more than once")
         pairs = zip(self._counters, self._start, strict=True)
         joules = sum(counter.since(start, counter.read()) for counter, start in pairs) / 1e6
         return measured(joules, error=joules / seconds * TICK_SECONDS)

@@ -49,12 +49,11 @@ def export(
     wanted = Wanted(output, trial, epoch, knee)
     wanted.check()
 
-    from dashboards.summary import summarize
+    from search.pricing import load_summary
     from storage.database import Database
-    from storage.studies import load_study
 
     database = Database(storage)
-    exported = export_model(database, summarize(load_study(database, name)), wanted)
+    exported = export_model(database, load_summary(database, name), wanted)
     if as_json:
         print_json(exported.as_json())
     else:

@@ -15,8 +15,6 @@ import argparse
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -58,7 +56,7 @@ def repeat(config: Any, device: Any, num_runs: int) -> dict[str, Any]:
 
 def double(config: Any, device: Any, num_pairs: int) -> dict[str, Any]:
     """Prints and returns what twice the epochs cost, over the single number."""
-    from objectives.intervals import student_95
+    from objectives.intervals import student_interval
 
     pairs = [
         (run_once(config, device), run_once(replace(config, epochs=2 * config.epochs), device))
@@ -68,9 +66,10 @@ def double(config: Any, device: Any, num_pairs: int) -> dict[str, Any]:
     for name in ("device_seconds", "energy_joules"):
         ratios = [twice[name] / once[name] for once, twice in pairs if name in once]
         if len(ratios) > 1:
-            half = student_95(len(ratios) - 1) * stdev(ratios) / len(ratios) ** 0.5
-            found[name] = {"ratio": fmean(ratios), "error": half, "count": len(ratios), "ratios": ratios}
-            print(f"{len(ratios)} pairs: twice the epochs take {fmean(ratios):.3f} +- {half:.3f} times the {name}")
+            ratio, (low, high) = student_interval(ratios)
+            half = (high - low) / 2
+            found[name] = {"ratio": ratio, "error": half, "count": len(ratios), "ratios": ratios}
+            print(f"{len(ratios)} pairs: twice the epochs take {ratio:.3f} +- {half:.3f} times the {name}")
     return found
 
 
@@ -78,23 +77,11 @@ def gemm_rate(device: str) -> float:
     """Returns the best rate of a float32 matrix product, in FLOP/s."""
     import torch
 
+    from objectives.meters.latency import time_passes
+
     side = 1024 if device == "cpu" else 8192
     left, right = torch.randn(side, side, device=device), torch.randn(side, side, device=device)
-    seconds = min(timed(lambda: left @ right, device) for _ in range(20))
-    return 2 * side**3 / seconds
-
-
-def timed(run: Callable[[], object], device: str) -> float:
-    """Returns the seconds of a call, until the device has done it."""
-    import torch
-
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    run()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return 2 * side**3 / min(time_passes(lambda: left @ right, device))
 
 
 def step_seconds(width: float, batch_size: int, device: str) -> float:
@@ -102,6 +89,7 @@ def step_seconds(width: float, batch_size: int, device: str) -> float:
     import torch
     import torch.nn.functional as F
 
+    from objectives.meters.latency import time_passes
     from objectives.models import build_model
     from objectives.optimizers import build_optimizer
 
@@ -117,9 +105,7 @@ def step_seconds(width: float, batch_size: int, device: str) -> float:
         torch.autograd.backward(F.cross_entropy(model(images), labels))
         optimizer.step()
 
-    for _ in range(3):
-        step()
-    return median(timed(step, device) for _ in range(15))
+    return median(time_passes(step, device))
 
 
 def survey(widths: list[float], batch_sizes: list[int], device: str, peak: float) -> list[dict[str, Any]]:
@@ -173,8 +159,9 @@ def main() -> None:
     widths = [float(width) for width in chosen.widths.split(",")]
     facts["steps"] = survey(widths, [int(size) for size in chosen.batch_sizes.split(",")], chosen.device, peak)
     if chosen.device == "cuda":
-        facts["gpus"] = dict(check_gpus().values)
-        print(check_gpus().text)
+        gpus = check_gpus()
+        facts["gpus"] = dict(gpus.values)
+        print(gpus.text)
     output = chosen.output or Path(__file__).parent / f"results/costs_{chosen.device}.json"
     output.write_text(json.dumps(facts, indent=1) + "\n")
 

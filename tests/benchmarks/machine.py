@@ -30,7 +30,11 @@ def _cpu_name() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(
-        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    """Returns the commit, marked where anything but earlier results differs from it."""
+    here = Path(__file__).parent
+    asked = (["git", "describe", "--always"], ["git", "status", "--porcelain", ":/", ":!:results"])
+    commit, changed = (
+        subprocess.run(command, cwd=here, capture_output=True, text=True, check=False).stdout.strip()
+        for command in asked
+    )
+    return f"{commit}-dirty" if changed else commit

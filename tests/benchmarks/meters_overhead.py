@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def main() -> None:
 
     import objectives.train
     from objectives.costs import absent, measured
-    from objectives.intervals import student_95
+    from objectives.intervals import student_interval
     from objectives.meters import Meters
     from objectives.meters.time import Stopwatch
     from objectives.slot import open_device
@@ -78,8 +78,7 @@ def main() -> None:
             objectives.train.Meters = sides[name]  # type: ignore[misc]
             seconds[name].append(train(config, device))
     ratios = [ours / clock for ours, clock in zip(seconds["meters"], seconds["clock"], strict=True)]
-    half = student_95(len(ratios) - 1) * stdev(ratios) / len(ratios) ** 0.5
-    mean = fmean(ratios)
+    mean, (low, high) = student_interval(ratios)
 
     meters = Meters(device, Stopwatch(device))
     start = time.perf_counter()
@@ -90,7 +89,7 @@ def main() -> None:
     epoch_seconds = median(seconds["clock"]) / chosen.epochs
     print(
         f"{chosen.pairs} pairs of {chosen.epochs} epochs of {epoch_seconds:.3f} s: with meters / with the clock alone "
-        f"{mean:.4f} ({mean - half:.4f}-{mean + half:.4f}); both readings of an epoch take "
+        f"{mean:.4f} ({low:.4f}-{high:.4f}); both readings of an epoch take "
         f"{1e6 * reading_seconds:.0f} us, {100 * reading_seconds / epoch_seconds:.2f} % of it"
     )
     facts = machine_facts("torch") | {
@@ -100,7 +99,7 @@ def main() -> None:
         "batch_size": chosen.batch_size,
         "seconds": seconds,
         "ratio": mean,
-        "ratio_interval": [mean - half, mean + half],
+        "ratio_interval": [low, high],
         "readings_seconds": reading_seconds,
         "epoch_seconds": epoch_seconds,
     }

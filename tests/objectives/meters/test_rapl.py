@@ -74,3 +74,21 @@ def test_a_counter_that_cannot_be_read_says_so(root: Path) -> None:
     (root / "intel-rapl:0" / "energy_uj").unlink()
     fault = "the CPU's energy counter cannot be read: No such file or directory"
     assert find_fault(ALL_CORES, root) == fault
+
+
+def test_one_counter_of_several_that_cannot_be_read_is_told_before_it_is_needed(root: Path) -> None:
+    (root / "intel-rapl:1" / "energy_uj").unlink()
+    meter = CpuEnergy(ALL_CORES, root)
+    meter.start()
+    assert meter.stop(1.0).reason == "the CPU's energy counter cannot be read: No such file or directory"
+
+
+def test_a_folder_that_names_nothing_is_told(root: Path) -> None:
+    (root / "intel-rapl:0" / "name").unlink()
+    assert find_fault(ALL_CORES, root) == "the CPU's energy counter cannot be read: No such file or directory"
+
+
+def test_a_stretch_in_which_a_counter_may_come_round_twice_is_absent(root: Path) -> None:
+    meter = CpuEnergy(ALL_CORES, root)
+    meter.start()
+    assert meter.stop(263.0).reason == "in 263 s the CPU's energy counter may have come round more than once"
