@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 from objectives.augmentations import augment
 from objectives.checkpoint import Checkpoint, Saver, Within
 from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
-from objectives.data import Part, open_dataset
+from objectives.evaluation import VALUES_EVALUATED_AT_ONCE, evaluate
 from objectives.imports import error_words
 from objectives.meters import Meters
 from objectives.meters.flops import Flops, flops_per_image
@@ -29,6 +27,7 @@ from objectives.models import build_model
 from objectives.optimizers import build_optimizer
 from objectives.precision import computing, prepare
 from objectives.randomness import restore_states, seed_everything, take_states
+from objectives.resident import load_resident, num_images_at_once
 from objectives.schedules import lr_factors
 from objectives.seeds import derive_seed
 from objectives.trial import (
@@ -47,39 +46,8 @@ from objectives.trial import (
     identify,
 )
 
-VALUES_AT_ONCE = {"cpu": 2**18, "cuda": 2**22}
-"""Most input values that go through the model together in training, whatever the batch size: it bounds the memory."""
-
-VALUES_EVALUATED_AT_ONCE = {"cpu": 2**16, "cuda": 2**22}
-"""The same in evaluation: on a CPU the maps of so few images stay in its cache (83 images of 1x28x28 take up to a
-quarter less time than 334)."""
-
-
 EXPLODED = 1000.0
 """A validation loss of so many times that of guessing (the logarithm of the number of classes) has exploded."""
-
-
-@dataclass(frozen=True)
-class ResidentPart:
-    """A part of a data set on the device, normalised.
-
-    Attributes:
-        images_NCHW: float32; each channel has mean 0 and deviation 1 over the training part.
-        labels_N: int64.
-    """
-
-    images_NCHW: Tensor
-    labels_N: Tensor
-
-
-@dataclass(frozen=True)
-class ResidentData:
-    """A data set on the device."""
-
-    train: ResidentPart
-    validation: ResidentPart
-    test: ResidentPart
-    num_classes: int
 
 
 @dataclass
@@ -341,21 +309,6 @@ def count_flops(config: TrialConfig, image_CHW: tuple[int, int, int], num_classe
         return f"the model cannot be counted without data: {error_words(error)}"
 
 
-@torch.inference_mode()
-def evaluate(model: nn.Module, part: ResidentPart, precision: str = "fp32") -> tuple[float, int]:
-    """Returns the mean cross-entropy (nats) and the number of images classified correctly."""
-    model.eval()
-    at_once = num_images_at_once(part.images_NCHW, VALUES_EVALUATED_AT_ONCE)
-    loss_sum = torch.zeros((), device=part.labels_N.device)
-    num_correct = torch.zeros((), dtype=torch.long, device=part.labels_N.device)
-    for images, labels in zip(torch.split(part.images_NCHW, at_once), torch.split(part.labels_N, at_once), strict=True):
-        with computing(precision, labels.device.type):
-            logits_BK = model(images)
-            loss_sum += F.cross_entropy(logits_BK, labels, reduction="sum")
-        num_correct += (logits_BK.argmax(dim=1) == labels).sum()
-    return loss_sum.item() / len(part.labels_N), int(num_correct.item())
-
-
 def draw_order(seed: int, epoch: int, num_images: int) -> Tensor:
     """Returns the order of the images in an epoch: a function of seed and epoch alone, so that it can be redone."""
     generator = torch.Generator().manual_seed(derive_seed(seed, epoch, "order"))
@@ -368,41 +321,3 @@ def warm_up(model: nn.Module, images_BCHW: Tensor, labels_B: Tensor) -> None:
     at_once = num_images_at_once(images_BCHW)
     with torch.random.fork_rng(devices=[]):
         torch.autograd.backward(F.cross_entropy(rehearsal(images_BCHW[:at_once]), labels_B[:at_once]))
-
-
-def num_images_at_once(images_NCHW: Tensor, most_values: Mapping[str, int] = VALUES_AT_ONCE) -> int:
-    """Returns how many images go through the model together, given the most values of a device type."""
-    return max(1, most_values[images_NCHW.device.type] // images_NCHW[0].numel())
-
-
-@lru_cache(maxsize=2)
-def load_resident(dataset: str, device: torch.device, data_root: Path | None = None) -> ResidentData:
-    """Returns a data set on the device, loaded once per process.
-
-    Args:
-        dataset: A name that `open_dataset` takes.
-        device: Where to put it.
-        data_root: Folder of the official data sets' files; None for the default one.
-
-    Raises:
-        DataFault: where it cannot be used as it is.
-    """
-    data = open_dataset(dataset, data_root)
-    mean_C, deviation_C = (values.float().view(1, -1, 1, 1) for values in channel_levels(data.train))
-
-    def resident(part: Part) -> ResidentPart:
-        images = torch.from_numpy(part.images_NCHW).float().div_(255)
-        images.sub_(mean_C).div_(deviation_C)
-        return ResidentPart(images.to(device), torch.from_numpy(part.labels_N).to(device))
-
-    return ResidentData(resident(data.train), resident(data.validation), resident(data.test), len(data.classes))
-
-
-def channel_levels(part: Part) -> tuple[Tensor, Tensor]:
-    """Returns each channel's mean and standard deviation (0-1, float64), counted level by level: no copy is made."""
-    channels = torch.from_numpy(part.images_NCHW).unbind(dim=1)
-    counts_CL = torch.stack([torch.bincount(pixels.flatten(), minlength=256) for pixels in channels]).double()
-    levels_L, num_pixels = torch.arange(256, dtype=torch.float64) / 255, counts_CL[0].sum()
-    mean_C = counts_CL @ levels_L / num_pixels
-    variance_C = (counts_CL * (levels_L - mean_C[:, None]) ** 2).sum(dim=1) / (num_pixels - 1)
-    return mean_C, variance_C.sqrt().clamp_min(1e-8)

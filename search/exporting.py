@@ -271,7 +271,7 @@ def _open_data(study: StudyRow) -> DataSet:
 
 
 def _make_card(study: StudyRow, chosen: Chosen, data: DataSet) -> Card:
-    from objectives.train import channel_levels
+    from objectives.resident import channel_levels
 
     objective, trial = study.spec["objective"], chosen.trial
     mean_C, deviation_C = channel_levels(data.train)

@@ -57,9 +57,10 @@ def _count_correct(database: Database, study: StudyRow, trial: int, point: Check
     import torch
 
     from objectives.checkpoint import load_weights
+    from objectives.evaluation import evaluate
     from objectives.files import Unusable
     from objectives.models import build_model, read_family
-    from objectives.train import evaluate, load_resident
+    from objectives.resident import load_resident
 
     try:
         data = load_resident(objective["dataset"], torch.device("cpu"), Path(objective["data_root"]))

@@ -17,7 +17,7 @@ from objectives.data import open_dataset
 from objectives.export import build_classifier, decode_model, encode_model
 from objectives.files import Unusable, write_whole
 from objectives.models import build_model
-from objectives.train import channel_levels, load_resident
+from objectives.resident import channel_levels, load_resident
 
 SOURCE = Provenance(
     "quick", 3, 2, {"lr": 0.01, "batch_size": "full"}, "digits", 300, 360, 300 / 360, (0.8, 0.9), None, None, "", "2"

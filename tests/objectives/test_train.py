@@ -10,13 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import objectives.train
+import objectives.resident
 from objectives.costs import COSTS, ONCE
 from objectives.data import Part
+from objectives.evaluation import evaluate
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
+from objectives.resident import channel_levels, load_resident
 from objectives.slot import open_device, run_bundle
-from objectives.train import channel_levels, draw_order, evaluate, load_resident, train_epoch
+from objectives.train import draw_order, train_epoch
 from objectives.trial import (
     LINES,
     EpochEnded,
@@ -115,7 +117,7 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(batch_size: int, mo
     images_NCHW = train.images_NCHW.double()
     ended = []
     for at_once in (1078, 100):
-        monkeypatch.setitem(objectives.train.VALUES_AT_ONCE, "cpu", at_once * 32 * 32)
+        monkeypatch.setitem(objectives.resident.VALUES_AT_ONCE, "cpu", at_once * 32 * 32)
         model = copy.deepcopy(once)
         one_pass(model, build_optimizer("gd", model.parameters(), 0.1, {}), images_NCHW, train.labels_N, batch_size)
         ended.append(torch.cat([weights.flatten() for weights in model.parameters()]))

@@ -27,7 +27,7 @@ from objectives.data import open_dataset
 from objectives.export import decode_model, encode_model
 from objectives.files import Unusable, write_sealed
 from objectives.models import build_model
-from objectives.train import load_resident
+from objectives.resident import load_resident
 from search.cli import main
 from search.exporting import Wanted, choose_checkpoint, compare
 from search.faults import Faults
