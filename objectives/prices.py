@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 HOUR_SECONDS = 3600.0
@@ -133,40 +132,10 @@ class PriceBook:
         return {**asdict(self), "date": self.date.isoformat(), **tables}
 
 
-class BookFaults(ValueError):
-    """What is wrong with a price book: lines, each saying where, the law, and what was got."""
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
-
-
-def read_book(path: Path) -> PriceBook:
-    """Returns the book of a TOML file.
-
-    Raises:
-        BookFaults: with every fault, a line each.
-    """
-    try:
-        raw = tomllib.loads(path.read_bytes().decode())
-    except FileNotFoundError as error:
-        raise BookFaults(f"{path}: there is no such file; `paretune prices --example` prints one") from error
-    except OSError as error:
-        raise BookFaults(f"{path}: it cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise BookFaults(f"{path}: a price book is TOML text in UTF-8, but byte {error.start} is not") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BookFaults(f"{path}: it is not TOML: {error}") from error
-    faults = find_faults(raw)
-    if faults:
-        raise BookFaults(*(f"{path}: {key}: {text}" for key, text in faults))
-    return _build(raw)
-
-
 @lru_cache(maxsize=1)
 def default_book() -> PriceBook:
     """Returns the book that comes with the package."""
-    return _build(tomllib.loads(example()))
+    return build_book(tomllib.loads(example()))
 
 
 def example() -> str:
@@ -313,7 +282,7 @@ def _told(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in raw.items() if value is not None}
 
 
-def _build(raw: Mapping[str, Any]) -> PriceBook:
+def build_book(raw: Mapping[str, Any]) -> PriceBook:
     """Returns the book that plain values without faults mean."""
     dated = _read_date(raw["date"])
     return PriceBook(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives.meters.rapl import find_fault
-from objectives.prices import ELECTRICITY, BookFaults, PriceBook, default_book, overlay, read_book
+from objectives.prices import ELECTRICITY, PriceBook, build_book, default_book, find_faults, overlay
 from search.faults import Faults
+from search.toml import read_toml
 
 if TYPE_CHECKING:
     from dashboards.summary import Summary
@@ -33,10 +34,7 @@ def find_book(own: Mapping[str, Any] | None = None, path: Path | None = None) ->
     Raises:
         Faults: with every fault of a book, a line each.
     """
-    try:
-        return overlay(_user_book(), own or {}) if path is None else read_book(path)
-    except BookFaults as faults:
-        raise Faults(*faults.lines) from faults
+    return overlay(_user_book(), own or {}) if path is None else _read_book(path)
 
 
 def find_own(name: str, url: str) -> Mapping[str, Any]:
@@ -137,4 +135,11 @@ def _price_before(book: PriceBook, study: StudyRow) -> tuple[float, float]:
 def _user_book() -> PriceBook:
     named = os.environ.get(VARIABLE)
     path = Path(os.path.expanduser(named or USER_BOOK))  # noqa: PTH111  Path.expanduser raises without a home
-    return read_book(path) if named or os.path.exists(path) else default_book()  # noqa: PTH110  Path.exists raises
+    return _read_book(path) if named or os.path.exists(path) else default_book()  # noqa: PTH110  Path.exists raises
+
+
+def _read_book(path: Path) -> PriceBook:
+    raw = read_toml(path, "a price book", "`paretune prices --example` prints one")
+    if faults := find_faults(raw):
+        raise Faults(*(f"{path}: {key}: {text}" for key, text in faults))
+    return build_book(raw)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from search.faults import Faults, suggest
 from search.spec import SweepSpec, built_in_space
+from search.toml import read_toml
 
 
 def read_spec(
@@ -36,7 +37,7 @@ def read_spec(
     told = {key: value for key, value in (flags or {}).items() if value is not None}
     changes = _read_changes(settings, told, faults)
     if path is not None:
-        raw = _read_toml(path)
+        raw = read_toml(path, "a spec", "`paretune launch --example` prints one to start from")
     else:
         raw = {"space": built_in_space(_named_model(dict(changes)))} if base is None else dict(base)
     return validate(_merge_all(raw, changes, faults), faults)
@@ -88,23 +89,6 @@ def _table_of(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _named_model(changes: Mapping[str, Any]) -> str | None:
     return None if "objective.train" in changes else changes.get("objective.model", "cnn")
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError as error:
-        raise Faults(f"{path}: there is no such file; `paretune launch --example` prints one to start from") from error
-    except OSError as error:
-        raise Faults(f"{path}: it cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise Faults(f"{path}: a spec is TOML text in UTF-8, but byte {error.start} is not") from error
-    if not text.strip():
-        raise Faults(f"{path}: the file is empty; `paretune launch --example` prints a spec to start from")
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Faults(f"{path}: it is not TOML: {error}") from error
 
 
 def _read_changes(settings: Sequence[str], flags: Mapping[str, Any], faults: list[str]) -> list[tuple[str, Any]]:

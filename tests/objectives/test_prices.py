@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from objectives.prices import BookFaults, default_book, example, find_faults, overlay, read_book
+from objectives.prices import default_book, example, find_faults, overlay
+from search.faults import Faults
+from search.pricing import find_book
 
 HEAD = 'title = "ours"\ndate = 2026-01-31\ncurrency = "EUR"\nsource = "our contracts"\n'
 
@@ -19,8 +21,8 @@ def write(folder: Path, text: str) -> Path:
 
 
 def faults_of(path: Path) -> list[str]:
-    with pytest.raises(BookFaults) as caught:
-        read_book(path)
+    with pytest.raises(Faults) as caught:
+        find_book(path=path)
     return [line.removeprefix(f"{path}: ") for line in caught.value.lines]
 
 
@@ -36,7 +38,7 @@ def test_every_figure_of_the_package_has_its_source_and_year() -> None:
 
 
 def test_the_example_is_the_book_of_the_package(tmp_path: Path) -> None:
-    assert read_book(write(tmp_path, example())) == default_book()
+    assert find_book(path=write(tmp_path, example())) == default_book()
 
 
 def test_the_first_device_that_fits_counts_by_part_of_its_name_and_kind(tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_the_first_device_that_fits_counts_by_part_of_its_name_and_kind(tmp_path
             ("cuda", 'match = "h100 pcie"\n', 2.0), ("cuda", 'match = "H100"\n', 3.0), ("cpu", "", 0.05),
         ]
     )  # fmt: skip
-    book = read_book(write(tmp_path, HEAD + devices))
+    book = find_book(path=write(tmp_path, HEAD + devices))
     found = {
         name: each and each.price_per_hour
         for kind, name in [
@@ -105,7 +107,7 @@ def test_what_is_no_book_is_told_in_a_line(tmp_path: Path, content: bytes | None
 
 
 def test_a_book_may_leave_out_what_is_not_known(tmp_path: Path) -> None:
-    book = read_book(write(tmp_path, HEAD))
+    book = find_book(path=write(tmp_path, HEAD))
     assert (book.date, book.money, book.devices) == (date(2026, 1, 31), "rent", ())
     assert book.electricity is book.pue is book.grid is None
 
