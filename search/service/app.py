@@ -14,10 +14,9 @@ from search.service.coordinators import Coordinators
 from search.service.deeds import build_actions
 from search.service.envelope import Envelope, security_policy
 from search.service.login import build_login
-from search.service.problems import Problem, add_handlers
+from search.service.problems import add_handlers
 from search.service.rules import Rules
 from storage.database import Database
-from storage.faults import StorageFault
 
 
 def build_app(database: Database, rules: Rules) -> FastAPI:
@@ -61,8 +60,5 @@ def _add_health(app: FastAPI, database: Database) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     def ready() -> dict[str, str]:
-        try:
-            database.check()
-        except StorageFault as fault:
-            raise Problem(503, "the database cannot be used") from fault
+        database.check()
         return {"status": "ok"}

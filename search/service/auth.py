@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.service.bodies import MOST_BYTES, OPEN_BYTES, PAGE_BYTES, read_body, replay
-from search.service.problems import Problem, answer
+from search.service.problems import Problem, answer, of_fault
 from search.service.rules import Rules
 from search.service.sessions import Sessions
 from search.service.tries import Tries
@@ -151,7 +151,7 @@ class Guard:
         try:
             token = await run_in_threadpool(self._gate.identify, connection)
         except StorageFault as fault:
-            raise Problem(503, "the database cannot be used") from fault
+            raise of_fault(fault, connection.scope) from fault
         connection.scope[VISITOR] = token.name
         return token
 

@@ -413,6 +413,19 @@ def test_a_database_that_is_gone_is_told_to_whoever_asks_if_the_service_is_ready
         assert (client.get("/healthz").status_code, client.get("/readyz").status_code) == (200, 503)
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/readyz"), ("POST", "/login"), ("GET", "/api/studies")])
+def test_what_is_wrong_with_the_database_is_told_to_the_log_alone(
+    method: str, path: str, fresh: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    fresh.database.engine.dispose()
+    fresh.database.file.write_bytes(b"no database " * 1000)
+    with fresh.client(fresh.read) as client:
+        answer = client.request(method, path, headers={"origin": fresh.url})
+    law = "the database cannot be used; the log has the reason under this request's id"
+    assert (answer.status_code, answer.json()["detail"], answer.json()["faults"]) == (503, law, [])
+    assert str(fresh.database.file) in logged(caplog, f"{answer.headers['x-request-id']} storage: ")
+
+
 def test_an_error_of_ours_is_a_problem_that_tells_nothing(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
