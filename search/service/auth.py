@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import ceil
@@ -65,17 +66,12 @@ class Gate:
             address: Of whoever gave it.
 
         Raises:
-            Problem: where it is of none that holds, or the address must wait after wrong ones, this one unlooked at.
+            Problem: where it is of none that holds; after several such the address must wait before its next wrong one.
         """
-        if wait_seconds := self.tries.wait_seconds(address):
-            retry = {"retry-after": str(ceil(wait_seconds))}
-            raise Problem(429, "token: too many wrong ones; try again later", headers=retry)
         token = find_token(self.database, secret)
         if token is None:
-            self.tries.fail(address)
-            raise _unknown()
-        self.tries.succeed(address)
-        note_use(self.database, token)
+            raise self._count_wrong(address)
+        self._note_use(token)
         return token
 
     def identify(self, connection: HTTPConnection) -> Token:
@@ -90,8 +86,24 @@ class Gate:
         token = None if key is None else load_token(self.database, key)
         if token is None:
             raise _unknown()
-        note_use(self.database, token)
+        self._note_use(token)
         return token
+
+    def _count_wrong(self, address: str) -> Problem:
+        """Returns what whoever gave a wrong token is told.
+
+        A right one is never kept waiting: there are too many to guess one, and behind a proxy all share an address.
+        """
+        if wait_seconds := self.tries.wait_seconds(address):
+            retry = {"retry-after": str(ceil(wait_seconds))}
+            return Problem(429, "token: too many wrong ones; try again later", headers=retry)
+        self.tries.fail(address)
+        return _unknown()
+
+    def _note_use(self, token: Token) -> None:
+        """Writes down that a token is used; a database that can be read alone still answers."""
+        with suppress(StorageFault):
+            note_use(self.database, token)
 
 
 class Guard:
