@@ -24,8 +24,10 @@ import pytest
 from commands import COMMAND, wait_for
 from fastapi import WebSocket, WebSocketDisconnect
 from fastapi.routing import iter_route_contexts
+from pages import add_epoch, write_study
+from postgresql import new_database
 from service import Service, serving, talk
-from sqlalchemy import event, update
+from sqlalchemy import Table, event, null, update
 
 from dashboards.actions import Refused
 from search.service import auth, bodies, tries
@@ -502,6 +504,75 @@ def test_what_is_not_there_is_told_as_a_problem_and_not_as_a_page(service: Servi
             assert answer.headers["content-type"] == "application/problem+json"
             assert {"type", "title", "status", "detail", "request_id"} <= {*answer.json()}
             assert answer.json()["status"] == status
+
+
+def test_a_study_is_read_whole_only_where_something_of_it_is_new(
+    fresh: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[str] = []
+    monkeypatch.setattr(
+        "dashboards.pages.reading.load_study", lambda given, name: whole.append(name) or load_study(given, name)
+    )
+    monkeypatch.setattr("search.service.coordinators.list_studies", lambda _: pytest.fail("all studies are listed"))
+    uuid = write_study(fresh.database, "full", 4)
+    with fresh.client(fresh.read) as client:
+        shown = client.get("/api/studies/full").json()
+        assert client.get("/api/studies/full/trials").json() == {"trials": shown["trials"], "next": None}
+        page = client.get("/api/studies/full/trials?after=0&limit=2").json()
+        assert page == {"trials": shown["trials"][1:3], "next": 2}
+        assert client.get("/api/studies/full/trials?after=3").json() == {"trials": [], "next": None}
+        for path in ("/front", "/trials/1"):
+            assert client.get(f"/api/studies/full{path}").status_code == 200
+        assert whole == ["full"]
+        add_epoch(fresh.database, uuid)
+        assert client.get("/api/studies/full").json()["trials"] != shown["trials"]
+    assert whole == ["full", "full"]
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        (tables.attempts, {"device": {"kind": "cpu", "name": "another", "threads": 1}}),
+        (tables.trials, {"reason": "another"}),
+        (tables.studies, {"environments": [{"torch": "another"}]}),
+    ],
+)
+def test_what_comes_between_two_epochs_is_told_at_once(table: Table, values: dict[str, Any], fresh: Service) -> None:
+    write_study(fresh.database, "full", 4)
+    with fresh.database.write() as connection:
+        connection.execute(update(tables.attempts).values(device=null()))
+    with fresh.client(fresh.read) as client:
+
+        def told() -> str:
+            return client.get("/api/studies/full").text + client.get("/api/studies/full/trials/0").text
+
+        assert "another" not in told()
+        with fresh.database.write() as connection:
+            connection.execute(update(table).values(**values))
+        assert "another" in told()
+
+
+def test_the_prices_are_those_that_held_as_the_service_began(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = tmp_path / "prices.toml"
+    monkeypatch.setenv("PARETUNE_PRICES", str(book))
+    book.write_text('title = "ours"\ndate = 2026-01-31\ncurrency = "XYZ"\nsource = "our contracts"\n')
+    write_study(database, "full", 4)
+    with serving(database) as service, service.client(service.read) as client:
+        assert client.get("/api/studies/full").json()["prices"]["currency"] == "XYZ"
+        book.write_text("nothing")
+        write_study(database, "other", 4)
+        assert client.get("/api/studies/other").json()["prices"]["currency"] == "XYZ"
+
+
+def test_a_database_server_is_asked_for_no_name_that_it_cannot_hold(server: str, tmp_path: Path) -> None:
+    database = Database(new_database(server))
+    database.create()
+    with serving(database) as service, service.client(service.read) as client:
+        for path in ("", "/trials", "/front", "/trials/1"):
+            answer = client.get(f"/api/studies/a%00{path}")
+            assert (answer.status_code, answer.json()["detail"]) == (404, "study: there is no 'a\\x00'")
 
 
 @pytest.mark.parametrize(
