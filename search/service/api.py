@@ -19,7 +19,7 @@ from dashboards.pages.reading import Reader
 from dashboards.prices import price_trial, prices_json
 from dashboards.remeasured import remeasurement_json
 from dashboards.summary import Summary, as_json, checkpoint_json, trial_json, trial_log_json
-from search.service.auth import visitor
+from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import MOST_TRIALS, Coordinators
 from search.service.problems import MEDIA_TYPE, Missing, Problem, ProblemDetails
 from search.service.toml import write_toml
@@ -28,7 +28,6 @@ from storage.audit import list_deeds
 from storage.faults import NoStudy
 from storage.leases import find_holding
 from storage.studies import StudyLine, list_studies
-from storage.tokens import OPERATE
 
 MOST_AT_ONCE = 1000
 WORDS = {
@@ -136,7 +135,7 @@ def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
         """Tells whose token this is and what it may do."""
         token = visitor()
         assert token is not None
-        return Me(name=token.name, role=token.role, may_operate=token.role == OPERATE)
+        return Me(name=token.name, role=token.role, may_operate=may_operate())
 
     @router.get("/studies", responses=told())
     def studies() -> Studies:
@@ -146,9 +145,7 @@ def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
     @router.get("/audit", responses=told(403))
     def audit(limit: Limit = 100) -> dict[str, Any]:
         """Tells who did what, the newest first; to those who may operate."""
-        token = visitor()
-        if token is None or token.role != OPERATE:
-            raise Problem(403, "token: one with the role operate is needed")
+        check_operates(visitor())
         return {"deeds": [asdict(deed) for deed in list_deeds(coordinators.database, limit)]}
 
 

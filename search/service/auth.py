@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.service.bodies import MOST_BYTES, OPEN_BYTES, PAGE_BYTES, read_body, replay
-from search.service.problems import Problem, answer, of_fault
+from search.service.problems import Forbidden, Problem, answer, of_fault, of_refusal
 from search.service.rules import Rules
 from search.service.sessions import Sessions
 from search.service.tries import Tries
@@ -45,8 +45,19 @@ def visitor() -> Token | None:
 
 def may_operate() -> bool:
     """Says whether the request under way comes from a token that may do all."""
-    token = _visitor.get()
+    token = visitor()
     return token is not None and token.role == OPERATE
+
+
+def check_operates(token: Token | None) -> Token:
+    """Returns a token that may do all.
+
+    Raises:
+        Forbidden: where this one may not, or there is none.
+    """
+    if token is None or token.role != OPERATE:
+        raise Forbidden("token: this one may only read; one with the role operate is needed")
+    return token
 
 
 @dataclass(frozen=True)
@@ -130,7 +141,8 @@ class Guard:
                 receive = replay(await read_body(connection, receive, most), receive)
             else:
                 receive = self._watched(connection, receive, send)
-        except Problem as problem:
+        except (Problem, Forbidden) as reason:
+            problem = reason if isinstance(reason, Problem) else of_refusal(reason)
             await _refuse(problem, connection, receive, send)
             return
         mark = _visitor.set(token)
@@ -144,6 +156,7 @@ class Guard:
 
         Raises:
             Problem: where it may not pass.
+            Forbidden: where its token may not do that.
         """
         path, is_safe = connection.scope["path"], connection.scope.get("method") in SAFE_METHODS
         if path in HEALTH and is_safe:
@@ -155,8 +168,8 @@ class Guard:
             return None
         token = await self._identify(connection)
         self._gate.rules.check_origin(connection, is_required=bearer(connection) is None and not is_safe)
-        if not is_safe and token.role != OPERATE and path.startswith("/api"):
-            raise Problem(403, "token: this one may only read; one with the role operate is needed")
+        if path.startswith("/api") and not is_safe:
+            check_operates(token)
         return token
 
     async def _identify(self, connection: HTTPConnection) -> Token:

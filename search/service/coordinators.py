@@ -15,13 +15,11 @@ from threading import Lock, Thread
 
 from dashboards.actions import Refused
 from search import sweeps
-from search.faults import Faults
-from search.service.problems import Missing, Unfit
+from search.service.problems import Missing, Unfit, refusals
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
 from search.spec import NAME
 from storage.database import Database
-from storage.faults import StorageFault
 from storage.leases import find_holding
 from storage.studies import StudyLine, list_studies, load_study, request_stop
 
@@ -61,7 +59,7 @@ class Coordinators:
         Raises:
             Refused: where it cannot be, a line for each reason.
         """
-        with _refusals():
+        with refusals():
             spec = read_sent_spec(text, self.rules)
             with self._alone(spec.name):
                 if any(line.name == spec.name for line in list_studies(self.database)):
@@ -83,7 +81,7 @@ class Coordinators:
         if not 0 <= num_more <= MOST_TRIALS:
             raise Unfit(f"trials: 0 to {MOST_TRIALS} more are needed, but got {num_more}")
         line = self.find(name)
-        with _refusals(), self._alone(name):
+        with refusals(), self._alone(name):
             if line.state == "running":
                 raise Refused(f"study: {name!r} is running already")
             if line.state == "complete" and not num_more:
@@ -98,7 +96,7 @@ class Coordinators:
             Refused: where there is none.
         """
         line = self.find(name)
-        with _refusals():
+        with refusals():
             if not request_stop(self.database, name):
                 raise Refused(f"study: {name!r} is not running: it is {line.state}")
 
@@ -109,7 +107,7 @@ class Coordinators:
             Refused: where it is running, or there is none.
         """
         self.find(name)
-        with _refusals(), self._alone(name):
+        with refusals(), self._alone(name):
             sweeps.delete(name, self.database)
 
     def find(self, name: str) -> StudyLine:
@@ -186,17 +184,6 @@ class Coordinators:
         folder = self.database.artifacts / "coordinators"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}.log"
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Makes refusals of what can be mended."""
-    try:
-        yield
-    except Faults as faults:
-        raise Unfit(*faults.lines) from faults
-    except (StorageFault, OSError) as fault:
-        raise Refused(str(fault)) from fault
 
 
 def _write_private(text: str) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -86,6 +87,17 @@ def of_refusal(refusal: Refused | Faults) -> Problem:
     """Returns the problem that a refusal is."""
     status = next(STATUSES[kind] for kind in type(refusal).__mro__ if kind in STATUSES)
     return Problem(status, refusal.lines[0] if refusal.lines else "", refusal.lines)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Makes refusals of what can be mended."""
+    try:
+        yield
+    except Faults as faults:
+        raise Unfit(*faults.lines) from faults
+    except (StorageFault, OSError) as fault:
+        raise Refused(str(fault)) from fault
 
 
 def of_fault(fault: StorageFault, scope: Scope) -> Problem:

@@ -32,6 +32,7 @@ from sqlalchemy import Table, event, null, update
 from dashboards.actions import Refused
 from search.service import auth, bodies, tries
 from search.service.app import build_app
+from search.service.coordinators import Coordinators
 from search.service.problems import Problem
 from search.service.reach import check_reach
 from search.service.rules import make_rules
@@ -297,7 +298,7 @@ def test_a_database_that_can_only_be_read_still_answers(fresh: Service) -> None:
     with fresh.browser(fresh.read) as browser:
         with fresh.database.write() as connection:
             connection.execute(update(tables.tokens).values(last_used_at=None))
-        event.listen(fresh.database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA query_only=ON"))
+        cannot_be_written(fresh.database)
         assert browser.get("/api/me").status_code == 200
     with fresh.client(fresh.operate) as client:
         assert client.get("/api/me").status_code == 200
@@ -615,9 +616,60 @@ def test_hostile_names_and_reasons_stay_text(fresh: Service) -> None:
         assert ask("POST", "/stop").status_code == 409
         assert ask("DELETE", "").json() == {"study": name, "action": "delete"}
     assert not list(fresh.database.file.parent.rglob("*.log"))  # no coordinator was started under such a name
-    assert [(deed.action, deed.study) for deed in list_deeds(fresh.database, 9)] == [
-        ("delete", name), ("stop", name), ("resume", name),
+    assert [
+        (deed.action, deed.study, (deed.detail or "").partition(";")[0]) for deed in list_deeds(fresh.database, 9)
+    ] == [
+        ("delete", name, "done"), ("delete", name, "asked"),
+        ("stop", name, "refused"), ("stop", name, "asked"),
+        ("resume", name, "refused"), ("resume", name, "asked"),
     ]  # fmt: skip
+
+
+def cannot_be_written(database: Database) -> None:
+    """From now on a database can only be read."""
+    event.listen(database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA query_only=ON"))
+
+
+def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service) -> None:
+    with fresh.client(fresh.operate) as client:
+        cannot_be_written(fresh.database)
+        answer = client.delete("/api/studies/made")
+        assert (answer.status_code, "cannot be used" in answer.json()["detail"]) == (409, True)
+        assert client.get("/api/studies/made").status_code == 200
+
+
+@pytest.mark.parametrize(("name", "status", "outcome"), [("made", 200, "done"), ("nothing", 404, "refused")])
+def test_what_is_done_is_told_as_done_where_the_audit_cannot_say_so(
+    name: str,
+    status: int,
+    outcome: str,
+    fresh: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    act = Coordinators.delete
+
+    def delete(coordinators: Coordinators, name: str) -> None:
+        try:
+            act(coordinators, name)
+        finally:
+            cannot_be_written(coordinators.database)
+
+    monkeypatch.setattr(Coordinators, "delete", delete)
+    with fresh.client(fresh.operate) as client:
+        assert client.delete(f"/api/studies/{name}").status_code == status
+    assert [(deed.action, deed.study, deed.detail) for deed in list_deeds(fresh.database, 9)] == [
+        ("delete", name, "asked")
+    ]
+    assert f"operate-token's delete of {name!r} was {outcome}: storage: " in caplog.text
+
+
+def test_the_role_is_one_sentence_for_whoever_lacks_it(fresh: Service) -> None:
+    law = "token: this one may only read; one with the role operate is needed"
+    with fresh.client(fresh.read) as client:
+        for method, path in [("GET", "/api/audit"), ("DELETE", "/api/studies/made")]:
+            answer = client.request(method, path)
+            assert (answer.status_code, answer.json()["detail"], answer.json()["faults"]) == (403, law, [law])
 
 
 @pytest.mark.parametrize(
@@ -778,10 +830,11 @@ def test_a_sweep_is_launched_watched_resumed_and_deleted_over_rest(database: Dat
         assert client.delete("/api/studies/tiny").status_code == 200
         assert client.get("/api/studies/tiny").status_code == 404
         deeds = client.get("/api/audit").json()["deeds"]
-        assert [(deed["token"], deed["action"], deed["study"]) for deed in deeds if deed["action"] != "login"][-1] == (
-            "operate-token", "launch", "tiny",
-        )  # fmt: skip
-        assert deeds[0]["action"] == "delete"
+        told = [(deed["action"], deed["study"], deed["detail"]) for deed in deeds]
+        assert told[-2:] == [("launch", "tiny", "done"), ("launch", None, "asked")]
+        assert told[:2] == [("delete", "tiny", "done"), ("delete", "tiny", "asked")]
+        assert ("resume", "tiny", "asked; 2 more trials") in told
+        assert {deed["token"] for deed in deeds} == {"operate-token"}
         assert client.get("/api/audit", headers={"authorization": f"Bearer {service.read}"}).status_code == 403
 
 
