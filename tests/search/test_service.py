@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,16 +33,17 @@ from dashboards.actions import Refused
 from search.service import auth, bodies, tries
 from search.service.app import build_app
 from search.service.coordinators import Coordinators
-from search.service.problems import Problem
+from search.service.problems import Missing, Problem
 from search.service.reach import check_reach
 from search.service.rules import make_rules
 from search.service.sessions import LIFE_SECONDS, Sessions
+from search.service.toml import write_toml
 from search.service.tries import Tries
 from storage import tables
 from storage.audit import list_deeds
 from storage.database import Database
-from storage.leases import find_holding
-from storage.studies import create_study, load_study
+from storage.leases import Holding, find_holding
+from storage.studies import create_study, delete_study, load_study
 from storage.tokens import find_token, make_token, revoke_token
 
 HERE = Path(__file__).parent
@@ -931,6 +932,73 @@ def test_what_a_coordinator_is_given_is_for_its_user_alone(database: Database, m
         assert client.post("/api/studies", json=INSTANT).status_code == 201
     assert seen[1:] == [0o600, True, False]
     assert not seen[0].exists()
+
+
+class Meanwhile:
+    """A lock that is taken only after something else has come to pass."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        self._happens: Callable[[], object] | None = happens
+
+    def __enter__(self) -> None:
+        if self._happens is not None:
+            self._happens()
+        self._happens = None
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_study_is_looked_at_only_once_nobody_else_starts_it(database: Database) -> None:
+    create_study(database, "made", SPEC, 1, {}, state="stopped")
+
+    def end() -> None:
+        with database.write() as connection:
+            connection.execute(update(tables.studies).values(state="complete"))
+
+    lock: Any = Meanwhile(end)
+    coordinators = Coordinators(database, make_rules("127.0.0.1", 1), _lock=lock)
+    with pytest.raises(Refused, match="'made' is complete; ask for more trials"):
+        coordinators.resume("made", 0)
+    lock = Meanwhile(lambda: delete_study(database, "made"))
+    with pytest.raises(Missing, match="there is no 'made'"):
+        Coordinators(database, make_rules("127.0.0.1", 1), _lock=lock).delete("made")
+
+
+@pytest.mark.usefixtures("own_code")
+@pytest.mark.parametrize("fault", ["folder", "file", "program"])
+def test_no_spec_is_left_behind_where_its_coordinator_cannot_be_started(
+    fault: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = tmp_path / "specs"
+    specs.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(specs))
+    if fault == "folder":
+        database.artifacts.write_text("in the way")
+    elif fault == "file":
+        (database.artifacts / "coordinators" / "tiny.log").mkdir(parents=True)
+    else:
+        monkeypatch.setattr("search.service.coordinators.COMMAND", ("/nowhere/python",))
+    coordinators = Coordinators(database, make_rules("127.0.0.1", 1, allow_import=True))
+    with pytest.raises(Refused):
+        coordinators.launch(write_toml(INSTANT))
+    assert list(specs.glob("*.toml")) == []
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_coordinator_that_runs_is_not_told_as_refused_where_the_database_cannot_be_asked(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def find(given: Database, name: str) -> Holding | None:
+        asked.append(name)
+        return find_holding(given if len(asked) > 1 else Database("sqlite:////nowhere/none.db"), name)
+
+    monkeypatch.setattr("search.service.coordinators.find_holding", find)
+    coordinators = Coordinators(database, make_rules("127.0.0.1", 1, allow_import=True))
+    assert coordinators.launch(write_toml(INSTANT)) == "tiny"
+    assert len(asked) > 1
+    wait_for(lambda: load_study(database, "tiny").state == "complete")
 
 
 @pytest.mark.parametrize(
