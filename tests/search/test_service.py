@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -28,6 +29,7 @@ from pages import add_epoch, write_study
 from postgresql import new_database
 from service import Service, serving, talk
 from sqlalchemy import Table, event, null, update
+from starlette.requests import HTTPConnection
 
 from dashboards.actions import Refused
 from search.service import auth, bodies, tries
@@ -421,6 +423,29 @@ def test_the_log_names_each_request_on_one_line(service: Service, caplog: pytest
     assert line.endswith(" read-token")
 
 
+def test_the_log_leaves_out_what_an_open_page_asks_again_and_again(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = {"id": "page", "property": "children"}
+    inputs = [{"id": "url", "property": name, "value": value} for name, value in [("pathname", "/"), ("search", "")]]
+    body = {"output": "page.children", "outputs": output, "inputs": inputs, "changedPropIds": ["url.pathname"]}
+    call = " POST /_dash-update-component "
+    with caplog.at_level(logging.DEBUG, "paretune.service"), service.client(service.read) as client:
+        assert client.post("/_dash-update-component", json=body).status_code == 200
+        assert client.get("/_dash-layout").status_code == 200
+        logged(caplog, f"{call}200 ")
+        logged(caplog, " GET /_dash-layout 200 ")
+    with caplog.at_level(logging.DEBUG, "paretune.service"), service.client() as client:
+        assert client.post("/_dash-update-component", json=body).status_code == 401
+        logged(caplog, f"{call}401 ")
+    records = [record for record in caplog.records if record.name == "paretune.service"]
+    assert {" ".join(record.getMessage().split()[1:4]): record.levelname for record in records} == {
+        "POST /_dash-update-component 200": "DEBUG",
+        "GET /_dash-layout 200": "INFO",
+        "POST /_dash-update-component 401": "INFO",
+    }
+
+
 def test_the_log_names_who_was_refused_what(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "paretune.service"), service.client(service.read) as client:
         client.delete("/api/studies/made")
@@ -712,6 +737,30 @@ def test_a_body_whose_size_is_not_told_is_cut_off(service: Service) -> None:
     with service.client() as client:
         big = {"origin": service.url}
         assert client.post("/login", content=b"token=" + b"a" * bodies.OPEN_BYTES, headers=big).status_code == 413
+
+
+def test_a_body_in_many_pieces_takes_no_longer_than_its_size() -> None:
+    class Piece(bytes):
+        num_counted = 0
+
+        def __len__(self) -> int:
+            Piece.num_counted += 1
+            return super().__len__()
+
+    left = [Piece(b"ab") for _ in range(300)]
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": left.pop(), "more_body": bool(left)}
+
+    def read(most: int) -> bytes:
+        return asyncio.run(bodies.read_body(HTTPConnection({"type": "http", "headers": []}), receive, most))
+
+    assert read(600) == b"ab" * 300
+    assert Piece.num_counted <= 300
+    left += [Piece(b"ab") for _ in range(300)]
+    with pytest.raises(Problem, match="at most 100 bytes"):
+        read(100)
+    assert len(left) == 249  # what is behind the limit is not waited for
 
 
 @pytest.mark.parametrize(
