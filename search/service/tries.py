@@ -1,4 +1,4 @@
-"""Back-off: who gives wrong tokens waits, longer each time, before another wrong one is looked at as a new try."""
+"""Back-off: who gives wrong tokens waits before the next one counts, longer each time; a right one never waits."""
 
 from __future__ import annotations
 
