@@ -306,7 +306,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "created_at": study.created_at.isoformat(),
         "num_trials": study.num_trials,
         "objectives": objectives,
-        "trials": [_trial_json(trial) for trial in study.trials],
+        "trials": [trial_json(trial) for trial in study.trials],
         "front": [_place_json(point) for point in summary.front],
         "knee": None if summary.knee is None else _place_json(summary.knee),
         "hypervolume": summary.hypervolume,
@@ -373,10 +373,11 @@ def trial_log_json(trial: TrialRow, printed: str | None, prices: Mapping[str, An
         }
         for epoch in trial.epochs
     ]
-    return {**_trial_json(trial), "attempts": attempts, "epochs": epochs, "log": printed, "prices": prices}
+    return {**trial_json(trial), "attempts": attempts, "epochs": epochs, "log": printed, "prices": prices}
 
 
-def _trial_json(trial: TrialRow) -> dict[str, Any]:
+def trial_json(trial: TrialRow) -> dict[str, Any]:
+    """Returns a trial as it stands in the object that `paretune show --json` prints."""
     curve = trace_curve(trial)
     last = curve[-1] if curve else None
     costs: Mapping[str, Measurement] = last.costs if last else {}

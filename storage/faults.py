@@ -7,5 +7,9 @@ class StorageFault(Exception):
     """Something about the database or a study in it that the user can mend; the text is one clear line."""
 
 
+class NoStudy(StorageFault):
+    """There is no study of that name."""
+
+
 class DiskFull(StorageFault):
     """The database has no room for what was to be written; nothing of it is there."""

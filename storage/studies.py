@@ -18,7 +18,7 @@ from storage import leases, tables
 from storage.beginnings import Beginning, write_beginning
 from storage.collector import collector_rests
 from storage.database import Database
-from storage.faults import StorageFault
+from storage.faults import NoStudy, StorageFault
 from storage.ledger import CostValue
 from storage.machine import Holder
 
@@ -203,10 +203,12 @@ def mark_study(database: Database, name: str) -> str:
             connection.scalar(select(func.count()).select_from(table).where(table.c.study.in_([row.uuid, *again])))
             for table in (tables.epochs, tables.trials, tables.attempts, tables.bills, tables.test_results)
         ]
-        own = [tables.trials.c.ended_at, tables.attempts.c.ended_at]
-        counts += [connection.scalar(select(func.count(ended)).where(ended.table.c.study == row.uuid)) for ended in own]
+        trial, attempt = tables.trials.c, tables.attempts.c
+        own = [trial.ended_at, trial.reason, attempt.ended_at, attempt.device]
+        counts += [connection.scalar(select(func.count(one)).where(one.table.c.study == row.uuid)) for one in own]
         state = _state(connection, row)
-    return f"{row.uuid} {state} {row.num_trials} {len(row.changes)} {' '.join(map(str, counts))} {row.reason or ''}"
+    counts += [row.num_trials, len(row.changes), len(row.environments)]
+    return f"{row.uuid} {state} {' '.join(map(str, counts))} {row.reason or ''}"
 
 
 def load_tests(database: Database, study: str) -> Mapping[tuple[int, int], tuple[int, int]]:
@@ -322,7 +324,7 @@ def _find(connection: Connection, name: str) -> Row[Any]:
         names = list(connection.scalars(select(tables.studies.c.name).order_by(tables.studies.c.created_at.desc())))
         close = get_close_matches(name, names, n=1)
         there = f"there are {', '.join(names[:10])}" if names else "there is none yet"
-        raise StorageFault(f"study: there is no {name!r}; {there}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        raise NoStudy(f"study: there is no {name!r}; {there}" + (f"; did you mean {close[0]!r}?" if close else ""))
     return row
 
 

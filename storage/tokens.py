@@ -29,6 +29,8 @@ SECRET_BYTES, SALT_BYTES = 32, 16
 LONGEST_SECRET = 200
 """Characters; what is longer is no secret of ours and is not hashed."""
 
+_HOLDING = select(tables.tokens).where(tables.tokens.c.revoked_at.is_(None))
+
 USE_STEP = timedelta(minutes=1)
 """A use is written down no more often than this."""
 
@@ -122,7 +124,9 @@ def find_token(database: Database, secret: str) -> Token | None:
 
 def load_token(database: Database, key: int) -> Token | None:
     """Returns a token by its key, None where it does not hold (any more)."""
-    return next((_read(row) for row in _holding(database) if row.id == key), None)
+    with database.read() as connection:
+        row = connection.execute(_HOLDING.where(tables.tokens.c.id == key)).one_or_none()
+    return None if row is None else _read(row)
 
 
 def note_use(database: Database, token: Token) -> None:
@@ -147,7 +151,7 @@ def _digest(secret: str, salt: str) -> str:
 
 def _holding(database: Database) -> Sequence[Row[Any]]:
     with database.read() as connection:
-        return connection.execute(select(tables.tokens).where(tables.tokens.c.revoked_at.is_(None))).all()
+        return connection.execute(_HOLDING).all()
 
 
 def _read(row: Row[Any]) -> Token:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
-from commands import wait_for
+from commands import COMMAND, wait_for
 from fastapi import FastAPI
+from sqlalchemy import event
 
 from search.service.app import build_app
 from search.service.rules import make_rules
 from storage.database import Database
 from storage.tokens import make_token
+
+SPEC = {"objective": {"minimize": ["device_seconds"], "model": "cnn", "dataset": "digits"}, "space": {}, "search": {}}
 
 
 @dataclass(frozen=True)
@@ -100,3 +108,49 @@ def serving(database: Database, *, allow_import: bool = False, allow_folders: bo
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def raw_request(client: httpx.Client, method: str, path: str) -> httpx.Request:
+    """A request whose path is sent as it is written."""
+    request = client.build_request(method, "/")
+    request.url = request.url.copy_with(raw_path=path.encode())
+    return request
+
+
+def logged(caplog: pytest.LogCaptureFixture, words: str) -> str:
+    """What the log says of a request, which it does once the answer is sent."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for record in caplog.records:
+            if words in record.getMessage():
+                return record.getMessage()
+        time.sleep(0.01)
+    raise AssertionError(f"the log says nothing of {words}")
+
+
+def cannot_be_written(database: Database) -> None:
+    """From now on a database can only be read."""
+    event.listen(database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA query_only=ON"))
+
+
+@contextmanager
+def started(folder: Path, *flags: str) -> Iterator[tuple[str, str | None]]:
+    """Runs the command; yields where it serves, and the token that it prints where it is the first start; kills it."""
+    command = [COMMAND, "serve", "--port", "0", "--storage", "sqlite:///test.db", *flags]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[3].rstrip("/;")
+            wait_for(lambda: is_up(url), 20)
+            os.set_blocking(process.stdout.fileno(), False)
+            told = process.stdout.readline().split()
+            yield url, told[-1] if told else None
+        finally:
+            process.kill()
+
+
+def is_up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from dashboards.actions import Actions
+from dashboards.logs import read_log
+from dashboards.pages.reading import Reader
+from dashboards.prices import price_trial, prices_json
 from dashboards.remeasured import remeasurement_json
-from dashboards.summary import Summary, as_json, checkpoint_json, trial_log_json
-from search.service.auth import visitor
+from dashboards.summary import Summary, as_json, checkpoint_json, trial_json, trial_log_json
+from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import MOST_TRIALS, Coordinators
-from search.service.problems import MEDIA_TYPE, Problem, ProblemDetails
+from search.service.problems import MEDIA_TYPE, Missing, Problem, ProblemDetails
 from search.service.toml import write_toml
 from search.spec import SweepSpec
 from storage.audit import list_deeds
+from storage.faults import NoStudy
 from storage.leases import find_holding
 from storage.studies import StudyLine, list_studies
-from storage.tokens import OPERATE
 
 MOST_AT_ONCE = 1000
 WORDS = {
@@ -48,7 +52,7 @@ class Me(BaseModel):
     may_operate: bool
 
 
-class Line(BaseModel):
+class ListedStudy(BaseModel):
     """A study in a list."""
 
     name: str
@@ -62,7 +66,7 @@ class Line(BaseModel):
 class Studies(BaseModel):
     """All studies, the newest first."""
 
-    studies: list[Line]
+    studies: list[ListedStudy]
 
 
 class More(BaseModel):
@@ -88,16 +92,17 @@ def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def build_router(coordinators: Coordinators, actions: Actions) -> APIRouter:
+def build_router(coordinators: Coordinators, actions: Actions, reader: Reader) -> APIRouter:
     """Returns the routes under `/api`, the last of which says that there is no other.
 
     Args:
         coordinators: Of the studies.
         actions: What may be done to them.
+        reader: Reads them.
     """
     router = APIRouter(prefix="/api")
     _add_lists(router, coordinators)
-    _add_study(router, coordinators)
+    _add_study(router, reader)
     _add_actions(router, actions)
 
     @router.get("", include_in_schema=False)
@@ -130,7 +135,7 @@ def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
         """Tells whose token this is and what it may do."""
         token = visitor()
         assert token is not None
-        return Me(name=token.name, role=token.role, may_operate=token.role == OPERATE)
+        return Me(name=token.name, role=token.role, may_operate=may_operate())
 
     @router.get("/studies", responses=told())
     def studies() -> Studies:
@@ -140,19 +145,17 @@ def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
     @router.get("/audit", responses=told(403))
     def audit(limit: Limit = 100) -> dict[str, Any]:
         """Tells who did what, the newest first; to those who may operate."""
-        token = visitor()
-        if token is None or token.role != OPERATE:
-            raise Problem(403, "token: one with the role operate is needed")
+        check_operates(visitor())
         return {"deeds": [asdict(deed) for deed in list_deeds(coordinators.database, limit)]}
 
 
-def _add_study(router: APIRouter, coordinators: Coordinators) -> None:
-    database = coordinators.database
+def _add_study(router: APIRouter, reader: Reader) -> None:
+    database = reader.database
 
     @router.get("/studies/{name}", responses=told(404))
     def study(name: str) -> dict[str, Any]:
         """Tells what `paretune show NAME --json` tells, and who coordinates the study now."""
-        summary = _summary(coordinators, name)
+        summary = _summary(reader, name)
         holding = find_holding(database, name)
         coordinator = None if holding is None else asdict(holding)
         return {**as_json(summary), "remeasurement": remeasurement_json(summary), "coordinator": coordinator}
@@ -162,18 +165,15 @@ def _add_study(router: APIRouter, coordinators: Coordinators) -> None:
         name: str, after: Annotated[int, Query(ge=-1, description="Begin behind this number.")] = -1, limit: Limit = 100
     ) -> dict[str, Any]:
         """Lists trials by number; `next` is the `after` of the next page, null on the last one."""
-        summary = _summary(coordinators, name)
+        summary = _summary(reader, name)
         rest = [trial for trial in summary.study.trials if trial.number > after]
-        page = as_json(replace(summary, study=replace(summary.study, trials=tuple(rest[:limit]))))["trials"]
-        return {"trials": page, "next": page[-1]["number"] if len(rest) > limit else None}
+        page = rest[:limit]
+        return {"trials": [trial_json(trial) for trial in page], "next": page[-1].number if len(rest) > limit else None}
 
     @router.get("/studies/{name}/trials/{number}", responses=told(404))
     def trial(name: str, number: int) -> dict[str, Any]:
         """Tells what `paretune show NAME TRIAL --json` tells: attempts, epochs, log, prices."""
-        from dashboards.logs import read_log
-        from dashboards.prices import price_trial, prices_json
-
-        summary = _summary(coordinators, name)
+        summary = _summary(reader, name)
         found = next((each for each in summary.study.trials if each.number == number), None)
         if found is None:
             raise Problem(404, f"trial: {name!r} has no trial {number}")
@@ -184,7 +184,7 @@ def _add_study(router: APIRouter, coordinators: Coordinators) -> None:
     @router.get("/studies/{name}/front", responses=told(404))
     def front(name: str) -> dict[str, Any]:
         """Lists the checkpoints that nothing beats, and the knee."""
-        summary = _summary(coordinators, name)
+        summary = _summary(reader, name)
         knee = None if summary.knee is None else checkpoint_json(summary.knee, summary.book)
         return {"front": [checkpoint_json(point, summary.book) for point in summary.front], "knee": knee}
 
@@ -195,8 +195,6 @@ def _add_actions(router: APIRouter, actions: Actions) -> None:
     @router.post("/studies", status_code=201, responses=told(403, 409, 413, 415), openapi_extra={"requestBody": body})
     async def launch(request: Request, response: Response) -> Done:
         """Starts the sweep of a spec."""
-        from starlette.concurrency import run_in_threadpool
-
         name = await run_in_threadpool(actions.launch, _spec_text(request, await request.body()))
         response.headers["location"] = f"/api/studies/{name}"
         return Done(study=name, action="launch")
@@ -220,15 +218,17 @@ def _add_actions(router: APIRouter, actions: Actions) -> None:
         return Done(study=name, action="delete")
 
 
-def _summary(coordinators: Coordinators, name: str) -> Summary:
-    from search.pricing import load_summary
+def _summary(reader: Reader, name: str) -> Summary:
+    if "\0" in name:  # no text of PostgreSQL's holds it, so that it would refuse the question
+        raise Missing(f"study: there is no {name!r}")
+    try:
+        return reader.summary(name)
+    except NoStudy as fault:
+        raise Missing(f"study: there is no {name!r}") from fault
 
-    coordinators.find(name)
-    return load_summary(coordinators.database, name)
 
-
-def _line(line: StudyLine) -> Line:
-    return Line(**{key: getattr(line, key) for key in Line.model_fields})
+def _line(line: StudyLine) -> ListedStudy:
+    return ListedStudy(**{key: getattr(line, key) for key in ListedStudy.model_fields})
 
 
 def _spec_text(request: Request, body: bytes) -> str:

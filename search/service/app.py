@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from dashboards.pages.reading import Reader
 from dashboards.web import add_pages
 from search.pricing import find_book
 from search.service.api import build_router, describe
@@ -14,10 +15,9 @@ from search.service.coordinators import Coordinators
 from search.service.deeds import build_actions
 from search.service.envelope import Envelope, security_policy
 from search.service.login import build_login
-from search.service.problems import Problem, add_handlers
+from search.service.problems import add_handlers
 from search.service.rules import Rules
 from storage.database import Database
-from storage.faults import StorageFault
 
 
 def build_app(database: Database, rules: Rules) -> FastAPI:
@@ -43,11 +43,10 @@ def build_app(database: Database, rules: Rules) -> FastAPI:
     actions = build_actions(coordinators)
     _add_health(app, database)
     app.include_router(build_login(gate))
-    app.include_router(build_router(coordinators, actions))
+    book = find_book()
+    app.include_router(build_router(coordinators, actions, Reader(database, book)))
     describe(app)
-    pages = add_pages(
-        app, database, actions, may_operate, find_book()
-    )  # last: what it adds answers every address that is left
+    pages = add_pages(app, database, actions, may_operate, book)  # last: it answers every address that is left
     # The layer that is added last is the outermost: nothing of Dash's reads a request before the guard has.
     app.add_middleware(Guard, gate=gate)
     app.add_middleware(Envelope, policy=security_policy(tuple(pages.csp_hashes())))
@@ -61,8 +60,5 @@ def _add_health(app: FastAPI, database: Database) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     def ready() -> dict[str, str]:
-        try:
-            database.check()
-        except StorageFault as fault:
-            raise Problem(503, "the database cannot be used") from fault
+        database.check()
         return {"status": "ok"}

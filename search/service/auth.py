@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import ceil
@@ -13,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.service.bodies import MOST_BYTES, OPEN_BYTES, PAGE_BYTES, read_body, replay
-from search.service.problems import Problem, answer
+from search.service.problems import Forbidden, Problem, answer, of_fault, of_refusal
 from search.service.rules import Rules
 from search.service.sessions import Sessions
 from search.service.tries import Tries
@@ -44,8 +45,19 @@ def visitor() -> Token | None:
 
 def may_operate() -> bool:
     """Says whether the request under way comes from a token that may do all."""
-    token = _visitor.get()
+    token = visitor()
     return token is not None and token.role == OPERATE
+
+
+def check_operates(token: Token | None) -> Token:
+    """Returns a token that may do all.
+
+    Raises:
+        Forbidden: where this one may not, or there is none.
+    """
+    if token is None or token.role != OPERATE:
+        raise Forbidden("token: this one may only read; one with the role operate is needed")
+    return token
 
 
 @dataclass(frozen=True)
@@ -65,17 +77,12 @@ class Gate:
             address: Of whoever gave it.
 
         Raises:
-            Problem: where it is of none that holds, or the address must wait after wrong ones, this one unlooked at.
+            Problem: where it is of none that holds; after several such the address must wait before its next wrong one.
         """
-        if wait_seconds := self.tries.wait_seconds(address):
-            retry = {"retry-after": str(ceil(wait_seconds))}
-            raise Problem(429, "token: too many wrong ones; try again later", headers=retry)
         token = find_token(self.database, secret)
         if token is None:
-            self.tries.fail(address)
-            raise _unknown()
-        self.tries.succeed(address)
-        note_use(self.database, token)
+            raise self._count_wrong(address)
+        self._note_use(token)
         return token
 
     def identify(self, connection: HTTPConnection) -> Token:
@@ -90,8 +97,24 @@ class Gate:
         token = None if key is None else load_token(self.database, key)
         if token is None:
             raise _unknown()
-        note_use(self.database, token)
+        self._note_use(token)
         return token
+
+    def _count_wrong(self, address: str) -> Problem:
+        """Returns what whoever gave a wrong token is told.
+
+        A right one is never kept waiting: there are too many to guess one, and behind a proxy all share an address.
+        """
+        if wait_seconds := self.tries.wait_seconds(address):
+            retry = {"retry-after": str(ceil(wait_seconds))}
+            return Problem(429, "token: too many wrong ones; try again later", headers=retry)
+        self.tries.fail(address)
+        return _unknown()
+
+    def _note_use(self, token: Token) -> None:
+        """Writes down that a token is used; a database that can be read alone still answers."""
+        with suppress(StorageFault):
+            note_use(self.database, token)
 
 
 class Guard:
@@ -118,7 +141,8 @@ class Guard:
                 receive = replay(await read_body(connection, receive, most), receive)
             else:
                 receive = self._watched(connection, receive, send)
-        except Problem as problem:
+        except (Problem, Forbidden) as reason:
+            problem = reason if isinstance(reason, Problem) else of_refusal(reason)
             await _refuse(problem, connection, receive, send)
             return
         mark = _visitor.set(token)
@@ -132,6 +156,7 @@ class Guard:
 
         Raises:
             Problem: where it may not pass.
+            Forbidden: where its token may not do that.
         """
         path, is_safe = connection.scope["path"], connection.scope.get("method") in SAFE_METHODS
         if path in HEALTH and is_safe:
@@ -143,15 +168,15 @@ class Guard:
             return None
         token = await self._identify(connection)
         self._gate.rules.check_origin(connection, is_required=bearer(connection) is None and not is_safe)
-        if not is_safe and token.role != OPERATE and path.startswith("/api"):
-            raise Problem(403, "token: this one may only read; one with the role operate is needed")
+        if path.startswith("/api") and not is_safe:
+            check_operates(token)
         return token
 
     async def _identify(self, connection: HTTPConnection) -> Token:
         try:
             token = await run_in_threadpool(self._gate.identify, connection)
         except StorageFault as fault:
-            raise Problem(503, "the database cannot be used") from fault
+            raise of_fault(fault, connection.scope) from fault
         connection.scope[VISITOR] = token.name
         return token
 

@@ -33,18 +33,18 @@ async def read_body(connection: HTTPConnection, receive: Receive, most: int) -> 
     told = connection.headers.get("content-length", "0")
     if not told.isdecimal() or len(told) > 20 or int(told) > most:  # noqa: PLR2004  digits of 2**64
         raise _too_large(most)
-    chunks: list[bytes] = []
+    body = bytearray()
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Problem(400, "body: the client left before it had sent all")
-                chunks.append(message.get("body", b""))
-                if sum(map(len, chunks)) > most:
+                body += message.get("body", b"")
+                if len(body) > most:
                     raise _too_large(most)
                 if not message.get("more_body", False):
-                    return b"".join(chunks)
+                    return bytes(body)
     except TimeoutError as error:
         raise Problem(408, f"body: it must come within {PATIENCE_SECONDS:.0f} s") from error
 

@@ -8,15 +8,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Thread
 
 from dashboards.actions import Refused
 from search import sweeps
-from search.faults import Faults
-from search.service.problems import Missing, Unfit
+from search.service.problems import Missing, Unfit, refusals
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
 from search.spec import NAME
@@ -61,13 +60,13 @@ class Coordinators:
         Raises:
             Refused: where it cannot be, a line for each reason.
         """
-        with _refusals():
+        with refusals():
             spec = read_sent_spec(text, self.rules)
             with self._alone(spec.name):
                 if any(line.name == spec.name for line in list_studies(self.database)):
                     raise Refused(f"name: {spec.name!r} is there already; resume it, or give another name")
-                path = _write_private(text)
-                self._start(spec.name, ("launch", str(path)), path)
+                with _private_file(text) as path:
+                    self._start(spec.name, ("launch", str(path)))
         return spec.name
 
     def resume(self, name: str, num_more: int) -> None:
@@ -82,8 +81,8 @@ class Coordinators:
         """
         if not 0 <= num_more <= MOST_TRIALS:
             raise Unfit(f"trials: 0 to {MOST_TRIALS} more are needed, but got {num_more}")
-        line = self.find(name)
-        with _refusals(), self._alone(name):
+        with refusals(), self._alone(name):
+            line = self.find(name)
             if line.state == "running":
                 raise Refused(f"study: {name!r} is running already")
             if line.state == "complete" and not num_more:
@@ -97,8 +96,8 @@ class Coordinators:
         Raises:
             Refused: where there is none.
         """
-        line = self.find(name)
-        with _refusals():
+        with refusals():
+            line = self.find(name)
             if not request_stop(self.database, name):
                 raise Refused(f"study: {name!r} is not running: it is {line.state}")
 
@@ -108,8 +107,8 @@ class Coordinators:
         Raises:
             Refused: where it is running, or there is none.
         """
-        self.find(name)
-        with _refusals(), self._alone(name):
+        with refusals(), self._alone(name):
+            self.find(name)
             sweeps.delete(name, self.database)
 
     def find(self, name: str) -> StudyLine:
@@ -136,13 +135,12 @@ class Coordinators:
             with self._lock:
                 self._starting.discard(name)
 
-    def _start(self, name: str, arguments: Sequence[str], spec: Path | None = None) -> None:
+    def _start(self, name: str, arguments: Sequence[str]) -> None:
         """Starts a coordinator and waits until it runs its study.
 
         Args:
             name: The study.
             arguments: Of the command line.
-            spec: A private file that it reads, removed afterwards.
 
         Raises:
             Refused: with what it said where it ends before that.
@@ -159,10 +157,8 @@ class Coordinators:
                 env={**os.environ, "PARETUNE_STORAGE": storage},  # among the arguments all users would see a password
                 start_new_session=True,
             )
-        Thread(target=_reap, args=(process, spec), daemon=True).start()
+        Thread(target=process.wait, daemon=True).start()  # else it would stay behind as a zombie
         self._watch(name, process, log, begin)
-        if spec is not None:
-            spec.unlink(missing_ok=True)
 
     def _watch(self, name: str, process: subprocess.Popen[bytes], log: Path, begin: int) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -174,9 +170,10 @@ class Coordinators:
                 raise Refused(
                     *(_last_lines(log, begin) or [f"study: its coordinator ended with {code} and said nothing"])
                 )
-            holding = find_holding(self.database, name)
-            if holding is not None and holding.pid == process.pid and self.find(name).state == "running":
-                return
+            with suppress(StorageFault):  # it runs on, whether or not the database can be asked at this moment
+                holding = find_holding(self.database, name)
+                if holding is not None and holding.pid == process.pid and self.find(name).state == "running":
+                    return
             time.sleep(GLANCE_SECONDS)
 
     def _log_file(self, name: str) -> Path:
@@ -189,29 +186,16 @@ class Coordinators:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """Makes refusals of what can be mended."""
+def _private_file(text: str) -> Iterator[Path]:
+    """Gives a file that only this user may read, and removes it."""
+    descriptor, name = tempfile.mkstemp(prefix="paretune-", suffix=".toml")
+    path = Path(name)
     try:
-        yield
-    except Faults as faults:
-        raise Unfit(*faults.lines) from faults
-    except (StorageFault, OSError) as fault:
-        raise Refused(str(fault)) from fault
-
-
-def _write_private(text: str) -> Path:
-    """Returns a new file that only this user may read."""
-    descriptor, path = tempfile.mkstemp(prefix="paretune-", suffix=".toml")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    return Path(path)
-
-
-def _reap(process: subprocess.Popen[bytes], spec: Path | None) -> None:
-    """Waits for a coordinator's end, so that it does not stay behind as a zombie."""
-    process.wait()
-    if spec is not None:
-        spec.unlink(missing_ok=True)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _last_lines(log: Path, begin: int) -> list[str]:

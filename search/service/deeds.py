@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 from dashboards.actions import Actions, Refused
 from search.reading import example
-from search.service.auth import may_operate, visitor
+from search.service.auth import check_operates, visitor
 from search.service.coordinators import Coordinators
-from search.service.problems import Forbidden
+from search.service.problems import refusals
 from storage.audit import write_deed
 from storage.faults import StorageFault
 
+log = logging.getLogger("paretune.service")
 Result = TypeVar("Result")
 
 
 def build_actions(coordinators: Coordinators) -> Actions:
-    """Returns what may be done: only by a token that may operate, and each deed is written down, refused ones too."""
+    """Returns what may be done: only by a token that may operate, and each deed is written down.
+
+    The audit has it twice, as it is asked for and as it is done or refused: where the first cannot be written nothing
+    is done. What a token that may only read asks for is in the log of requests alone.
+    """
 
     def resume(name: str, num_more: int) -> None:
         detail = f"{num_more} more trials" if num_more else None
@@ -47,19 +53,24 @@ def _do(
     Raises:
         Refused: where it cannot be done, or not by this visitor.
     """
-    token = visitor()
-    if token is None or not may_operate():
-        raise Forbidden("token: this one may only read; one with the role operate is needed")
+    token = check_operates(visitor())
 
-    def note(about: str | None, more: str | None) -> None:
-        write_deed(coordinators.database, token.name, action, about, more)
+    def note(about: str | None, *words: str) -> None:
+        write_deed(coordinators.database, token.name, action, about, "; ".join(words))
 
+    def note_end(about: str | None, *words: str) -> None:
+        try:
+            note(about, *words)
+        except StorageFault as fault:  # what is done stays done
+            log.error("the audit lacks that %s's %s of %r was %s: %s", token.name, action, about, words[0], fault)
+
+    with refusals():
+        note(study, "asked", *([detail] if detail else []))
     try:
-        result = run()
-        note(study or (result if isinstance(result, str) else None), detail)
-    except StorageFault as fault:
-        raise Refused(str(fault)) from fault
+        with refusals():
+            result = run()
     except Refused as refusal:
-        note(study, "; ".join(["refused", *refusal.lines]))
+        note_end(study, "refused", *refusal.lines)
         raise
+    note_end(study or (result if isinstance(result, str) else None), "done")
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
@@ -17,6 +18,9 @@ log = logging.getLogger("paretune.service")
 
 PRIVATE = ("/api", "/login", "/logout")
 """What no cache may keep."""
+
+CALL = "/_dash-update-component"
+"""What every open page asks every other second."""
 
 
 def security_policy(script_hashes: tuple[str, ...]) -> str:
@@ -94,4 +98,5 @@ def _write_line(scope: Scope, status: int, seconds: float) -> None:
     method = scope.get("method", "WEBSOCKET")
     path = quote(scope["path"], safe="/")  # a name in it may hold line breaks
     who = scope.get(VISITOR) or "-"
-    log.info("%s %s %s %d %.0f ms %s", scope[REQUEST_ID], method, path, status, 1000 * seconds, who)
+    level = logging.DEBUG if path == CALL and status and status < HTTPStatus.BAD_REQUEST else logging.INFO
+    log.log(level, "%s %s %s %d %.0f ms %s", scope[REQUEST_ID], method, path, status, 1000 * seconds, who)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +18,8 @@ from starlette.types import Scope
 from dashboards.actions import Refused
 from search.faults import Faults
 from storage.faults import StorageFault
+
+log = logging.getLogger("paretune.service")
 
 REQUEST_ID = "paretune.request_id"
 """Key of the request's id in its ASGI scope."""
@@ -85,6 +89,26 @@ def of_refusal(refusal: Refused | Faults) -> Problem:
     return Problem(status, refusal.lines[0] if refusal.lines else "", refusal.lines)
 
 
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Makes refusals of what can be mended."""
+    try:
+        yield
+    except Faults as faults:
+        raise Unfit(*faults.lines) from faults
+    except (StorageFault, OSError) as fault:
+        raise Refused(str(fault)) from fault
+
+
+def of_fault(fault: StorageFault, scope: Scope) -> Problem:
+    """Returns the problem that a database is which cannot be used.
+
+    What is wrong names its path, host and user: the log has that, whoever asks has not.
+    """
+    log.error("%s %s", scope.get(REQUEST_ID), fault)
+    return Problem(503, "the database cannot be used; the log has the reason under this request's id")
+
+
 def add_handlers(app: FastAPI) -> None:
     """Makes problem details of all that goes wrong in a route."""
 
@@ -99,7 +123,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(StorageFault)
     async def _(request: Request, fault: StorageFault) -> Response:
-        return answer(Problem(503, str(fault)), request.scope)
+        return answer(of_fault(fault, request.scope), request.scope)
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:

@@ -1,4 +1,4 @@
-"""Back-off: who gives wrong tokens waits, longer each time."""
+"""Back-off: who gives wrong tokens waits before the next one counts, longer each time; a right one never waits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ FREE = 5
 """Wrong tokens of an address before it has to wait."""
 
 LONGEST_SECONDS = 900.0
+"""The longest wait. After so long without a wrong one behind its last wait, an address begins anew."""
+
 MOST_A_MINUTE = 60
-"""Wrong tokens of all addresses together in a minute; beyond that only addresses that gave a right one are heard."""
+"""Wrong tokens of all addresses together in a minute; beyond that every address waits."""
 
 MOST_ADDRESSES = 10_000
 
@@ -29,7 +31,6 @@ class Tries:
 
     clock: Callable[[], float] = time.monotonic
     _failures: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
-    _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_A_MINUTE))
     _lock: Lock = field(default_factory=Lock)
 
@@ -37,8 +38,8 @@ class Tries:
         """Returns for how long an address must still wait before its next try, 0 where it need not."""
         now, place = self.clock(), _network(address)
         with self._lock:
-            wait = self._failures.get(place, (0, 0.0))[1] - now
-            if place not in self._known and len(self._recent) == MOST_A_MINUTE:
+            wait = self._failures.get(place, (0, now))[1] - now
+            if len(self._recent) == MOST_A_MINUTE:
                 wait = max(wait, self._recent[0] + 60 - now)
         return max(0.0, wait)
 
@@ -46,21 +47,13 @@ class Tries:
         """Counts a wrong token."""
         now, place = self.clock(), _network(address)
         with self._lock:
-            count = self._failures.pop(place, (0, 0.0))[0] + 1
+            before, until = self._failures.pop(place, (0, now))
+            count = before + 1 if now - until < LONGEST_SECONDS else 1
             pause = 0.0 if count < FREE else min(LONGEST_SECONDS, 2.0 ** min(count - FREE, 20))
             self._failures[place] = (count, now + pause)
             self._recent.append(now)
             if len(self._failures) > MOST_ADDRESSES:
                 self._failures.popitem(last=False)
-
-    def succeed(self, address: str) -> None:
-        """Forgets the wrong tokens of an address that gave a right one."""
-        place = _network(address)
-        with self._lock:
-            self._failures.pop(place, None)
-            self._known[place] = None
-            if len(self._known) > MOST_ADDRESSES:
-                self._known.popitem(last=False)
 
 
 def _network(address: str) -> str:

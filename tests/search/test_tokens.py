@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from commands import Run
 from postgresql import new_database
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from storage import tables, tokens
 from storage.audit import list_deeds, write_deed
@@ -61,6 +61,25 @@ def test_every_token_is_compared_in_constant_time(database: Database, monkeypatc
     monkeypatch.setattr("storage.tokens.hmac.compare_digest", lambda a, b: compared.append(b) or compare(a, b))
     assert tokens.find_token(database, secret) is not None
     assert len(compared) == 2
+
+
+def test_one_token_is_read_where_its_key_is_known(database: Database) -> None:
+    for name in ("one", "two", "three"):
+        tokens.make_token(database, "read", name)
+    key = tokens.list_tokens(database)[1].id
+    read: list[Any] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def _(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        read.append(statement)
+
+    found = tokens.load_token(database, key)
+    assert found is not None
+    assert (found.id, found.name) == (key, "two")
+    assert tokens.load_token(database, key + 7) is None
+    asked = [statement for statement in read if "paretune_tokens" in statement]
+    assert len(asked) == 2
+    assert all("paretune_tokens.id = " in statement for statement in asked)
 
 
 def test_a_revoked_token_is_none_and_its_name_stays_taken(database: Database) -> None:

@@ -1,0 +1,79 @@
+"""Deeds: who may do them, and what the audit has of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from service import Service, cannot_be_written
+
+from dashboards.actions import Refused
+from search.service import auth
+from search.service.app import build_app
+from search.service.coordinators import Coordinators
+from search.service.rules import make_rules
+from storage import tables
+from storage.audit import list_deeds
+from storage.tokens import find_token
+
+
+def test_what_a_page_does_asks_for_the_role_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callbacks of pages come by addresses that a token to read may use as well."""
+    kept: list[Any] = []
+    monkeypatch.setattr("search.service.app.add_pages", lambda *given: kept.append(given) or _Pages())
+    build_app(service.database, make_rules("127.0.0.1", 1))
+    _server, _database, actions, may_operate, _book = kept[0]
+    secrets = {"read": service.read, "operate": service.operate}
+    for role, secret in [("none", ""), *secrets.items()]:
+        token = find_token(service.database, secret)
+        mark = auth._visitor.set(token)
+        try:
+            assert may_operate() == (role == "operate")
+            law = "there is no 'nothing'" if role == "operate" else "may only read"
+            for act in (actions.stop, actions.delete, lambda name: actions.resume(name, 1)):
+                with pytest.raises(Refused, match=law):
+                    act("nothing")
+            with pytest.raises(Refused, match="not TOML" if role == "operate" else "may only read"):
+                actions.launch("=")
+        finally:
+            auth._visitor.reset(mark)
+
+
+class _Pages:
+    def csp_hashes(self) -> list[str]:
+        return []
+
+
+def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service) -> None:
+    with fresh.client(fresh.operate) as client:
+        with fresh.database.write() as connection:
+            tables.audit.drop(connection)
+        answer = client.delete("/api/studies/made")
+        assert (answer.status_code, "cannot be used" in answer.json()["detail"]) == (409, True)
+        assert client.get("/api/studies/made").status_code == 200
+
+
+@pytest.mark.parametrize(("name", "status", "outcome"), [("made", 200, "done"), ("nothing", 404, "refused")])
+def test_what_is_done_is_told_as_done_where_the_audit_cannot_say_so(
+    name: str,
+    status: int,
+    outcome: str,
+    fresh: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    act = Coordinators.delete
+
+    def delete(coordinators: Coordinators, name: str) -> None:
+        try:
+            act(coordinators, name)
+        finally:
+            cannot_be_written(coordinators.database)
+
+    monkeypatch.setattr(Coordinators, "delete", delete)
+    with fresh.client(fresh.operate) as client:
+        assert client.delete(f"/api/studies/{name}").status_code == status
+    assert [(deed.action, deed.study, deed.detail) for deed in list_deeds(fresh.database, 9)] == [
+        ("delete", name, "asked")
+    ]
+    assert f"operate-token's delete of {name!r} was {outcome}: storage: " in caplog.text
