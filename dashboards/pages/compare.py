@@ -92,7 +92,10 @@ def register(app: Dash, site: Site) -> None:
             empty = dmc.Alert("Choose the studies above; the address then leads here again.", title="Nothing chosen")
             return empty, {"display": "none"}
         try:
-            summaries = await asyncio.to_thread(lambda: [site.reader.summary(name) for name in names])
+            return await asyncio.to_thread(_show_table, site.reader, names), {}
         except StorageFault:
             return no_update, no_update
-        return show_rows(compare_rows(summaries)), {}
+
+
+def _show_table(reader: Reader, names: Sequence[str]) -> Component:
+    return show_rows(compare_rows([reader.summary(name) for name in names]))

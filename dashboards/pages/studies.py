@@ -230,7 +230,8 @@ def register(app: Dash, site: Site) -> None:
         now = f"{scheme} {may_operate} {mark}"
         if now == before:
             return no_update, no_update, None
-        return show_studies(found, scheme, may_operate=may_operate), now, None
+        shown = await asyncio.to_thread(show_studies, found, scheme, may_operate=may_operate)
+        return shown, now, None
 
     @app.callback(
         Output("launch", "opened"),

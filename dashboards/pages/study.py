@@ -326,8 +326,8 @@ def register(app: Dash, site: Site) -> None:
 
     @app.callback(Output("head", "children"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True)
     async def _(_mark: str | None, names: list[str]) -> Any:
-        summary = await _read(site, names)
-        return no_update if summary is None else show_head(summary, may_operate=site.may_operate())
+        may_operate, summary = site.may_operate(), await _read(site, names)
+        return no_update if summary is None else await asyncio.to_thread(show_head, summary, may_operate=may_operate)
 
     @app.callback(
         Output("limit", "min"),
@@ -384,7 +384,7 @@ def register(app: Dash, site: Site) -> None:
     )  # fmt: skip
     async def _(_mark: str | None, names: list[str]) -> Any:
         summary = await _read(site, names)
-        return no_update if summary is None else show_answers(summary)
+        return no_update if summary is None else await asyncio.to_thread(show_answers, summary)
 
     @app.callback(Output("trials", "rowData"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True)
     async def _(_mark: str | None, names: list[str]) -> Any:

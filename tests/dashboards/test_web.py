@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +70,11 @@ class Pages:
             if output in one["output"] and any(f"{own['id']}.{own['property']}" == changed for own in one["inputs"])
         ]
         kind = values.pop("kind", None)
-        own_id = lambda text: {**json.loads(text), "kind": kind} if text.startswith("{") else text  # noqa: E731
+
+        def own_id(text: str) -> Any:
+            named = json.loads(text) if text.startswith("{") else text
+            return {**named, "kind": kind} if "MATCH" in text else named
+
         outputs = []
         for part in found["output"].strip(".").split("..."):
             name, _, prop = part.rpartition(".")
@@ -422,6 +428,40 @@ def test_a_slow_action_does_not_hold_up_the_rest(pages: Pages, monkeypatch: pyte
         assert pages.client.get("/api/now").json() == "now"
         assert time.monotonic() - began < 0.5
         assert slow.result().json()["response"]["mark"]["data"] == "None"
+
+
+WORK = {
+    "study.show_head": ("head.children", "mark.data", {"names_data": ["a"]}),
+    "study.show_answers": ('live":"answers', "mark.data", {"names_data": ["a"]}),
+    "studies.show_studies": ("studies.children", "studies-clock.n_intervals", {"scheme_data": "light"}),
+    "compare.compare_rows": ("compare-table.children", "mark.data", {"names_data": ["a"]}),
+}
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_work_runs_beside_the_event_loop(
+    work: str, pages: Pages, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(database, "a", 4)
+    room, _, name = work.rpartition(".")
+    real, loops = getattr(import_module(f"dashboards.pages.{room}"), name), []
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        loops.append(is_on_loop())
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(f"dashboards.pages.{work}", noted)
+    output, changed, values = WORK[work]
+    assert pages.ask(output, changed, **values) is not None
+    assert loops == [False]
+
+
+def is_on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def test_prices_are_those_of_the_book(database: Database) -> None:
