@@ -19,7 +19,7 @@ from dashboards.changes import change_lines, source_lines
 from dashboards.contention import contention_words, find_contention
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
-from dashboards.figures.tradeoff import Tradeoff, trace_tradeoff
+from dashboards.figures.tradeoff import Tradeoff
 from dashboards.marginal import best_within, cheapest, marginal_words
 from dashboards.pages import operating
 from dashboards.pages.panels import panel
@@ -406,10 +406,10 @@ async def _read(site: Site, names: Sequence[str]) -> Summary | None:
 
 async def _tradeoffs(site: Site, names: Sequence[str]) -> tuple[list[Tradeoff], str] | None:
     """Returns the trade-offs of the first study, and the currency; None where it has none."""
-    summary = await _read(site, names)
-    if summary is None:
+    try:
+        info = await asyncio.to_thread(site.reader.tradeoff, names[0])
+    except StorageFault:
         return None
-    info = await asyncio.to_thread(trace_tradeoff, summary)
     return (info.tradeoffs, info.currency) if info.tradeoffs else None
 
 

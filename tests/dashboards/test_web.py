@@ -145,6 +145,38 @@ def test_a_study_is_read_anew_only_when_something_of_it_is_new(database: Databas
         reader.mark(["a", "c"])
 
 
+def test_the_study_unused_longest_gives_way(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboards.pages.reading.MOST_SUMMARIES", 2)
+    reader = Reader(database)
+    for number, name in enumerate("abc"):
+        write_study(database, name, 2, number)
+    first, second = reader.summary("a"), reader.summary("b")
+    assert reader.summary("a") is first
+    reader.summary("c")
+    assert reader.summary("a") is first
+    assert reader.summary("b") is not second
+
+
+def test_the_tradeoffs_are_traced_once_for_what_is_there(
+    pages: Pages, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid, traced = write_study(database, "a", 4), []
+
+    def noted(summary: Any) -> Any:
+        traced.append(summary)
+        return trace_tradeoff(summary)
+
+    monkeypatch.setattr("dashboards.pages.reading.trace_tradeoff", noted)
+    asked = {"names_data": ["a"], "wish_value": AT_LEAST}
+    for value in (91.0, 92.0, 93.0):
+        pages.ask("limit.min", "mark.data", **asked)
+        pages.ask("answer.children", "limit.value", **asked, limit_value=value)
+    assert len(traced) == 1
+    add_epoch(database, uuid)
+    limits = pages.ask("limit.min", "mark.data", **asked)
+    assert (len(traced), limits["limit"]["max"]) == (2, 99.9)
+
+
 def test_a_card_tells_how_a_study_stands(database: Database) -> None:
     uuid, reader, kept = write_study(database, "a", 12), Reader(database), {}
     [card], mark = read_cards(reader, kept)
@@ -316,7 +348,9 @@ def test_who_may_only_look_sees_no_buttons_and_is_refused(pages: Pages, database
     allowed = pages.page("/") + json.dumps(pages.ask("studies.children", "studies-clock.n_intervals", **asked))
     pages.operates = False
     refused = pages.page("/") + json.dumps(pages.ask("studies.children", "studies-clock.n_intervals", **asked))
-    study = pages.page("/study/a%20bc") + json.dumps(pages.ask("head.children", "mark.data", names_data=["a"]))
+    page = pages.page("/study/a")
+    assert '"a - Paretune"' in page
+    study = page + json.dumps(pages.ask("head.children", "mark.data", names_data=["a"]))
     for word in ('"act"', "open-launch", "confirm", "launch-it"):
         assert word in allowed
         assert word not in refused + study
