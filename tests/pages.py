@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,15 @@ EXAMPLE = '[search]\ntrials = 8\n\n[objective]\nminimize = ["device_seconds"]\n'
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
 
-def write_study(database: Database, name: str, num_trials: int = 12, seed: int = 0, *, hostile: bool = False) -> str:
+def write_study(
+    database: Database,
+    name: str,
+    num_trials: int = 12,
+    seed: int = 0,
+    *,
+    hostile: bool = False,
+    data: Mapping[str, Any] = DATA,
+) -> str:
     """Writes a study as a search leaves it; a hostile one has HTML for an optimizer and for the reason of a failure."""
     study = synthetic_summary(num_trials, seed).study
     trials = list(study.trials)
@@ -35,7 +43,7 @@ def write_study(database: Database, name: str, num_trials: int = 12, seed: int =
         trials[1] = replace(trials[1], state="failed", reason=HOSTILE)
     spec = {**study.spec, "name": name, "budget": {"device_hours": 0.1}}
     uuid = create_study(
-        database, name, spec, num_trials + 4, DATA, Beginning(trials, reference=REFERENCE), state="complete"
+        database, name, spec, num_trials + 4, data, Beginning(trials, reference=REFERENCE), state="complete"
     )
     with database.write() as connection:
         for trial in trials:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from dashboards.pages.parts import (
     aria,
     faults,
     frame,
-    gauge,
+    gauges,
     link,
     state_badge,
     study_path,
@@ -28,10 +29,10 @@ from dashboards.pages.parts import (
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.palette import BLUE, GREY
-from dashboards.summary import Summary
+from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, task_words
 from storage.faults import StorageFault
-from storage.studies import StudyLine, list_studies
+from storage.studies import StudyLine, is_imported, list_studies
 
 STILL: Any = {"staticPlot": True, "responsive": True}
 MOST_CARDS = 24
@@ -48,10 +49,11 @@ class Card:
         task: What it trains.
         best: Its most accurate checkpoint, in words; None before the first epoch.
         reason: Why it ended before its target, None where it did not.
-        budget: Its trials, and what else has a limit.
-        front: Cost and accuracy of the points of its front, the cheapest first.
+        budget: Its trials, and what else may have a limit.
+        front: Cost and accuracy of the points that nothing beats in these two, the cheapest first.
         others: Of each trial's last checkpoint.
         cost: The name of this cost.
+        is_imported: Whether it came from elsewhere whole, so that it cannot be run.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Card:
     front: tuple[tuple[float, float], ...]
     others: tuple[tuple[float, float], ...]
     cost: str
+    is_imported: bool
 
 
 def trace_card(summary: Summary) -> Card:
@@ -77,11 +80,16 @@ def trace_card(summary: Summary) -> Card:
         task_words(study.spec["objective"]),
         words,
         study.reason,
-        tuple(line for line in budget_lines(study, summary.book) if line.limit is not None),
-        tuple((value, point.accuracy) for point in summary.front if (value := point.value(cost)) is not None),
-        tuple((value, point.accuracy) for point in summary.finals if (value := point.value(cost)) is not None),
+        tuple(budget_lines(study, summary.book)),
+        _places(front_at(summary.front, cost), cost),
+        _places(summary.finals, cost),
         cost,
+        is_imported(study),
     )
+
+
+def _places(points: Iterable[Checkpoint], cost: str) -> tuple[tuple[float, float], ...]:
+    return tuple((value, point.accuracy) for point in points if (value := point.value(cost)) is not None)
 
 
 def draw_spark(card: Card, scheme: str) -> dict[str, Any] | None:
@@ -131,9 +139,9 @@ def show_card(card: Card, scheme: str, *, may_operate: bool) -> Component:
                 dmc.Text(card.task, size="sm", c="dimmed"),
                 drawn,
                 dmc.Text(["best ", dmc.Text(card.best or "not known yet", span=True, fw=600)], size="sm"),
-                *(gauge(line) for line in card.budget),
+                *gauges(card.budget),
                 *([dmc.Text(card.reason, size="sm", c="dimmed")] if card.reason else []),
-                *([operating.buttons(card.name, card.state)] if may_operate else []),
+                *([operating.buttons(card.name, card.state, is_imported=card.is_imported)] if may_operate else []),
             ],
             gap="xs",
         ),

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
-from dash import ALL, Dash, Input, Output, State, html, no_update
+from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
 
 from dashboards.answers import answer_all
 from dashboards.budget import budget_lines
@@ -28,7 +28,7 @@ from dashboards.pages.parts import (
     aria,
     faults,
     frame,
-    gauge,
+    gauges,
     link,
     live,
     note,
@@ -43,10 +43,10 @@ from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
 from dashboards.rows import trial_rows
 from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning
-from dashboards.words import accuracy_words, cost_words, params_words, task_words
+from dashboards.words import accuracy_words, cost_title, cost_words, params_words, task_words
 from objectives.costs import COSTS
-from objectives.prices import DERIVED
 from storage.faults import StorageFault
+from storage.studies import is_imported
 
 AT_LEAST, AT_MOST = "at least this accuracy", "at most this cost"
 DRAWN_TABS = [name for name, figure in FIGURES.items() if not figure.takes_several and name != "tradeoff"]
@@ -104,9 +104,13 @@ def choose_tradeoff(tradeoffs: Sequence[Tradeoff], labels: Sequence[str | None])
     return next((one for one in tradeoffs if cost_title(one.cost) == wanted), tradeoffs[0])
 
 
-def cost_title(cost: str) -> str:
-    """Returns the label of a cost in the figure's menu."""
-    return (DERIVED[cost] if cost in DERIVED else COSTS[cost]).title
+def is_same_quantity(changed: Any) -> bool:
+    """Says whether the slider is of what it was of before: not where the wish or the figure's cost was chosen anew.
+
+    Args:
+        changed: The id of what changed: `mark`, `wish`, or a menu of the figure, of which the first is the cost's.
+    """
+    return changed != "wish" and not (isinstance(changed, dict) and changed["menu"] == 0)
 
 
 def wish_range(tradeoff: Tradeoff, kind: str) -> Wish:
@@ -199,7 +203,7 @@ def show_head(summary: Summary, *, may_operate: bool) -> list[Component]:
     cards = [_point_card(study.name, title, point, cost) for title, point in points.items()]
     bill = bill_lines(study)
     spent = ", ".join(f"{line} {cost_words('device_seconds', seconds)}" for line, seconds in bill.items())
-    budget = [gauge(line) for line in budget_lines(study, summary.book) if line.limit is not None]
+    budget = gauges(budget_lines(study, summary.book))
     billed = cost_words("device_seconds", sum(bill.values()))
     cards.append(
         dmc.Card([dmc.Text("Spent", size="sm", c="dimmed"), dmc.Text(f"{billed} of slots", fw=600),
@@ -209,7 +213,7 @@ def show_head(summary: Summary, *, may_operate: bool) -> list[Component]:
     about = f"{task_words(study.spec['objective'])}, sampler {study.spec['search']['sampler']}, begun "
     about += f"{study.created_at:%Y-%m-%d %H:%M} UTC; validation accuracies with 95 % intervals"
     title = dmc.Group([dmc.Title(study.name, order=1, size="h2"), state_badge(study.state)])
-    acting = [operating.buttons(study.name, study.state)] if may_operate else []
+    acting = [operating.buttons(study.name, study.state, is_imported=is_imported(study))] if may_operate else []
     notes = study_notes(summary)
     return [
         dmc.Stack(
@@ -338,18 +342,16 @@ def register(app: Dash, site: Site) -> None:
         Input("wish", "value"),
         Input({"part": "choice", "kind": "tradeoff", "menu": ALL}, "value"),
         State("limit", "value"),
-        State("limit", "min"),
         State("names", "data"),
         prevent_initial_call=True,
     )
-    async def _(
-        _mark: str | None, kind: str, labels: list[str], value: float | None, least: float | None, names: list[str]
-    ) -> Any:
+    async def _(_mark: str | None, kind: str, labels: list[str], value: float | None, names: list[str]) -> Any:
+        is_same = is_same_quantity(ctx.triggered_id)
         tradeoffs = await _tradeoffs(site, names)
         if not tradeoffs:
             return (no_update,) * 4
         wish = wish_range(choose_tradeoff(tradeoffs[0], labels), kind)
-        is_kept = value is not None and least is not None and wish.low <= value <= wish.high
+        is_kept = is_same and value is not None and wish.low <= value <= wish.high
         return wish.low, wish.high, wish.step, no_update if is_kept else wish.start
 
     @app.callback(

@@ -8,6 +8,8 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pages import EXAMPLE, HOSTILE, Noting, add_epoch, serving, write_study
-from synthetic import attempt_row, summary_of, synthetic_summary, trial
+from synthetic import DATA, SPEC, attempt_row, summary_of, synthetic_summary, trial
 
 from dashboards.figures import FIGURES
 from dashboards.figures.tradeoff import trace_tradeoff
 from dashboards.logs import MOST_BYTES, read_log
 from dashboards.pages.compare import compare_rows
 from dashboards.pages.drawing import DARK_TEXT, draw
+from dashboards.pages.parts import gauges
 from dashboards.pages.reading import Reader
 from dashboards.pages.studies import read_cards, trace_card
 from dashboards.pages.study import (
@@ -37,11 +40,13 @@ from dashboards.pages.study import (
     wish_range,
 )
 from dashboards.pages.trial import attempt_table, bill_table, cost_table
+from dashboards.summary import summarize
 from dashboards.web import add_pages
 from objectives.costs import COSTS
 from objectives.prices import default_book, overlay
 from storage.database import Database
 from storage.faults import StorageFault
+from storage.ledger import CostValue
 
 NOT_FOUND = "Nothing to show here"
 
@@ -69,7 +74,7 @@ class Pages:
             for one in known
             if output in one["output"] and any(f"{own['id']}.{own['property']}" == changed for own in one["inputs"])
         ]
-        kind = values.pop("kind", None)
+        kind, menu = values.pop("kind", None), values.pop("menu", None)
 
         def own_id(text: str) -> Any:
             named = json.loads(text) if text.startswith("{") else text
@@ -90,7 +95,11 @@ class Pages:
                     value = values.get(f"{name}_{prop}".replace("-", "_"))
                     own[side].append({"id": own_id(name), "property": prop, "value": value})
         single = outputs[0] if len(outputs) == 1 and not found["output"].startswith("..") else outputs
-        triggers = [json.dumps(one["id"], separators=(",", ":")) + f".{changed.rpartition('.')[2]}" for one in groups]
+        triggers = [
+            json.dumps(one["id"], separators=(",", ":")) + f".{changed.rpartition('.')[2]}"
+            for one in groups
+            if menu in (None, one["id"].get("menu"))
+        ]
         wanted = triggers if "ALL" in changed else [changed]
         return {"output": found["output"], "outputs": single, "changedPropIds": wanted, **own}
 
@@ -157,6 +166,28 @@ def test_the_study_unused_longest_gives_way(database: Database, monkeypatch: pyt
     assert reader.summary("b") is not second
 
 
+def test_a_wish_or_a_cost_that_is_chosen_anew_resets_the_slider_and_what_is_new_does_not(
+    pages: Pages, database: Database
+) -> None:
+    write_study(database, "a", 12)
+    menus = [
+        {"id": {"part": "choice", "kind": "tradeoff", "menu": number}, "value": choice}
+        for number, choice in enumerate([COSTS["train_flops"].title, "x: linear"])
+    ]
+
+    def limit(changed: str, value: float, menu: int | None = None) -> dict[str, Any]:
+        asked = {"names_data": ["a"], "wish_value": AT_MOST, "limit_value": value}
+        return dict(pages.ask("limit.min", changed, *menus, menu=menu, **asked)["limit"])
+
+    by_menu = '{"kind":"tradeoff","menu":["ALL"],"part":"choice"}.value'
+    start = limit("mark.data", -100)["value"]
+    within = round(start + 0.02, 2)
+    assert limit("wish.value", within)["value"] == start
+    assert limit(by_menu, within, menu=0)["value"] == start
+    assert "value" not in limit(by_menu, within, menu=1)
+    assert "value" not in limit("mark.data", within)
+
+
 def test_the_tradeoffs_are_traced_once_for_what_is_there(
     pages: Pages, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +214,8 @@ def test_a_card_tells_how_a_study_stands(database: Database) -> None:
     assert card == trace_card(reader.summary("a"))
     assert (card.name, card.state, card.cost) == ("a", "complete", "device_seconds")
     assert (card.budget[0].name, card.budget[0].spent, card.budget[0].limit) == ("trials", 12, 16)
-    assert [line.name for line in card.budget] == ["trials", "device_hours"]
+    assert [line.name for line in card.budget if line.limit is not None] == ["trials", "device_hours"]
+    assert len(gauges(card.budget)) == 2
     assert list(card.front) == sorted(card.front)
     assert re.fullmatch(r"9\d\.\d % \(9\d\.\d-9\d\.\d\) for .* s", card.best or "")
     assert read_cards(reader, kept)[0][0] is card
@@ -195,6 +227,31 @@ def test_a_card_tells_how_a_study_stands(database: Database) -> None:
 def test_a_card_of_a_study_without_epochs_tells_no_number() -> None:
     card = trace_card(summary_of(name="empty"))
     assert (card.best, card.front, card.others) == (None, (), ())
+
+
+def test_the_front_of_a_card_rises_with_its_cost_where_several_are_minimised() -> None:
+    spec = {**SPEC, "objective": {**SPEC["objective"], "minimize": ["device_seconds", "train_flops"]}}
+    one, dear, other = (trial(number, [(correct, seconds)]) for number, (correct, seconds) in enumerate(
+        [(900, 1.0), (880, 2.0), (950, 3.0)]
+    ))  # fmt: skip
+    [epoch] = dear.epochs
+    frugal = {**epoch.costs, "train_flops": CostValue(0.5, "measured", None)}
+    study = summary_of(one, replace(dear, epochs=(replace(epoch, costs=frugal),)), other).study
+    summary = summarize(replace(study, spec=spec, reference=None))
+    assert [point.trial for point in summary.front] == [0, 1, 2]
+    card = trace_card(summary)
+    assert (card.front, len(card.others)) == (((1.0, 0.9), (3.0, 0.95)), 3)
+
+
+def test_who_cannot_be_run_has_no_resume(pages: Pages, database: Database) -> None:
+    write_study(database, "own", 4)
+    write_study(database, "other", 4, 1, data={**DATA, "imported": {"from": "elsewhere"}})
+    asked = {"studies_clock_n_intervals": 1, "scheme_data": "light"}
+    cards = json.dumps(pages.ask("studies.children", "studies-clock.n_intervals", **asked))
+    heads = [json.dumps(pages.ask("head.children", "mark.data", names_data=[name])) for name in ("own", "other")]
+    for shown in (cards, "".join(heads)):
+        labels = re.findall(r'"aria-label": "((?:resume|delete) \w+)"', shown)
+        assert sorted(labels) == ["delete other", "delete own", "resume own"]
 
 
 def test_the_slider_answers_with_the_cheapest_or_the_best() -> None:
@@ -241,11 +298,14 @@ def test_the_notes_tell_why_a_study_ended_and_what_makes_its_numbers_doubtful() 
 def test_a_trial_has_its_bill_line_by_line_and_reasons_for_what_is_absent() -> None:
     cut = attempt_row("killed by SIGKILL", {"training": 1.0, "lost": 0.5}, seconds=1.5)
     rest = attempt_row(None, {"training": 2.0}, attempt=2, seconds=None)
-    one = trial(0, [(900, 1.0)], attempts=(cut, rest))
+    one = trial(0, [(900, 1.0)], "running", attempts=(cut, rest))
     assert bill_table(one) == [
         ["1", "training", "1 s"], ["1", "lost", "0.5 s"], ["2", "training", "2 s"], ["all", "sum", "3.5 s"]
     ]  # fmt: skip
     assert [row[-2:] for row in attempt_table(one)] == [["1.5 s", "killed by SIGKILL"], ["under way", "under way"]]
+    heard = replace(rest, heard_at=rest.started_at + timedelta(seconds=90))
+    [_, gone] = attempt_table(replace(one, state="waiting", attempts=(cut, heard)))
+    assert gone[-2:] == ["90 s", "cut off, last heard of 2026-01-01 00:01:30 UTC"]
     assert ["energy", "absent", "no meter"] in cost_table(one)
     assert (bill_table(trial(1, [], attempts=(attempt_row(None, {}),))), cost_table(trial(1, []))) == ([], [])
 
@@ -260,7 +320,7 @@ def test_the_end_of_a_log_is_read(database: Database) -> None:
     assert read_log(database, "u", 4) is None
 
 
-def test_studies_are_compared_at_the_first_ones_cost(database: Database) -> None:
+def test_studies_are_compared_at_the_first_ones_cost() -> None:
     rows = compare_rows([summary_of(trial(0, [(900, 2.0)]), name="a"), summary_of(name="b")])
     assert rows[0][:5] == ["a", "complete", "1", "90.0 % (88.0-91.7)", "2 s"]
     assert rows[1] == ["b", "complete", "0", "none", "none", "none", "none", "0 s", "not recorded"]
@@ -272,7 +332,9 @@ def test_each_address_has_its_page(pages: Pages, database: Database) -> None:
     assert '"a b - Paretune"' in pages.page("/study/a%20b")
     assert '"value": "spending"' in pages.page("/study/a%20b", "?tab=spending")
     assert '"a b trial 3 - Paretune"' in pages.page("/study/a%20b/trial/3")
-    assert '"value": ["a b"]' in pages.page("/compare", "?study=a%20b&study=gone")
+    compared = pages.page("/compare", "?study=a%20b&study=gone")
+    assert ('"value": ["a b"]' in compared, "there is no study 'gone'" in compared) == (True, True)
+    assert "there is no study" not in pages.page("/compare", "?study=a%20b")
     for path in ("/nowhere", "/study/gone", "/study/gone/trial/0", "/study/a%20b/trial/x"):
         assert NOT_FOUND in pages.page(path)
     assert "did you mean" in pages.page("/study/a%20bc")
