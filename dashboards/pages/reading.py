@@ -13,7 +13,7 @@ from dashboards.remeasured import add_remeasurement
 from dashboards.summary import Summary, summarize
 from objectives.prices import PriceBook
 from storage.database import Database
-from storage.studies import load_study, mark_study
+from storage.studies import load_study, mark_studies, mark_study
 
 MOST_SUMMARIES = 6
 """Studies that are kept as they were used last; a large one takes some hundred megabytes."""
@@ -49,6 +49,14 @@ class Reader:
             StorageFault: where one is not there, or the database cannot be used.
         """
         return "\n".join(mark_study(self.database, name) for name in names)
+
+    def marks(self, names: Sequence[str]) -> dict[str, str]:
+        """Returns the mark of each study by name; one that is gone has none.
+
+        Raises:
+            StorageFault: where the database cannot be used.
+        """
+        return mark_studies(self.database, names)
 
     def summary(self, name: str) -> Summary:
         """Returns what a study has come to, at its own prices over those of the book.

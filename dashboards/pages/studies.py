@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,16 +163,14 @@ def read_cards(reader: Reader, kept: dict[str, tuple[str, Card]]) -> tuple[list[
     """
     lines = list_studies(reader.database)
     found: list[Card | StudyLine] = list(lines)
-    marks = [f"{line.name} {line.state}" for line in lines]
-    for index, line in enumerate(lines[:MOST_CARDS]):
-        try:
-            mark = marks[index] = reader.mark([line.name])
-            if line.name not in kept or kept[line.name][0] != mark:
-                kept[line.name] = (mark, trace_card(reader.summary(line.name)))
-        except StorageFault:  # deleted meanwhile
-            continue
-        found[index] = kept[line.name][1]
-    return found, "\n".join(marks)
+    places = {line.name: index for index, line in enumerate(lines[:MOST_CARDS])}
+    marks = reader.marks(list(places))
+    for name, mark in marks.items():
+        with suppress(StorageFault):  # deleted meanwhile
+            if name not in kept or kept[name][0] != mark:
+                kept[name] = (mark, trace_card(reader.summary(name)))
+            found[places[name]] = kept[name][1]
+    return found, "\n".join(marks.get(line.name, f"{line.name} {line.state}") for line in lines)
 
 
 def show_studies(found: list[Card | StudyLine], scheme: str, *, may_operate: bool) -> Component:
