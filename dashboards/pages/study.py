@@ -17,6 +17,7 @@ from dashboards.answers import answer_all
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import contention_words, find_contention
+from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.figures.tradeoff import Tradeoff
@@ -42,7 +43,7 @@ from dashboards.pages.site import Site
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
 from dashboards.rows import trial_rows
-from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning
+from dashboards.summary import Checkpoint, Summary, bill_lines
 from dashboards.words import accuracy_words, cost_title, cost_words, params_words, task_words
 from objectives.costs import COSTS
 from storage.faults import StorageFault

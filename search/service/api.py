@@ -13,8 +13,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboards.actions import Actions
+from dashboards.records import as_json, checkpoint_json, trial_log_json
 from dashboards.remeasured import remeasurement_json
-from dashboards.summary import Summary, as_json, checkpoint_json, trial_log_json
+from dashboards.summary import Summary
 from search.service.auth import visitor
 from search.service.coordinators import MOST_TRIALS, Coordinators
 from search.service.problems import MEDIA_TYPE, Problem, ProblemDetails

@@ -181,8 +181,9 @@ def test_a_mark_differs_as_soon_as_there_is_something_new_of_a_study_or_of_one_t
         lambda page: page.set_device(0, 1, {"kind": "cpu"}),
         lambda page: record(page, 1),
         lambda page: page.charge(0, 1, {"training": 1.5}),
+        lambda page: page.note_trial(0, "what to know of it"),
         lambda page: page.end_attempt(0, 1, "complete"),
-        lambda page: page.end_trial(0, "complete", None, COSTS),
+        lambda page: page.end_trial(0, "complete", "what to know of it", COSTS),
     ]
     marks, others = [mark_study(database, "a")], {mark_study(database, "other")}
     for step in steps:
