@@ -11,8 +11,9 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.devices import name_devices
+from dashboards.pages.live import live
 from dashboards.pages.panels import panel
-from dashboards.pages.parts import Component, faults, frame, link, live, study_path, table
+from dashboards.pages.parts import Component, faults, frame, link, study_path, table
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.summary import Summary, bill_lines

@@ -11,9 +11,6 @@ from dash import dcc, html
 
 from dashboards.budget import Line
 
-LIVE_MILLISECONDS = 2000
-"""How often a page asks whether there is anything new."""
-
 STATES = {"running": "green", "complete": "blue", "stopped": "cyan", "interrupted": "orange"}
 FULL = 100.0
 GRAPH_CONFIG: Any = {"displaylogo": False, "responsive": True}
@@ -121,16 +118,6 @@ def section(title: str, *content: Component, quiet: str | None = None) -> Compon
     """Returns a part of a page under its heading, with a line on how it is read."""
     told = [dmc.Text(quiet, size="sm", c="dimmed")] if quiet else []
     return html.Section(dmc.Stack([dmc.Title(title, order=2, size="h3"), *told, *content], gap="xs"))
-
-
-def live(names: Sequence[str]) -> list[Component]:
-    """Returns what keeps a page up to date: the studies that it is of, their mark, a clock, and a place for a fault."""
-    return [
-        dcc.Store(id="names", data=list(names)),
-        dcc.Store(id="mark"),
-        dcc.Interval(id="clock", interval=LIVE_MILLISECONDS),
-        html.Div(id="away"),
-    ]
 
 
 def waiting(height: int) -> Component:

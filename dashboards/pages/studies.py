@@ -15,8 +15,8 @@ from dashboards.actions import Refused
 from dashboards.budget import Line, budget_lines
 from dashboards.pages import operating
 from dashboards.pages.drawing import colour
+from dashboards.pages.live import LIVE_MILLISECONDS
 from dashboards.pages.parts import (
-    LIVE_MILLISECONDS,
     Component,
     aria,
     faults,

@@ -11,13 +11,13 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.logs import read_log
 from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, colour
+from dashboards.pages.live import live
 from dashboards.pages.parts import (
     GRAPH_CONFIG,
     Component,
     faults,
     frame,
     link,
-    live,
     section,
     state_badge,
     study_path,

@@ -23,23 +23,15 @@ from synthetic import DATA, SPEC, attempt_row, summary_of, synthetic_summary, tr
 from dashboards.figures import FIGURES
 from dashboards.figures.tradeoff import trace_tradeoff
 from dashboards.logs import MOST_BYTES, read_log
+from dashboards.pages.choosing import AT_LEAST, AT_MOST, answer_wish, choose_tradeoff, wish_range
 from dashboards.pages.compare import compare_rows
 from dashboards.pages.drawing import DARK_TEXT, draw
 from dashboards.pages.parts import gauges
 from dashboards.pages.reading import Reader
 from dashboards.pages.studies import read_cards, trace_card
-from dashboards.pages.study import (
-    AT_LEAST,
-    AT_MOST,
-    TABS,
-    answer_wish,
-    choose_tradeoff,
-    study_notes,
-    table_columns,
-    table_rows,
-    wish_range,
-)
+from dashboards.pages.study import TABS, study_notes
 from dashboards.pages.trial import attempt_table, bill_table, cost_table
+from dashboards.pages.trials import table_columns, table_rows
 from dashboards.summary import summarize
 from dashboards.web import add_pages
 from objectives.costs import COSTS
