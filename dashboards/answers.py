@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dashboards.seeds import stand_ins
 from dashboards.settings import varied_parameters
-from dashboards.summary import Checkpoint, Summary, front_at, nouns, stand_ins
+from dashboards.summary import Checkpoint, Summary, front_at, nouns
 from dashboards.words import accuracy_words, cost_words, threads_words, value_words
 from storage.studies import TrialRow
 

@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dashboards.summary import Checkpoint, Summary, group_by_setting, num_seeds, trace_curve
+from dashboards.seeds import group_by_setting, num_seeds
+from dashboards.summary import Checkpoint, Summary, trace_curve
 from dashboards.words import accuracy_words, cost_words
 from objectives.costs import COSTS
 from objectives.intervals import difference_interval, seeds_interval, student_interval

@@ -12,12 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dashboards.budget import budget_lines
-from dashboards.contention import find_contention
-from dashboards.prices import EpochPrices, Prices, book_of, price_study, prices_json
+from dashboards.prices import EpochPrices, Prices, book_of, price_study
+from dashboards.seeds import group_by_setting, num_seeds
 from dashboards.totals import CostsSoFar, MeanCosts, Totals
-from dashboards.words import threads_words
-from objectives.costs import COSTS, Measurement
 from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import seeds_interval, wilson_interval
 from objectives.prices import DERIVED, PriceBook
@@ -190,35 +187,6 @@ def trace_curve(trial: TrialRow, book: PriceBook | None = None) -> list[Checkpoi
     ]
 
 
-def num_seeds(study: StudyRow) -> int:
-    """Returns how many trials each setting has, with a seed each."""
-    return int(study.spec.get("search", {}).get("repeats", 1))
-
-
-def group_by_setting(study: StudyRow) -> list[list[TrialRow]]:
-    """Returns the trials of each setting together."""
-    groups: dict[int, list[TrialRow]] = defaultdict(list)
-    for trial in study.trials:
-        groups[trial.number // num_seeds(study)].append(trial)
-    return list(groups.values())
-
-
-def stand_ins(study: StudyRow) -> list[TrialRow]:
-    """Returns one trial for each setting that has results or proved infeasible: the one that its curve goes by.
-
-    What failed by a fault of code or machine says nothing of a setting.
-    """
-    found = []
-    for trials in group_by_setting(study):
-        kept = [trial for trial in trials if trial.state != "failed"]
-        infeasible = next((trial for trial in kept if trial.state == "infeasible"), None)
-        if infeasible is not None:
-            found.append(infeasible)
-        elif kept and all(trial.state in ("complete", "stopped") for trial in kept):
-            found.append(kept[0])
-    return found
-
-
 def _mean_curves(study: StudyRow, single: Mapping[int, Sequence[Checkpoint]]) -> dict[int, Sequence[Checkpoint]]:
     """Returns the curves of settings; one whose seeds have not all begun, or proved infeasible with one, has none."""
     curves: dict[int, Sequence[Checkpoint]] = {}
@@ -261,154 +229,6 @@ def bill_lines(study: StudyRow) -> dict[str, float]:
             for line, seconds in attempt.bill.items():
                 lines[line] += seconds
     return dict(lines)
-
-
-def name_devices(study: StudyRow) -> list[str]:
-    """Returns what the study's attempts ran on, in words."""
-    found = {
-        _device_words(device)
-        for trial in study.trials
-        for attempt in trial.attempts
-        if (device := attempt.device) is not None
-    }
-    return sorted(found)
-
-
-def device_warning(study: StudyRow) -> str | None:
-    """Returns that a study's measured costs come from several devices; None where they do not."""
-    devices = name_devices(study)
-    if len(devices) < 2:  # noqa: PLR2004
-        return None
-    told = "; ".join(devices)
-    return f"its measured costs come from {len(devices)} devices, so that they compare devices as well: {told}"
-
-
-def _device_words(device: Mapping[str, Any]) -> str:
-    words = f"{device['name']} ({device['identity']}), {threads_words(device['threads'])}, torch {device['torch']}"
-    if device.get("driver"):
-        words += f", driver {device['driver']}"
-    if device.get("power_limit_watts"):
-        words += f", at most {device['power_limit_watts']:.0f} W"
-    return words
-
-
-def as_json(summary: Summary) -> dict[str, Any]:
-    """Returns the object that `paretune show --json` prints."""
-    study = summary.study
-    objectives: list[dict[str, str]] = [{"name": "accuracy", "direction": "maximize"}]
-    objectives += [{"name": name, "direction": "minimize", "unit": COSTS[name].unit} for name in summary.minimize]
-    lines = bill_lines(study)
-    return {
-        "study": study.name,
-        "uuid": study.uuid,
-        "state": study.state,
-        "reason": study.reason,
-        "created_at": study.created_at.isoformat(),
-        "num_trials": study.num_trials,
-        "objectives": objectives,
-        "trials": [trial_json(trial) for trial in study.trials],
-        "front": [_place_json(point) for point in summary.front],
-        "knee": None if summary.knee is None else _place_json(summary.knee),
-        "hypervolume": summary.hypervolume,
-        "reference": study.reference,
-        "billed": {
-            "device_seconds": sum(lines.values()),
-            "lost": {"device_seconds": lines.get("lost", 0.0)},
-            "lines": lines,
-        },
-        "budget": {
-            line.name: {"spent": line.spent, "limit": line.limit, "unit": line.unit}
-            for line in budget_lines(study, summary.book)
-        },
-        "contention": find_contention(study).as_json(),
-        "prices": prices_json(summary.prices, summary.book),
-        "spec": study.spec,
-        "environments": [dict(environment) for environment in study.environments],
-        "changes": [dict(change) for change in study.changes],
-    }
-
-
-def checkpoint_json(point: Checkpoint, book: PriceBook) -> dict[str, Any]:
-    """Returns a checkpoint as plain values, with its solo prices by the book of its summary."""
-    return {
-        "trial": point.trial,
-        "epoch": point.epoch,
-        "seeds": list(point.seeds),
-        "params": dict(point.params),
-        "accuracy": point.accuracy,
-        "accuracy_interval": list(point.interval),
-        "costs": {name: cost.value for name, cost in point.costs.items()},
-        "prices": prices_json(point.costs.prices, book),
-    }
-
-
-def trial_log_json(trial: TrialRow, printed: str | None, prices: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the object that `paretune show NAME TRIAL --json` prints: the trial, its attempts and its epochs.
-
-    Args:
-        trial: The trial.
-        printed: What its code printed, as far as it is kept.
-        prices: What was billed to it comes to, as plain values.
-    """
-    attempts = [
-        {
-            "attempt": attempt.attempt,
-            "slot": attempt.slot,
-            "device": attempt.device,
-            "started_at": attempt.started_at.isoformat(),
-            "ended_at": attempt.ended_at.isoformat() if attempt.ended_at else None,
-            "outcome": attempt.outcome,
-            "bill": dict(attempt.bill),
-        }
-        for attempt in trial.attempts
-    ]
-    epochs = [
-        {
-            "epoch": epoch.epoch,
-            "attempt": epoch.attempt,
-            "train_loss": epoch.train_loss,
-            "validation_loss": epoch.validation_loss,
-            "accuracy": epoch.num_correct / epoch.num_images,
-            "costs": {name: cost.value for name, cost in epoch.costs.items()},
-        }
-        for epoch in trial.epochs
-    ]
-    return {**trial_json(trial), "attempts": attempts, "epochs": epochs, "log": printed, "prices": prices}
-
-
-def trial_json(trial: TrialRow) -> dict[str, Any]:
-    """Returns a trial as it stands in the object that `paretune show --json` prints."""
-    curve = trace_curve(trial)
-    last = curve[-1] if curve else None
-    costs: Mapping[str, Measurement] = last.costs if last else {}
-    return {
-        "number": trial.number,
-        "state": trial.state,
-        "is_baseline": trial.is_baseline,
-        "params": dict(trial.params),
-        "accuracy": last.accuracy if last else None,
-        "accuracy_interval": list(last.interval) if last else None,
-        "epochs": len(trial.epochs),
-        "costs": {name: cost.value for name, cost in costs.items()},
-        "absent": {name: cost.reason for name, cost in costs.items() if cost.value is None},
-        "attempts": len(trial.attempts),
-        "reason": trial.reason,
-        "source": trial.source,
-    }
-
-
-def _place_json(point: Checkpoint) -> dict[str, Any]:
-    """Returns where a checkpoint is, with its accuracy where it is not that of a trial."""
-    place = {"trial": point.trial, "epoch": point.epoch}
-    if len(point.seeds) == 1:
-        return place
-    return {
-        **place,
-        "seeds": list(point.seeds),
-        "accuracy": point.accuracy,
-        "accuracy_interval": list(point.interval),
-        "costs": {name: cost.value for name, cost in point.costs.items()},
-    }
 
 
 def _losses(point: Checkpoint, minimize: Sequence[str]) -> list[float] | None:

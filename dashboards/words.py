@@ -37,6 +37,15 @@ def cost_words(name: str, value: float | None, currency: str = "") -> str:
     return "absent" if value is None else quantity_words(value, _unit(name) or currency).rstrip()
 
 
+def cost_title(name: str) -> str:
+    """Returns the title of a cost or of what is derived.
+
+    >>> cost_title("device_seconds"), cost_title("money")
+    ('device time', 'money')
+    """
+    return (COSTS[name] if name in COSTS else DERIVED[name]).title
+
+
 def _unit(name: str) -> str:
     return COSTS[name].unit if name in COSTS else DERIVED[name].unit
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from dashboards.summary import group_by_setting, num_seeds, summarize
+from dashboards.seeds import group_by_setting, num_seeds
+from dashboards.summary import summarize
 from objectives.trial import LOG, PASSING
 from storage import leases
 from storage.artifacts import Artifact, list_artifacts, remove_artifacts, remove_empty_folders

@@ -12,10 +12,11 @@ from dashboards.budget import budget_lines, budget_words, is_budget
 from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
 from dashboards.contention import contention_words, find_contention
+from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.prices import price_words
 from dashboards.remeasured import Estimate, remeasured_lines
-from dashboards.summary import Checkpoint, Summary, bill_lines, device_warning, trace_curve
+from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.doctor import Finding
 from objectives.prices import PriceBook

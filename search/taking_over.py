@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.environments import list_changes
-from dashboards.summary import group_by_setting, num_seeds
+from dashboards.seeds import group_by_setting, num_seeds
 from objectives.parameters import Value
 from objectives.trial import weights_path
 from search.environment import explain, observe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select
+from sqlalchemy import Column, Connection, Row, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from storage import leases, tables
@@ -21,6 +21,9 @@ from storage.database import Database
 from storage.faults import NoStudy, StorageFault
 from storage.ledger import CostValue
 from storage.machine import Holder
+
+_remeasures = tables.studies.c.spec[("search", "remeasures")].as_string()
+"""The UUID of the study that one trains again, of its spec."""
 
 
 @dataclass(frozen=True)
@@ -194,21 +197,53 @@ def mark_study(database: Database, name: str) -> str:
         StorageFault: where there is none of that name.
     """
     database.check()
-    column = tables.studies.c
-    link = column.spec[("search", "remeasures")].as_string()
     with database.read() as connection:
-        row = _find(connection, name)
-        again = [str(uuid) for uuid in connection.scalars(select(column.uuid).where(link == row.uuid))]
-        counts = [
-            connection.scalar(select(func.count()).select_from(table).where(table.c.study.in_([row.uuid, *again])))
-            for table in (tables.epochs, tables.trials, tables.attempts, tables.bills, tables.test_results)
-        ]
-        trial, attempt = tables.trials.c, tables.attempts.c
-        own = [trial.ended_at, trial.reason, attempt.ended_at, attempt.device]
-        counts += [connection.scalar(select(func.count(one)).where(one.table.c.study == row.uuid)) for one in own]
-        state = _state(connection, row)
-    counts += [row.num_trials, len(row.changes), len(row.environments)]
-    return f"{row.uuid} {state} {' '.join(map(str, counts))} {row.reason or ''}"
+        return _mark(connection, [_find(connection, name)])[name]
+
+
+def mark_studies(database: Database, names: Sequence[str]) -> dict[str, str]:
+    """Returns the marks of several studies by name, for about as many statements as for one; what is gone has none."""
+    database.check()
+    with database.read() as connection:
+        return _mark(
+            connection, connection.execute(select(tables.studies).where(tables.studies.c.name.in_(names))).all()
+        )
+
+
+def _mark(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, str]:
+    families = {row.uuid: [row.uuid] for row in rows}
+    again = select(_remeasures, tables.studies.c.uuid).where(_remeasures.in_(families)).order_by(tables.studies.c.uuid)
+    for uuid, other in connection.execute(again).all():
+        families[uuid].append(other)
+    counts = _count(connection, {uuid for family in families.values() for uuid in family})
+    return {
+        row.name: " ".join(
+            [
+                f"{row.uuid} {_state(connection, row)} {row.num_trials} {len(row.changes)} {len(row.environments)}",
+                *(f"{uuid} {counts[uuid]}" for uuid in families[row.uuid]),
+                row.reason or "",
+            ]
+        )
+        for row in rows
+    }
+
+
+def _count(connection: Connection, uuids: Collection[str]) -> dict[str, str]:
+    """Returns of each study how many rows it has of each kind, and of how many of them what comes later is there."""
+    trial, attempt = tables.trials.c, tables.attempts.c
+    later: dict[Table, list[Column[Any]]] = {
+        tables.epochs: [],
+        tables.trials: [trial.ended_at, trial.reason],
+        tables.attempts: [attempt.ended_at, attempt.device],
+        tables.bills: [],
+        tables.test_results: [],
+    }
+    found: defaultdict[str, str] = defaultdict(str)
+    for table, columns in later.items():
+        counts = select(table.c.study, func.count(), *map(func.count, columns)).where(table.c.study.in_(uuids))
+        for study, *numbers in connection.execute(counts.group_by(table.c.study)):
+            found[study] += f" {table.name} {numbers}"
+    return found
 
 
 def load_tests(database: Database, study: str) -> Mapping[tuple[int, int], tuple[int, int]]:
@@ -242,9 +277,8 @@ def list_remeasurements(database: Database, study: str) -> list[str]:
     """Returns the names of the studies that train settings of a study again, by its UUID; the newest first."""
     database.check()
     column = tables.studies.c
-    link = column.spec[("search", "remeasures")].as_string()
     with database.read() as connection:
-        chosen = select(column.name).where(link == study).order_by(column.created_at.desc())
+        chosen = select(column.name).where(_remeasures == study).order_by(column.created_at.desc())
         return [str(name) for name in connection.scalars(chosen)]
 
 

@@ -1,22 +1,25 @@
-"""Studies to look at by the pages, and actions that note what they were asked."""
+"""Studies to look at by the pages, actions that note what they were asked, and a client that asks as a browser."""
 
 from __future__ import annotations
 
+import json
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import httpx
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import func, insert, select
 from synthetic import DATA, REFERENCE, synthetic_summary
 
 from dashboards.actions import Actions, Refused
+from dashboards.web import add_pages
 from storage import tables
 from storage.beginnings import Beginning
 from storage.database import Database
@@ -26,7 +29,15 @@ EXAMPLE = '[search]\ntrials = 8\n\n[objective]\nminimize = ["device_seconds"]\n'
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
 
-def write_study(database: Database, name: str, num_trials: int = 12, seed: int = 0, *, hostile: bool = False) -> str:
+def write_study(
+    database: Database,
+    name: str,
+    num_trials: int = 12,
+    seed: int = 0,
+    *,
+    hostile: bool = False,
+    data: Mapping[str, Any] = DATA,
+) -> str:
     """Writes a study as a search leaves it; a hostile one has HTML for an optimizer and for the reason of a failure."""
     study = synthetic_summary(num_trials, seed).study
     trials = list(study.trials)
@@ -35,7 +46,7 @@ def write_study(database: Database, name: str, num_trials: int = 12, seed: int =
         trials[1] = replace(trials[1], state="failed", reason=HOSTILE)
     spec = {**study.spec, "name": name, "budget": {"device_hours": 0.1}}
     uuid = create_study(
-        database, name, spec, num_trials + 4, DATA, Beginning(trials, reference=REFERENCE), state="complete"
+        database, name, spec, num_trials + 4, data, Beginning(trials, reference=REFERENCE), state="complete"
     )
     with database.write() as connection:
         for trial in trials:
@@ -90,6 +101,62 @@ class Noting:
     def delete(self, name: str) -> None:
         self.asked.append(("delete", name))
         raise Refused(f"study: {name!r} is running", "stop it first")
+
+
+class Pages:
+    """The app, and a client that asks its callbacks as the browser does."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.noting, self.operates = Noting(folder), True
+        self.server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        self.server.add_api_route("/api/now", lambda: "now")
+        add_pages(self.server, database, self.noting.actions, lambda: self.operates)
+        self.client = httpx.Client()
+
+    def ask(self, output: str, changed: str, /, *groups: dict[str, Any], **values: Any) -> Any:
+        """Asks the callback of an output that an input triggers; returns what it answers, None for nothing new."""
+        answer = self.client.post("/_dash-update-component", json=self.body(output, changed, *groups, **values))
+        assert answer.status_code in (200, 204), answer.text
+        return answer.json()["response"] if answer.status_code == 200 else None
+
+    def body(self, output: str, changed: str, /, *groups: dict[str, Any], **values: Any) -> dict[str, Any]:
+        known = self.client.get("/_dash-dependencies").json()
+        [found] = [
+            one
+            for one in known
+            if output in one["output"] and any(f"{own['id']}.{own['property']}" == changed for own in one["inputs"])
+        ]
+        kind, menu = values.pop("kind", None), values.pop("menu", None)
+
+        def own_id(text: str) -> Any:
+            named = json.loads(text) if text.startswith("{") else text
+            return {**named, "kind": kind} if "MATCH" in text else named
+
+        outputs = []
+        for part in found["output"].strip(".").split("..."):
+            name, _, prop = part.rpartition(".")
+            outputs.append({"id": own_id(name.split("@")[0]), "property": prop})
+        own = {}
+        for side in ("inputs", "state"):
+            own[side] = []
+            for dependency in found[side]:
+                name, prop = dependency["id"], dependency["property"]
+                if "ALL" in name:
+                    own[side].append([{**one, "property": prop} for one in groups])
+                else:
+                    value = values.get(f"{name}_{prop}".replace("-", "_"))
+                    own[side].append({"id": own_id(name), "property": prop, "value": value})
+        single = outputs[0] if len(outputs) == 1 and not found["output"].startswith("..") else outputs
+        triggers = [
+            json.dumps(one["id"], separators=(",", ":")) + f".{changed.rpartition('.')[2]}"
+            for one in groups
+            if menu in (None, one["id"].get("menu"))
+        ]
+        wanted = triggers if "ALL" in changed else [changed]
+        return {"output": found["output"], "outputs": single, "changedPropIds": wanted, **own}
+
+    def page(self, path: str, search: str = "") -> str:
+        return json.dumps(self.ask("page.children", "url.pathname", url_pathname=path, url_search=search))
 
 
 @contextmanager

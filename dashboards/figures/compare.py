@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dashboards.devices import name_devices
 from dashboards.figures.parts import (
     ACCURACY,
     POINTS_BELOW_BEST,
@@ -19,7 +20,7 @@ from dashboards.figures.parts import (
     price,
 )
 from dashboards.palette import CYCLE, LAYOUT, SYMBOLS
-from dashboards.summary import Checkpoint, Summary, front_at, name_devices
+from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import task_words
 from objectives.costs import COSTS
 

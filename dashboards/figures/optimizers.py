@@ -18,7 +18,8 @@ from dashboards.figures.parts import (
     price,
 )
 from dashboards.palette import CYCLE, LAYOUT, SYMBOLS
-from dashboards.summary import Checkpoint, Summary, front_at, nouns, stand_ins
+from dashboards.seeds import stand_ins
+from dashboards.summary import Checkpoint, Summary, front_at, nouns
 from storage.studies import TrialRow
 
 if TYPE_CHECKING:

@@ -25,10 +25,9 @@ from dashboards.palette import BLACK, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED
 from dashboards.remeasured import Remeasured
 from dashboards.summary import Checkpoint, Summary, front_at, nouns
 from dashboards.terminal import Marks, plot
-from dashboards.words import accuracy_words, cost_words
-from objectives.costs import COSTS, MINIMIZABLE
+from dashboards.words import accuracy_words, cost_title, cost_words
+from objectives.costs import MINIMIZABLE
 from objectives.front import knee
-from objectives.prices import DERIVED
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -274,7 +273,7 @@ def _choose_cost(info: TradeoffInfo, index: int, own: Sequence[Sequence[Any]]) -
     visible = [True] * len(shared) + [number == index for number, traces in enumerate(own) for _ in traces]
     xs = [*shared, *(list(trace.x) for traces in own for trace in traces)]
     return {
-        "label": (DERIVED[cost] if cost in DERIVED else COSTS[cost]).title,
+        "label": cost_title(cost),
         "method": "update",
         "args": [
             {"visible": visible, "x": xs},

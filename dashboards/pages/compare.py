@@ -10,11 +10,13 @@ from urllib.parse import parse_qs
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 
+from dashboards.devices import name_devices
+from dashboards.pages.live import live
 from dashboards.pages.panels import panel
-from dashboards.pages.parts import Component, frame, link, live, study_path, table
+from dashboards.pages.parts import Component, faults, frame, link, study_path, table
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
-from dashboards.summary import Summary, bill_lines, name_devices
+from dashboards.summary import Summary, bill_lines
 from dashboards.words import accuracy_words, cost_words
 from storage.faults import StorageFault
 from storage.studies import list_studies
@@ -22,14 +24,13 @@ from storage.studies import list_studies
 HEAD = ["study", "state", "trials", "most accurate", "its cost", "knee", "its cost", "billed", "devices"]
 
 
-def names_asked(search: str, there: Sequence[str]) -> list[str]:
-    """Returns the studies that an address names and that are there.
+def names_asked(search: str) -> list[str]:
+    """Returns the studies that an address names.
 
-    >>> names_asked("?study=a&study=c", ["a", "b"])
-    ['a']
+    >>> names_asked("?study=a&study=c&study=a")
+    ['a', 'c']
     """
-    asked = parse_qs(search.removeprefix("?")).get("study", [])
-    return [name for name in dict.fromkeys(asked) if name in there]
+    return list(dict.fromkeys(parse_qs(search.removeprefix("?")).get("study", [])))
 
 
 def compare_rows(summaries: Sequence[Summary]) -> list[list[Any]]:
@@ -59,7 +60,8 @@ def layout(reader: Reader, search: str) -> Component:
         StorageFault: where the database cannot be used.
     """
     there = [line.name for line in list_studies(reader.database)]
-    names = names_asked(search, there)
+    asked = names_asked(search)
+    names, unknown = [name for name in asked if name in there], [name for name in asked if name not in there]
     chosen = dmc.MultiSelect(
         id="compared", data=there, value=names, label="studies", searchable=True, clearable=True,
         placeholder="choose two or more", nothingFoundMessage="there is no such study",
@@ -67,6 +69,7 @@ def layout(reader: Reader, search: str) -> Component:
     return frame(
         "Compare - Paretune",
         dmc.Title("Compare studies", order=1, size="h2"),
+        *([faults("Not compared", [f"there is no study {name!r}" for name in unknown])] if unknown else []),
         chosen,
         html.Div(panel("compare"), id="compare-figure"),
         html.Div(id="compare-table"),
@@ -92,7 +95,10 @@ def register(app: Dash, site: Site) -> None:
             empty = dmc.Alert("Choose the studies above; the address then leads here again.", title="Nothing chosen")
             return empty, {"display": "none"}
         try:
-            summaries = await asyncio.to_thread(lambda: [site.reader.summary(name) for name in names])
+            return await asyncio.to_thread(_show_table, site.reader, names), {}
         except StorageFault:
             return no_update, no_update
-        return show_rows(compare_rows(summaries)), {}
+
+
+def _show_table(reader: Reader, names: Sequence[str]) -> Component:
+    return show_rows(compare_rows([reader.summary(name) for name in names]))

@@ -24,16 +24,20 @@ DONE = {
 COLOURS = {"stop": "orange", "resume": "blue", "delete": "red"}
 
 
-def possible(state: str) -> list[str]:
-    """Returns what may be asked for of a study in a state.
+def possible(state: str, *, is_imported: bool) -> list[str]:
+    """Returns what may be asked for of a study in a state; one that came from elsewhere whole cannot be run.
 
-    >>> possible("running"), possible("complete")
+    >>> possible("running", is_imported=False), possible("complete", is_imported=False)
     (['stop'], ['resume', 'delete'])
+    >>> possible("complete", is_imported=True)
+    ['delete']
     """
-    return ["stop"] if state == "running" else ["resume", "delete"]
+    if state == "running":
+        return ["stop"]
+    return ["delete"] if is_imported else ["resume", "delete"]
 
 
-def buttons(name: str, state: str) -> Component:
+def buttons(name: str, state: str, *, is_imported: bool) -> Component:
     """Returns the buttons of a study."""
     return dmc.Group(
         [
@@ -45,7 +49,7 @@ def buttons(name: str, state: str) -> Component:
                 color=COLOURS[verb],
                 **aria(label=f"{verb} {name}"),
             )
-            for verb in possible(state)
+            for verb in possible(state, is_imported=is_imported)
         ],
         gap="xs",
     )

@@ -11,9 +11,6 @@ from dash import dcc, html
 
 from dashboards.budget import Line
 
-LIVE_MILLISECONDS = 2000
-"""How often a page asks whether there is anything new."""
-
 STATES = {"running": "green", "complete": "blue", "stopped": "cyan", "interrupted": "orange"}
 FULL = 100.0
 GRAPH_CONFIG: Any = {"displaylogo": False, "responsive": True}
@@ -80,13 +77,15 @@ def state_badge(state: str) -> Component:
     return dmc.Badge(state, color=STATES.get(state, "gray"), variant="light")
 
 
-def gauge(line: Line) -> Component:
-    """Returns how much of a budget's item is spent; what cannot be told has no bar."""
+def gauges(lines: Iterable[Line]) -> list[Component]:
+    """Returns how much of each item of a budget that has a limit is spent; what cannot be told has no bar."""
+    return [_gauge(line, line.limit) for line in lines if line.limit is not None]
+
+
+def _gauge(line: Line, limit: float) -> Component:
     spent = "unknown" if line.spent is None else line.words(line.spent)
-    if line.limit is None:
-        return dmc.Text(f"{line.title} {spent}", size="sm")
-    share = None if line.spent is None or not line.limit else min(FULL, FULL * line.spent / line.limit)
-    words = f"{line.title} {spent} of {line.words(line.limit)}"
+    share = None if line.spent is None or not limit else min(FULL, FULL * line.spent / limit)
+    words = f"{line.title} {spent} of {line.words(limit)}"
     is_spent = (share or 0.0) >= FULL and line.name != "trials"
     bar = dmc.Progress(value=share or 0.0, size="md", color="orange" if is_spent else "blue", **aria(label=words))
     return dmc.Stack([dmc.Text(words, size="sm"), *([bar] if share is not None else [])], gap=2)
@@ -97,9 +96,9 @@ def faults(title: str, lines: Iterable[str]) -> Component:
     return dmc.Alert([dmc.Text(line, size="sm") for line in lines], title=title, color="red", variant="light")
 
 
-def note(*lines: str, title: str | None = None) -> Component:
+def note(*lines: str) -> Component:
     """Returns what a reader should know."""
-    return dmc.Alert([dmc.Text(line, size="sm") for line in lines], title=title, color="yellow", variant="light")
+    return dmc.Alert([dmc.Text(line, size="sm") for line in lines], color="yellow", variant="light")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Component:
@@ -119,16 +118,6 @@ def section(title: str, *content: Component, quiet: str | None = None) -> Compon
     """Returns a part of a page under its heading, with a line on how it is read."""
     told = [dmc.Text(quiet, size="sm", c="dimmed")] if quiet else []
     return html.Section(dmc.Stack([dmc.Title(title, order=2, size="h3"), *told, *content], gap="xs"))
-
-
-def live(names: Sequence[str]) -> list[Component]:
-    """Returns what keeps a page up to date: the studies that it is of, their mark, a clock, and a place for a fault."""
-    return [
-        dcc.Store(id="names", data=list(names)),
-        dcc.Store(id="mark"),
-        dcc.Interval(id="clock", interval=LIVE_MILLISECONDS),
-        html.Div(id="away"),
-    ]
 
 
 def waiting(height: int) -> Component:

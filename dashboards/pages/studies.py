@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +15,13 @@ from dashboards.actions import Refused
 from dashboards.budget import Line, budget_lines
 from dashboards.pages import operating
 from dashboards.pages.drawing import colour
+from dashboards.pages.live import LIVE_MILLISECONDS
 from dashboards.pages.parts import (
-    LIVE_MILLISECONDS,
     Component,
     aria,
     faults,
     frame,
-    gauge,
+    gauges,
     link,
     state_badge,
     study_path,
@@ -28,10 +30,10 @@ from dashboards.pages.parts import (
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.palette import BLUE, GREY
-from dashboards.summary import Summary
+from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, task_words
 from storage.faults import StorageFault
-from storage.studies import StudyLine, list_studies
+from storage.studies import StudyLine, is_imported, list_studies
 
 STILL: Any = {"staticPlot": True, "responsive": True}
 MOST_CARDS = 24
@@ -48,10 +50,11 @@ class Card:
         task: What it trains.
         best: Its most accurate checkpoint, in words; None before the first epoch.
         reason: Why it ended before its target, None where it did not.
-        budget: Its trials, and what else has a limit.
-        front: Cost and accuracy of the points of its front, the cheapest first.
+        budget: Its trials, and what else may have a limit.
+        front: Cost and accuracy of the points that nothing beats in these two, the cheapest first.
         others: Of each trial's last checkpoint.
         cost: The name of this cost.
+        is_imported: Whether it came from elsewhere whole, so that it cannot be run.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Card:
     front: tuple[tuple[float, float], ...]
     others: tuple[tuple[float, float], ...]
     cost: str
+    is_imported: bool
 
 
 def trace_card(summary: Summary) -> Card:
@@ -77,11 +81,16 @@ def trace_card(summary: Summary) -> Card:
         task_words(study.spec["objective"]),
         words,
         study.reason,
-        tuple(line for line in budget_lines(study, summary.book) if line.limit is not None),
-        tuple((value, point.accuracy) for point in summary.front if (value := point.value(cost)) is not None),
-        tuple((value, point.accuracy) for point in summary.finals if (value := point.value(cost)) is not None),
+        tuple(budget_lines(study, summary.book)),
+        _places(front_at(summary.front, cost), cost),
+        _places(summary.finals, cost),
         cost,
+        is_imported(study),
     )
+
+
+def _places(points: Iterable[Checkpoint], cost: str) -> tuple[tuple[float, float], ...]:
+    return tuple((value, point.accuracy) for point in points if (value := point.value(cost)) is not None)
 
 
 def draw_spark(card: Card, scheme: str) -> dict[str, Any] | None:
@@ -131,9 +140,9 @@ def show_card(card: Card, scheme: str, *, may_operate: bool) -> Component:
                 dmc.Text(card.task, size="sm", c="dimmed"),
                 drawn,
                 dmc.Text(["best ", dmc.Text(card.best or "not known yet", span=True, fw=600)], size="sm"),
-                *(gauge(line) for line in card.budget),
+                *gauges(card.budget),
                 *([dmc.Text(card.reason, size="sm", c="dimmed")] if card.reason else []),
-                *([operating.buttons(card.name, card.state)] if may_operate else []),
+                *([operating.buttons(card.name, card.state, is_imported=card.is_imported)] if may_operate else []),
             ],
             gap="xs",
         ),
@@ -154,16 +163,14 @@ def read_cards(reader: Reader, kept: dict[str, tuple[str, Card]]) -> tuple[list[
     """
     lines = list_studies(reader.database)
     found: list[Card | StudyLine] = list(lines)
-    marks = [f"{line.name} {line.state}" for line in lines]
-    for index, line in enumerate(lines[:MOST_CARDS]):
-        try:
-            mark = marks[index] = reader.mark([line.name])
-            if line.name not in kept or kept[line.name][0] != mark:
-                kept[line.name] = (mark, trace_card(reader.summary(line.name)))
-        except StorageFault:  # deleted meanwhile
-            continue
-        found[index] = kept[line.name][1]
-    return found, "\n".join(marks)
+    places = {line.name: index for index, line in enumerate(lines[:MOST_CARDS])}
+    marks = reader.marks(list(places))
+    for name, mark in marks.items():
+        with suppress(StorageFault):  # deleted meanwhile
+            if name not in kept or kept[name][0] != mark:
+                kept[name] = (mark, trace_card(reader.summary(name)))
+            found[places[name]] = kept[name][1]
+    return found, "\n".join(marks.get(line.name, f"{line.name} {line.state}") for line in lines)
 
 
 def show_studies(found: list[Card | StudyLine], scheme: str, *, may_operate: bool) -> Component:
@@ -230,7 +237,8 @@ def register(app: Dash, site: Site) -> None:
         now = f"{scheme} {may_operate} {mark}"
         if now == before:
             return no_update, no_update, None
-        return show_studies(found, scheme, may_operate=may_operate), now, None
+        shown = await asyncio.to_thread(show_studies, found, scheme, may_operate=may_operate)
+        return shown, now, None
 
     @app.callback(
         Output("launch", "opened"),

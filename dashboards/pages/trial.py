@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -10,13 +11,13 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.logs import read_log
 from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, colour
+from dashboards.pages.live import live
 from dashboards.pages.parts import (
     GRAPH_CONFIG,
     Component,
     faults,
     frame,
     link,
-    live,
     section,
     state_badge,
     study_path,
@@ -31,7 +32,7 @@ from dashboards.summary import Summary, trace_curve
 from dashboards.words import accuracy_words, cost_words, value_words
 from objectives.costs import COSTS
 from storage.faults import StorageFault
-from storage.studies import TrialRow
+from storage.studies import AttemptRow, TrialRow
 
 HEIGHT = 380
 """Of the curve, in pixels."""
@@ -60,12 +61,23 @@ def attempt_table(trial: TrialRow) -> list[list[str]]:
     rows = []
     for attempt in trial.attempts:
         device = attempt.device or {}
-        held = None if attempt.ended_at is None else (attempt.ended_at - attempt.started_at).total_seconds()
         where = f"{device['name']}, torch {device['torch']}" if device else "not recorded"
-        took = "under way" if held is None else cost_words("wall_seconds", held)
-        began = f"{attempt.started_at:%Y-%m-%d %H:%M:%S} UTC"
-        rows.append([str(attempt.attempt), str(attempt.slot), where, began, took, attempt.outcome or "under way"])
+        rows.append(
+            [str(attempt.attempt), str(attempt.slot), where, _moment(attempt.started_at), *_end(trial, attempt)]
+        )
     return rows
+
+
+def _end(trial: TrialRow, attempt: AttemptRow) -> tuple[str, str]:
+    """Returns how long an attempt took, and how it ended; one that nobody runs any more was cut off."""
+    if attempt.ended_at is None and trial.state == "running":
+        return "under way", "under way"
+    took = cost_words("wall_seconds", ((attempt.ended_at or attempt.heard_at) - attempt.started_at).total_seconds())
+    return took, attempt.outcome or f"cut off, last heard of {_moment(attempt.heard_at)}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def bill_table(trial: TrialRow) -> list[list[str]]:

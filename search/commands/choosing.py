@@ -38,7 +38,7 @@ def pick(
     """Pick a setting: the cheapest that is accurate enough, the best that is cheap enough, or the knee."""
     from dashboards.choice import NothingFits
     from dashboards.choice import pick as choose
-    from dashboards.summary import checkpoint_json
+    from dashboards.records import checkpoint_json
     from search.pricing import load_summary
     from search.testing import test_accuracy
     from storage.database import Database

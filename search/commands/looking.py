@@ -85,8 +85,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a study: its trials, front, knee, bill; or the log of one trial; or one figure or table."""
+    from dashboards.records import as_json as summary_json
     from dashboards.remeasured import remeasurement_json
-    from dashboards.summary import as_json as summary_json
     from search.pricing import load_summary
     from storage.database import Database
 
@@ -155,7 +155,7 @@ def report(
 def _show_trial(database: Database, summary: Summary, number: int, *, as_json: bool) -> None:
     from dashboards.logs import read_log
     from dashboards.prices import price_trial, price_words, prices_json
-    from dashboards.summary import trial_log_json
+    from dashboards.records import trial_log_json
 
     trials = {trial.number: trial for trial in summary.study.trials}
     if number not in trials:

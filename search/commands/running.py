@@ -203,7 +203,7 @@ def _resume_line(name: str, storage: str) -> str:
 
 
 def _end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | None = None) -> None:
-    from dashboards.summary import as_json as summary_json
+    from dashboards.records import as_json as summary_json
     from search.pricing import load_summary
     from storage.database import Database
 

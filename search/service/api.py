@@ -17,8 +17,9 @@ from dashboards.actions import Actions
 from dashboards.logs import read_log
 from dashboards.pages.reading import Reader
 from dashboards.prices import price_trial, prices_json
+from dashboards.records import as_json, checkpoint_json, trial_json, trial_log_json
 from dashboards.remeasured import remeasurement_json
-from dashboards.summary import Summary, as_json, checkpoint_json, trial_json, trial_log_json
+from dashboards.summary import Summary
 from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import MOST_TRIALS, Coordinators
 from search.service.problems import MEDIA_TYPE, Missing, Problem, ProblemDetails

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import sync_playwright
+from browser import needs_chromium, opening
 from synthetic import synthetic_summary
 
 from dashboards.report import write_report
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
-    "--no-first-run"
-)
 
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+@needs_chromium
 def test_the_report_opens_offline_and_fits_the_window(
     paretune: Callable[..., subprocess.CompletedProcess[str]], quick_spec: Path, tmp_path: Path
 ) -> None:
     paretune("launch", str(quick_spec), "--set", "compute.engine=inline", check=True)
     paretune("report", "quick", check=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        errors: list[str] = []
-        asked: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda request: asked.append(request.url))
+    with opening() as window:
+        page = window.page
         page.goto(f"file://{tmp_path}/report.html")
         page.wait_for_selector(".plotly-graph-div .main-svg")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -49,18 +35,15 @@ def test_the_report_opens_offline_and_fits_the_window(
             figure.scroll_into_view_if_needed()
             figure.locator(".main-svg").first.wait_for(state="attached")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        browser.close()
-    assert errors == []
-    assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+    assert (window.faults, window.fetched_elsewhere("file:", "blob:", "data:")) == ([], [])
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+@needs_chromium
 def test_in_a_narrow_window_menus_do_not_hide_each_other_and_wide_figures_scroll(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(synthetic_summary(20), path)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        page = browser.new_page(viewport={"width": 400, "height": 900})
+    with opening(400) as window:
+        page = window.page
         page.goto(f"file://{path}")
         figure = page.locator("#tradeoff ~ .scroll .plotly-graph-div").first
         figure.scroll_into_view_if_needed()
@@ -72,4 +55,3 @@ def test_in_a_narrow_window_menus_do_not_hide_each_other_and_wide_figures_scroll
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         wide = page.locator("#parallel ~ .scroll").first
         assert wide.evaluate("own => own.scrollWidth > own.clientWidth")
-        browser.close()

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import needs_chromium, opening
 from fastapi import FastAPI
 from pages import Noting, add_epoch, serving, write_study
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from dashboards.pages.study import DRAWN_TABS, TABS
 from dashboards.web import add_pages
 from storage.database import Database
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
-    "--no-first-run"
-)
 PATIENCE_MILLISECONDS = 30_000
 FIGURE = ".js-plotly-plot .main-svg .scatterlayer .trace"
 HOVER = """() => {
@@ -31,7 +26,7 @@ HOVER = """() => {
 }"""
 RANGE = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -45,25 +40,10 @@ def address(tmp_path: Path, database: Database) -> Iterator[str]:
 @pytest.fixture
 def page(address: str, request: Any) -> Iterator[Page]:
     """A window of the width that the test asks for, in dark; at its end nothing went wrong or was fetched elsewhere."""
-    errors: list[str] = []
-    asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        size = {"width": getattr(request, "param", 1280), "height": 1000}
-        page = browser.new_page(viewport=size, color_scheme="dark", base_url=address)
-        page.set_default_timeout(PATIENCE_MILLISECONDS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(said.text) if is_fault(said) else None)
-        page.on("request", lambda request: asked.append(request.url))
-        yield page
-        browser.close()
-    assert errors == []
-    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
-
-
-def is_fault(said: ConsoleMessage) -> bool:
-    """What the graphics driver says of its speed is none."""
-    return said.type in ("error", "warning") and "GL Driver Message" not in said.text
+    with opening(getattr(request, "param", 1280), 1000, color_scheme="dark", base_url=address) as window:
+        window.page.set_default_timeout(PATIENCE_MILLISECONDS)
+        yield window.page
+    assert (window.faults, window.fetched_elsewhere(address, "blob:", "data:")) == ([], [])
 
 
 def fits(page: Page) -> bool:

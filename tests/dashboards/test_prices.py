@@ -15,8 +15,9 @@ from dashboards.budget import budget_lines
 from dashboards.choice import NothingFits, pick
 from dashboards.figures.tradeoff import draw_tradeoff, trace_tradeoff
 from dashboards.prices import price_study, price_trial, price_words
+from dashboards.records import as_json
 from dashboards.report import render_report
-from dashboards.summary import Summary, as_json, summarize
+from dashboards.summary import Summary, summarize
 from objectives.prices import DERIVED, DevicePrice, Figure, PriceBook
 from storage.ledger import CostValue
 from storage.studies import AttemptRow, TrialRow

@@ -6,7 +6,8 @@ from synthetic import SPEC, summary_of, trial
 
 from dashboards.answers import answer_all
 from dashboards.figures import FIGURES
-from dashboards.summary import Summary, stand_ins
+from dashboards.seeds import stand_ins
+from dashboards.summary import Summary
 
 SEVERAL = {**SPEC, "search": {"sampler": "tpe", "repeats": 2}}
 

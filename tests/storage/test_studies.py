@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from storage import leases, tables
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import CostValue, Ledger, Page
-from storage.studies import create_study, delete_study, keep_test, list_studies, load_study, load_tests, request_stop
+from storage.studies import (
+    create_study,
+    delete_study,
+    keep_test,
+    list_studies,
+    load_study,
+    load_tests,
+    mark_studies,
+    mark_study,
+    request_stop,
+)
 
 COSTS = {"device_seconds": CostValue(1.5, "measured", None), "energy_joules": CostValue(None, "absent", "no meter")}
 
@@ -154,3 +165,52 @@ def test_deleting_leaves_no_row(database: Database, ledger: Ledger) -> None:
     with database.read() as connection:
         for table in tables.metadata.sorted_tables:
             assert connection.scalar(select(func.count()).select_from(table)) == 0
+
+
+@pytest.mark.parametrize("name", ["a", "again"])
+def test_a_mark_differs_as_soon_as_there_is_something_new_of_a_study_or_of_one_that_trains_it_again(
+    name: str, database: Database
+) -> None:
+    uuid = create_study(database, "a", {}, 3, {})
+    again = create_study(database, "again", {"search": {"remeasures": uuid}}, 3, {})
+    create_study(database, "other", {}, 3, {})
+    ledger = Ledger(database, leases.acquire(database, uuid if name == "a" else again))
+    steps: list[Callable[[Page], None]] = [
+        lambda page: page.add_trial(0, {"lr": 0.1}, 7, is_baseline=True),
+        lambda page: page.start_attempt(0, 1, slot=1),
+        lambda page: page.set_device(0, 1, {"kind": "cpu"}),
+        lambda page: record(page, 1),
+        lambda page: page.charge(0, 1, {"training": 1.5}),
+        lambda page: page.note_trial(0, "what to know of it"),
+        lambda page: page.end_attempt(0, 1, "complete"),
+        lambda page: page.end_trial(0, "complete", "what to know of it", COSTS),
+    ]
+    marks, others = [mark_study(database, "a")], {mark_study(database, "other")}
+    for step in steps:
+        with ledger.writing() as page:
+            step(page)
+        marks.append(mark_study(database, "a"))
+        others.add(mark_study(database, "other"))
+    keep_test(database, ledger.study, 0, 1, 9, 10)
+    marks.append(mark_study(database, "a"))
+    assert len(set(marks)) == len(marks)
+    assert (marks[-1], len(others)) == (mark_study(database, "a"), 1)
+    create_study(database, "again too", {"search": {"remeasures": uuid}}, 3, {})
+    assert mark_study(database, "a") != marks[-1]
+    with pytest.raises(StorageFault, match="there is no 'gone'"):
+        mark_study(database, "gone")
+
+
+def test_many_studies_are_marked_for_as_many_statements_as_one(database: Database) -> None:
+    names = [f"study {number}" for number in range(24)]
+    for name in names:
+        create_study(database, name, {}, 3, {}, state="complete")
+    asked: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    assert mark_studies(database, names[:1]) == {names[0]: mark_study(database, names[0])}
+    asked.clear()
+    mark_study(database, names[0])
+    num_for_one = len(asked)
+    marks = mark_studies(database, [*names, "gone"])
+    assert len(asked) == 2 * num_for_one
+    assert marks == {name: mark_study(database, name) for name in names}

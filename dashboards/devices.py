@@ -1,0 +1,38 @@
+"""What a study ran on, and whether that was one device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dashboards.words import threads_words
+from storage.studies import StudyRow
+
+
+def name_devices(study: StudyRow) -> list[str]:
+    """Returns what the study's attempts ran on, in words."""
+    found = {
+        _device_words(device)
+        for trial in study.trials
+        for attempt in trial.attempts
+        if (device := attempt.device) is not None
+    }
+    return sorted(found)
+
+
+def device_warning(study: StudyRow) -> str | None:
+    """Returns that a study's measured costs come from several devices; None where they do not."""
+    devices = name_devices(study)
+    if len(devices) < 2:  # noqa: PLR2004
+        return None
+    told = "; ".join(devices)
+    return f"its measured costs come from {len(devices)} devices, so that they compare devices as well: {told}"
+
+
+def _device_words(device: Mapping[str, Any]) -> str:
+    words = f"{device['name']} ({device['identity']}), {threads_words(device['threads'])}, torch {device['torch']}"
+    if device.get("driver"):
+        words += f", driver {device['driver']}"
+    if device.get("power_limit_watts"):
+        words += f", at most {device['power_limit_watts']:.0f} W"
+    return words

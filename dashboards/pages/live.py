@@ -1,0 +1,44 @@
+"""What keeps a page up to date: a clock asks for the mark of its studies, and all that shows them goes by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from dash import Dash, Input, Output, State, dcc, html, no_update
+
+from dashboards.pages.parts import Component, faults
+from dashboards.pages.site import Site
+from storage.faults import StorageFault
+
+LIVE_MILLISECONDS = 2000
+"""How often a page asks whether there is anything new."""
+
+
+def live(names: Sequence[str]) -> list[Component]:
+    """Returns what keeps a page up to date: the studies that it is of, their mark, a clock, and a place for a fault."""
+    return [
+        dcc.Store(id="names", data=list(names)),
+        dcc.Store(id="mark"),
+        dcc.Interval(id="clock", interval=LIVE_MILLISECONDS),
+        html.Div(id="away"),
+    ]
+
+
+def register(app: Dash, site: Site) -> None:
+    """Makes the clock ask."""
+
+    @app.callback(
+        Output("mark", "data"),
+        Output("away", "children"),
+        Input("clock", "n_intervals"),
+        Input("names", "data"),
+        State("mark", "data"),
+    )
+    async def _(_ticks: int | None, names: list[str], before: str | None) -> Any:
+        try:
+            mark = await asyncio.to_thread(site.reader.mark, names)
+        except StorageFault as fault:
+            return no_update, faults("This is as it was last; it is tried again", [str(fault)])
+        return (no_update if mark == before else mark), None
