@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from dashboards.attempts import outcome_words
 from dashboards.figures.parts import break_lines, empty_figure
 from dashboards.palette import LAYOUT, LEGEND_ABOVE, OUTCOMES
 from dashboards.summary import Summary
@@ -53,7 +54,8 @@ def trace_timeline(summary: Summary) -> TimelineInfo:
     stays = []
     for trial in summary.study.trials:
         for attempt in trial.attempts:
-            outcome = attempt.outcome if attempt.outcome in OUTCOMES else "cut off" if attempt.outcome else "running"
+            words = outcome_words(trial, attempt)
+            outcome = words if words in OUTCOMES else "cut off"
             stays.append(
                 Stay(
                     attempt.slot,
@@ -62,7 +64,7 @@ def trace_timeline(summary: Summary) -> TimelineInfo:
                     attempt.started_at,
                     attempt.ended_at or attempt.heard_at,
                     outcome,
-                    attempt.outcome if outcome == "cut off" else None,
+                    words if outcome == "cut off" else None,
                     params_words(trial.params),
                 )
             )

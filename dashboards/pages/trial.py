@@ -9,6 +9,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
+from dashboards.attempts import outcome_words
 from dashboards.logs import read_log
 from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, colour
 from dashboards.pages.live import live
@@ -71,9 +72,9 @@ def attempt_table(trial: TrialRow) -> list[list[str]]:
 def _end(trial: TrialRow, attempt: AttemptRow) -> tuple[str, str]:
     """Returns how long an attempt took, and how it ended; one that nobody runs any more was cut off."""
     if attempt.ended_at is None and trial.state == "running":
-        return "under way", "under way"
+        return "-", "running"
     took = cost_words("wall_seconds", ((attempt.ended_at or attempt.heard_at) - attempt.started_at).total_seconds())
-    return took, attempt.outcome or f"cut off, last heard of {_moment(attempt.heard_at)}"
+    return took, outcome_words(trial, attempt)
 
 
 def _moment(at: datetime) -> str:

@@ -283,6 +283,9 @@ def test_the_timeline_has_a_bar_for_each_attempt() -> None:
     ]
     assert info.stays[0].ended_at - info.stays[0].started_at == timedelta(seconds=3)
     assert info.stays[0].started_at == NOW
+    [stay] = trace_timeline(summary_of(trial(2, [], "waiting", attempts=(running,)))).stays
+    assert stay.outcome == "cut off"
+    assert stay.reason.startswith("cut off, last heard of 2026-01-01")
 
 
 def test_every_figure_is_drawn_of_nothing() -> None:

@@ -17,7 +17,7 @@ def test_a_trial_has_its_bill_line_by_line_and_reasons_for_what_is_absent() -> N
     assert bill_table(one) == [
         ["1", "training", "1 s"], ["1", "lost", "0.5 s"], ["2", "training", "2 s"], ["all", "sum", "3.5 s"]
     ]  # fmt: skip
-    assert [row[-2:] for row in attempt_table(one)] == [["1.5 s", "killed by SIGKILL"], ["under way", "under way"]]
+    assert [row[-2:] for row in attempt_table(one)] == [["1.5 s", "killed by SIGKILL"], ["-", "running"]]
     heard = replace(rest, heard_at=rest.started_at + timedelta(seconds=90))
     [_, gone] = attempt_table(replace(one, state="waiting", attempts=(cut, heard)))
     assert gone[-2:] == ["90 s", "cut off, last heard of 2026-01-01 00:01:30 UTC"]
