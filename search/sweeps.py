@@ -18,6 +18,7 @@ from objectives.trial import Placement
 from search.compute import place_slots
 from search.coordinator import Coordinator, ShowBudget, Watch
 from search.data import describe
+from search.engines.forking import begin_loading
 from search.environment import keep_environment, observe
 from search.faults import Abandoned, Faults, Unsaved
 from search.functions import check_function
@@ -202,7 +203,7 @@ def delete(name: str, database: Database) -> None:
 
 
 def _place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> list[Placement]:
-    """Returns the slots of a sitting, which have what the spec asks of them.
+    """Returns the slots of a sitting, which have what the spec asks of them; what they run begins to load.
 
     Raises:
         Faults: where this machine lacks it.
@@ -211,6 +212,8 @@ def _place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> l
     _check_energy(spec, placements[0])
     _check_precision(spec, placements[0])
     find_tariff(spec, placements, study)
+    if spec.compute.engine == "process":
+        begin_loading(placements)
     return placements
 
 

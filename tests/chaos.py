@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import psutil
-from commands import COMMAND
+from commands import COMMAND, workers_of
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -67,7 +67,7 @@ class Storm:
         while self.kills.total() < num_kills:
             self._let_be(process, study, dice)
             victim = dice.choice(VICTIMS)
-            slots = _slots_of(process)
+            slots = workers_of(process.pid)
             if process.poll() is None and victim == "slot" and slots:
                 _kill(dice.choice(slots))
                 self.kills["slot"] += 1
@@ -247,21 +247,6 @@ def _stray_files(storm: Storm, study: StudyRow) -> list[str]:
     saved = {f"trial-{trial.number:05}/saved.npz" for trial in study.trials}
     wanted = {f"trial-{trial:05}/epoch-{epoch:04}.pt" for trial, epoch in needed_weights(study)} | saved
     return sorted({str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} - wanted)
-
-
-def _slots_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    try:
-        children = psutil.Process(process.pid).children()
-    except psutil.NoSuchProcess:
-        return []
-    return [child for child in children if _is_slot(child)]
-
-
-def _is_slot(process: psutil.Process) -> bool:
-    try:
-        return "spawn_main" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _kill(process: psutil.Process) -> None:

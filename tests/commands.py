@@ -101,6 +101,10 @@ def assert_bills_balance(home: Database) -> None:
             assert sum(attempt.bill.values()) == pytest.approx(held_seconds, rel=0.05, abs=0.3)
 
 
-def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    children = psutil.Process(process.pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+def workers_of(pid: int | None = None) -> list[psutil.Process]:
+    """Returns the slots of a process, by default of this one: what was forked from the process that has torch."""
+    try:
+        children = psutil.Process(pid).children()
+        return [slot for child in children if "forkserver" in " ".join(child.cmdline()) for slot in child.children()]
+    except psutil.NoSuchProcess:
+        return []

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 
 from objectives.slot import Bundle, StopRequest, serve
 from objectives.trial import SLOT_DIED, Ended, Event, Placement, SlotLost
+from search.engines.forking import begin_loading, fork
 from search.faults import Faults
 
 PATIENCE_SECONDS = 5
@@ -27,7 +28,7 @@ MOST_STARTS = 3
 @dataclass
 class _Slot:
     placement: Placement
-    process: SpawnProcess
+    process: ForkServerProcess
     connection: Connection
     num_starts: int = 1
     pending: list[int] = field(default_factory=list)
@@ -36,7 +37,7 @@ class _Slot:
 
 
 class ProcessEngine:
-    """Spawned workers: torch is imported once in each, the data stay there, only configurations and events travel.
+    """Workers forked from one process that has loaded torch: the data stay in each, configurations and events travel.
 
     A slot is free once its worker is ready, so that loading torch is no trial's time. A worker that dies is replaced.
     The trial that it ran is reported lost, with the time since it was last heard of as the bill; trials of the bundle
@@ -47,6 +48,7 @@ class ProcessEngine:
     """
 
     def __init__(self, placements: Sequence[Placement]) -> None:
+        begin_loading(placements)
         self._slots = {placement.slot: _start(placement) for placement in placements}
 
     def free_slots(self) -> Sequence[Placement]:
@@ -123,10 +125,8 @@ class ProcessEngine:
 
 
 def _start(placement: Placement, num_starts: int = 1) -> _Slot:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, placement), daemon=True)
-    process.start()
+    ours, theirs = multiprocessing.Pipe()
+    process = fork(serve, theirs, placement)
     theirs.close()
     return _Slot(placement, process, ours, num_starts)
 

@@ -127,7 +127,7 @@ def test_a_slot_that_is_killed_is_replaced_and_its_trial_continues(
 ) -> None:
     running = start(tmp_path, "launch", str(quick_spec), *LONG)
     wait_for(lambda: num_epochs(home) >= 15)
-    workers = workers_of(running)
+    workers = workers_of(running.pid)
     assert len(workers) == 1
     workers[0].kill()
     assert running.wait(60) == 0
@@ -178,7 +178,7 @@ def test_a_trial_whose_slot_keeps_dying_has_failed_and_that_is_exit_3(
     running = start(tmp_path, "launch", str(quick_spec), "--trials", "1", "--set", "objective.epochs=2000")
     for attempt in (1, 2, 3):
         wait_for(partial(has_attempts, home, attempt))
-        for worker in workers_of(running):
+        for worker in workers_of(running.pid):
             worker.kill()
     errors = running.communicate(timeout=30)[1]
     assert running.returncode == 3

@@ -162,7 +162,7 @@ def test_a_coordinator_that_was_suspended_writes_nothing_once_another_holds_the_
 ) -> None:
     first = start(tmp_path, "launch", str(quick_spec), *LONG)
     wait_for(lambda: num_epochs(home) >= 5)
-    slots = workers_of(first)
+    slots = workers_of(first.pid)
     suspend(first, home)
     second = start(tmp_path, "resume", "quick")
     try:
@@ -228,7 +228,7 @@ def test_what_a_kill_of_everything_destroys_is_billed_to_the_moment(
     slow = ("--set", "space.width=8.0", "--set", "objective.epochs=200", "--set", "search.baseline=false")
     running = start(tmp_path, "launch", str(quick_spec), "--trials", "1", *slow)
     wait_for(lambda: num_epochs(home) >= 2)
-    killed = [*workers_of(running), psutil.Process(running.pid)] if are_slots_killed else [running]
+    killed = [*workers_of(running.pid), psutil.Process(running.pid)] if are_slots_killed else [running]
     for process in killed:
         process.kill()
     killed_at = datetime.now(UTC)

@@ -8,9 +8,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
+from commands import workers_of
 
 from objectives.checkpoint import load_weights
 from objectives.slot import open_device, run_bundle
@@ -138,7 +138,7 @@ def test_a_slot_killed_within_an_epoch_ends_bit_equal(tmp_path: Path) -> None:
             events += engine.events(0.2)
         engine.submit(0, [config])
         wait_for(Checkpointed)
-        (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        (worker,) = workers_of()
         worker.send_signal(signal.SIGKILL)
         wait_for(SlotLost)
         seen, events = events, []

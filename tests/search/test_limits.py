@@ -13,7 +13,7 @@ from typing import Any
 import optuna
 import psutil
 import pytest
-from commands import Run
+from commands import Run, workers_of
 
 from objectives.costs import measured
 from objectives.trial import EpochRecord, Event
@@ -82,7 +82,7 @@ def test_a_slot_that_hangs_is_replaced_and_its_trial_infeasible(database: Databa
         assert trial.state == ("infeasible" if trial.params["hangs"] else "complete")
     assert constraints(database) == [float(bool(trial.params["hangs"])) for trial in study.trials]
     assert_bills_balance(study)
-    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    assert not workers_of()
 
 
 def test_a_halted_slot_is_a_hanging_one(database: Database) -> None:
@@ -91,7 +91,7 @@ def test_a_halted_slot_is_a_hanging_one(database: Database) -> None:
 
     def halt(trial: Trial, _event: Event) -> None:
         if len(trial.accuracies) == 1 and not halted:
-            (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+            (worker,) = workers_of()
             worker.send_signal(signal.SIGSTOP)
             halted.append(worker.pid)
 
@@ -110,7 +110,7 @@ def test_a_halted_coordinator_takes_no_slot_for_a_hanging_one(database: Database
 
     def pause(trial: Trial, _event: Event) -> None:
         if len(trial.accuracies) == 1 and not paused:
-            (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+            (worker,) = workers_of()
             worker.send_signal(signal.SIGSTOP)
             time.sleep(6.0)
             threading.Timer(1.5, worker.send_signal, [signal.SIGCONT]).start()
@@ -191,7 +191,7 @@ def test_after_an_out_of_memory_the_slot_is_clean_again(database: Database) -> N
     workers: set[int] = set()
 
     def watch(_trial: Trial, _event: Event) -> None:
-        workers.update(child.pid for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline()))
+        workers.update(worker.pid for worker in workers_of())
 
     study = sweeps.launch(spec, database, watch)
     taking = [trial for trial in study.trials if trial.params["takes"]]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from commands import workers_of
 
 from objectives.trial import (
     EpochEnded,
@@ -122,7 +123,7 @@ def test_a_halted_worker_is_abandoned_and_replaced(placements: list[Placement]) 
         assert events_until_free(engine) == []
         engine.submit(0, [config(0, epochs=10_000)])
         next_epochs(engine, 1)
-        (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        (worker,) = workers_of()
         worker.send_signal(signal.SIGSTOP)
         halted_at = time.perf_counter()
         while time.perf_counter() < halted_at + 0.5:
@@ -142,7 +143,7 @@ def test_a_worker_that_never_gets_ready_is_replaced(
 ) -> None:
     engine = ENGINES["process"](placements)
     try:
-        (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        (worker,) = workers_of()
         worker.send_signal(signal.SIGSTOP)
         monkeypatch.setattr("search.engines.process.LOADING_SECONDS", 0.2)
         while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
@@ -158,9 +159,7 @@ def test_closing_ends_what_runs(engine: Engine) -> None:
     engine.submit(0, [config(0, epochs=10_000)])
     next(iter(engine.events(30.0)))
     engine.close()
-    assert not psutil.Process().children(recursive=True) or all(
-        "spawn_main" not in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)
-    )
+    assert not workers_of()
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_bundle_told_lost(
@@ -174,7 +173,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_bundle_told_lost(
         events: list[Event] = []
         while sum(isinstance(event, EpochEnded) for event in events) < 2:
             events += engine.events(5.0)
-        (worker,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        (worker,) = workers_of()
         assert worker.cpu_affinity() == list(placements[0].cores)
         worker.send_signal(signal.SIGKILL)
         lost = [event for event in events_until_free(engine) if isinstance(event, SlotLost)]

@@ -1,0 +1,13 @@
+"""What every slot loads, loaded once: imported by the process that slots are forked from, and by nothing else."""
+
+from __future__ import annotations
+
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
+
+import torch  # noqa: E402  loading takes seconds, in which Ctrl-C may come
+
+import objectives.train  # noqa: E402, F401
+
+torch.optim.SGD([torch.zeros(1)])  # the first optimizer of a process loads a second's worth of torch
