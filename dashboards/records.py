@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.contention import find_contention
 from dashboards.prices import prices_json
-from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
+from dashboards.summary import Checkpoint, Summary, trace_curve
 from objectives.costs import COSTS, Measurement
 from objectives.prices import PriceBook
 from storage.studies import TrialRow

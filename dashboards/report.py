@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboards.answers import answer_all
+from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import contention_words, find_contention
@@ -16,7 +17,7 @@ from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
-from dashboards.summary import Checkpoint, Summary, bill_lines
+from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from objectives.costs import COSTS
 from objectives.intervals import seeds_interval

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from objectives.costs import Measurement
 from objectives.parameters import Value
 
-LINES = ("setup", "training", "evaluation", "saving", "lost")
+LINES = ("setup", "calibration", "training", "evaluation", "saving", "waiting", "lost")
 """What a slot's time went into. An attempt's lines add up to the time it held the slot."""
 
 Bill = Mapping[str, float]
@@ -150,6 +150,7 @@ class Placement:
         threads: Threads of torch's CPU operations.
         cores: CPU cores that the slot is pinned to; empty where it is not pinned.
         preload: Import path of the training function that it is for; None for the built-in training.
+        slots_per_device: How many slots share its GPU or its cores, this one too.
     """
 
     slot: int
@@ -157,6 +158,7 @@ class Placement:
     threads: int
     cores: tuple[int, ...] = ()
     preload: str | None = None
+    slots_per_device: int = 1
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from objectives.pulse import forget_pulse
 from objectives.seeds import derive_seed
 from objectives.trial import Event, Placement
 from search.budget import Account, Tariff
+from search.compute import name_devices
 from search.configs import configure
 from search.engines import ENGINES, Engine
 from search.gain import Gain
@@ -22,7 +23,7 @@ from search.recording import Recorder
 from search.spec import SweepSpec
 from search.trials import RESULTS, Trial, Trials, Verdict
 from storage.database import Database
-from storage.ledger import Ledger
+from storage.ledger import Ledger, Page
 from storage.patience import DatabaseAway
 from storage.studies import StudyRow
 
@@ -94,6 +95,7 @@ class Coordinator:
         self._refusal: str | None = None
         self._looked_at = time.perf_counter()
         self._next_heartbeat = 0.0
+        self._opened_at: float | None = None
         self._keeper.mend()
         with ledger.writing() as page:
             self._recorder.repair(page, study, ledger.lease)
@@ -107,19 +109,24 @@ class Coordinator:
         self._refusal = self._find_refusal()
         ending = self._find_ending() or self._sit()
         with self._ledger.writing() as page:
-            page.set_wall(self._account.wall_seconds(time.perf_counter()))
+            self._note_time(page)
             page.set_state(*ending)
         return ending
 
     def _sit(self) -> Ending:
+        device, shared = name_devices(self._placements)[0], self._placements[0].slots_per_device
+        with self._ledger.writing() as page:
+            page.begin_sitting(device, len(self._placements), shared)
+        self._opened_at = time.perf_counter()
         engine = ENGINES[self._spec.compute.engine](self._placements)
         try:
             return self._loop(engine)
         finally:
             engine.close()
             with suppress(DatabaseAway), self._ledger.writing() as page:
-                page.set_wall(self._account.wall_seconds(time.perf_counter()))
                 self._recorder.put_back(page)
+                self._note_time(page)
+            self._opened_at = None
 
     def _loop(self, engine: Engine) -> Ending:
         while not self._stop_requested():
@@ -168,8 +175,15 @@ class Coordinator:
             return False
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         with self._ledger.writing() as page:
-            page.set_wall(self._account.wall_seconds(time.perf_counter()))
+            self._note_time(page)
             return "stop" in page.take_requests()
+
+    def _note_time(self, page: Page) -> None:
+        """Writes how long the coordinators ran, and this sitting held its slots."""
+        now = time.perf_counter()
+        page.set_wall(self._account.wall_seconds(now))
+        if self._opened_at is not None:
+            page.set_sitting(now - self._opened_at)
 
     def _fill(self, engine: Engine) -> None:
         self._refusal = self._find_refusal()
@@ -237,6 +251,7 @@ class Coordinator:
         with self._ledger.writing() as page:
             for event in events:
                 self._recorder.write(page, self._trials[event.trial], event)
+            self._note_time(page)
             page.add(*self._proposals.take_steps())
         for event in events:
             trial = self._trials[event.trial]

@@ -217,11 +217,13 @@ class Recorder:
     def repair(self, page: Page, study: StudyRow, lease: Lease) -> None:
         """Mends what a coordinator that was killed left behind, and Optuna's tables where somebody changed them."""
         page.set_state("running")
+        ends: list[datetime] = []
         for row in study.trials:
             trial = self._trials[row.number]
             for attempt in row.attempts:
                 if attempt.ended_at is None:
                     lost_seconds, ended_at = self._find_end(row.number, attempt, lease)
+                    ends.append(ended_at)
                     page.charge(row.number, attempt.attempt, {"lost": lost_seconds})
                     trial.charge({"lost": lost_seconds})
                     self._account.charge({"lost": lost_seconds})
@@ -229,6 +231,9 @@ class Recorder:
             if row.state == "running":
                 page.return_trial(row.number)
                 trial.state = "waiting"
+        if study.sittings and ends:  # its slots were held for as long as they are known to have gone on
+            last = study.sittings[-1]
+            page.set_sitting(max(last.seconds, (max(ends) - last.started_at).total_seconds()), last.token)
         for setting in range(self._trials.num_settings):
             if setting >= len(self._proposals):
                 self._proposals.adopt(setting, self._trials.members(setting)[0].params)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.attempts import outcome_words
+from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines, budget_words, is_budget
 from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
@@ -17,7 +18,7 @@ from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.prices import price_words
 from dashboards.remeasured import Estimate, remeasured_lines
-from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
+from dashboards.summary import Checkpoint, Summary, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.doctor import Finding
 from objectives.prices import PriceBook

@@ -69,7 +69,7 @@ class Ledger:
         """
         if self._loss is not None:
             raise self._loss
-        page = Page(self.study, self._read)
+        page = Page(self.lease, self._read)
         yield page
         if page.steps:
             with self._lock:
@@ -147,8 +147,8 @@ class Page:
         is_last: Whether the lease is given back with it.
     """
 
-    def __init__(self, study: str, read: Callable[[Callable[[Connection], Sequence[Any]]], Sequence[Any]]) -> None:
-        self._study, self._read = study, read
+    def __init__(self, lease: Lease, read: Callable[[Callable[[Connection], Sequence[Any]]], Sequence[Any]]) -> None:
+        self._study, self._token, self._read = lease.study, lease.token, read
         self.steps: list[Step] = []
         self.is_last = False
 
@@ -179,6 +179,30 @@ class Page:
     def set_wall(self, seconds: float) -> None:
         """Sets how long the study's coordinators ran, all sittings together."""
         self._update_study(wall_seconds=seconds)
+
+    def begin_sitting(self, device: Mapping[str, Any], num_slots: int, slots_per_device: int) -> None:
+        """Writes that slots are held from now on.
+
+        Args:
+            device: What each of them runs on.
+            num_slots: How many there are.
+            slots_per_device: How many of them share a device.
+        """
+        self._insert(
+            tables.sittings,
+            token=self._token,
+            device=dict(device),
+            num_slots=num_slots,
+            slots_per_device=slots_per_device,
+            started_at=_now(),
+            seconds=0.0,
+        )
+
+    def set_sitting(self, seconds: float, token: int | None = None) -> None:
+        """Sets for how long a sitting has held its slots: this one, or another by its token."""
+        row = tables.sittings.c
+        where = row.study == self._study, row.token == (self._token if token is None else token)
+        self._execute(update(tables.sittings).where(*where).values(seconds=seconds))
 
     def set_target(self, num_trials: int) -> None:
         """Sets how many trials the study is to have."""

@@ -10,6 +10,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.answers import answer_all
+from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import contention_words, find_contention
@@ -34,7 +35,7 @@ from dashboards.pages.parts import (
 from dashboards.pages.site import Site
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
-from dashboards.summary import Checkpoint, Summary, bill_lines
+from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from storage.studies import is_imported
 

@@ -9,12 +9,13 @@ import pytest
 from synthetic import DEVICE, attempt_row, summary_of, trial
 
 from dashboards.answers import answer_all
+from dashboards.bills import bill_lines
 from dashboards.choice import NothingFits, pick
 from dashboards.contention import Contention, contention_words, find_contention
 from dashboards.devices import device_warning
 from dashboards.records import as_json
 from dashboards.report import render_report
-from dashboards.summary import Summary, bill_lines, summarize
+from dashboards.summary import Summary, summarize
 from storage.ledger import CostValue
 from storage.studies import TrialRow
 
