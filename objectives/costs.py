@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Method = Literal["measured", "counted", "absent"]
+Method = Literal["measured", "calibrated", "counted", "absent"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class Measurement:
 
     Attributes:
         value: In the cost's unit; None where nothing was measured. Zero is a measurement.
-        method: `measured` by a clock or counter, `counted` by arithmetic, or `absent`.
+        method: `measured` by a clock or counter while it happened, `calibrated` by a clock or counter alone on the
+            device, `counted` by arithmetic, or `absent`.
         reason: Why it is absent; None otherwise.
         error: By how much the true value may differ, in the cost's unit, with 95 % confidence or as the counter's
             resolution bounds it; None where that is not known.

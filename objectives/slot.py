@@ -123,7 +123,8 @@ def open_device(placement: Placement) -> Device:
     if placement.device == "cpu":
         if "torch" in sys.modules:  # a training function may well do without
             sys.modules["torch"].set_num_threads(placement.threads)
-        return Device("cpu", cpu_name(), platform.node(), placement.threads, version)
+        shared = placement.slots_per_device
+        return Device("cpu", cpu_name(), platform.node(), placement.threads, version, slots=shared)
 
     import torch
 
@@ -132,7 +133,10 @@ def open_device(placement: Placement) -> Device:
         raise RuntimeError(f"{placement.device} is not there: this torch sees no CUDA device")
     properties = torch.cuda.get_device_properties(0)
     uuid = str(properties.uuid)
-    return Device("cuda", str(properties.name), uuid, placement.threads, version, *_driver_and_limit(uuid))
+    driver, limit = _driver_and_limit(uuid)
+    return Device(
+        "cuda", str(properties.name), uuid, placement.threads, version, driver, limit, placement.slots_per_device
+    )
 
 
 def _driver_and_limit(uuid: str) -> tuple[str | None, float | None]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -86,6 +86,8 @@ class TrialConfig:
         data_root: Folder of the official data sets' files; None for the default one.
         study: UUID of the study that it belongs to.
         is_profiled: Whether the model's own costs are known already, from an attempt before.
+        signature: Digest of all that decides what an epoch costs on a device; empty where nothing is calibrated.
+        calibrations: What an epoch of that signature costs, by the digest of the device and the cost's name.
     """
 
     number: int
@@ -103,6 +105,8 @@ class TrialConfig:
     data_root: Path | None = None
     study: str = ""
     is_profiled: bool = False
+    signature: str = ""
+    calibrations: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,24 @@ Config = TrialConfig | FunctionConfig
 
 def identify(config: Config) -> str:
     """Returns a digest of all that decides what a trial does, wherever its files lie."""
-    beside = ("folder", "data_root", "is_profiled")
-    plain = {name: value for name, value in asdict(config).items() if name not in beside}
+    return _digest(config, ("folder", "data_root", "is_profiled", "signature", "calibrations"))
+
+
+def sign(config: TrialConfig, fingerprint: str) -> str:
+    """Returns a digest of all that decides what an epoch costs on a device: the trial's signature.
+
+    Args:
+        config: The trial's, not signed yet.
+        fingerprint: Of its data set.
+    """
+    beside = ("number", "epochs", "seed", "lr", "folder", "data_root", "study", "is_profiled", "signature")
+    recipe = replace(config.recipe, schedule="", warmup_epochs=0.0)
+    return _digest(replace(config, recipe=recipe, dataset=fingerprint), (*beside, "calibrations"))
+
+
+def _digest(record: Config | Device, beside: Sequence[str]) -> str:
+    """Returns a digest of a record's fields but for some."""
+    plain = {name: value for name, value in asdict(record).items() if name not in beside}
     return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -173,6 +193,7 @@ class Device:
         torch: Version of torch that is installed.
         driver: Version of the GPU's driver.
         power_limit_watts: What the GPU may draw.
+        slots: How many slots share it, this one too.
     """
 
     kind: str
@@ -182,6 +203,12 @@ class Device:
     torch: str
     driver: str | None = None
     power_limit_watts: float | None = None
+    slots: int = 1
+
+    @property
+    def digest(self) -> str:
+        """Of all that decides what a step costs whoever has the device alone."""
+        return _digest(self, ("slots",))
 
 
 @dataclass(frozen=True)
@@ -228,6 +255,16 @@ class Profiled:
     """What the model itself costs, whatever it is trained to: those of `objectives.costs.ONCE`, by name."""
 
     trial: int
+    costs: Mapping[str, Measurement]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What an epoch of a trial costs alone on its device: by the trial's signature and the device's digest."""
+
+    trial: int
+    signature: str
+    device: Device
     costs: Mapping[str, Measurement]
 
 
@@ -305,4 +342,4 @@ class SlotLost:
 
 
 Ended = Finished | Stopped | Infeasible | Failed | SlotLost
-Event = Started | Profiled | Checkpointed | EpochEnded | Noted | Ended
+Event = Started | Profiled | Calibrated | Checkpointed | EpochEnded | Noted | Ended

@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 from dashboards.budget import Line
 from objectives.pulse import forget_pulse
 from objectives.seeds import derive_seed
-from objectives.trial import Event, Placement
+from objectives.trial import Event, Placement, TrialConfig
 from search.budget import Account, Tariff
 from search.compute import name_devices
-from search.configs import configure
+from search.configs import add_calibrations, configure
 from search.engines import ENGINES, Engine
 from search.gain import Gain
 from search.keeping import Keeper
@@ -89,9 +89,16 @@ class Coordinator:
         self._ledger = ledger
         self._proposals = Proposals(database, spec, self._trials.num_settings, _taken_over(study, spec.search.repeats))
         wall_seconds = study.wall_seconds
-        self._account = Account(spec.budget, spec.objective.epochs, self._trials, wall_seconds, tariff=tariff)
+        self._account = Account(
+            spec.budget, spec.objective.epochs, self._trials, wall_seconds, tariff=tariff,
+            slots_per_device=placements[0].slots_per_device,
+        )  # fmt: skip
         self._gain = Gain(spec.budget.min_gain_per_device_hour, self._trials)
-        self._recorder = Recorder(spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain)
+        shared = placements[0].slots_per_device
+        self._recorder = Recorder(
+            spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain, shared
+        )
+        self._fingerprint = str(study.data.get("fingerprint", ""))
         self._refusal: str | None = None
         self._looked_at = time.perf_counter()
         self._next_heartbeat = 0.0
@@ -199,13 +206,17 @@ class Coordinator:
                 self._begin(engine, trial, placement)
 
     def _begin(self, engine: Engine, trial: Trial, placement: Placement) -> None:
-        forget_pulse(self._keeper.trial_folder(trial.number))
+        folder = self._keeper.trial_folder(trial.number)
+        forget_pulse(folder)
+        config = configure(self._spec, trial, folder)
         with self._ledger.writing() as page:
+            if placement.slots_per_device > 1 and isinstance(config, TrialConfig):
+                config = add_calibrations(config, page, self._fingerprint)
             page.start_attempt(trial.number, trial.num_attempts + 1, placement.slot)
         trial.num_attempts += 1
         trial.state, trial.slot, trial.verdict, trial.is_asked_to_stop = "running", placement.slot, None, False
         trial.hear(time.perf_counter())
-        engine.submit(placement.slot, [configure(self._spec, trial, self._keeper.trial_folder(trial.number))])
+        engine.submit(placement.slot, [config])
 
     def _note_pause(self) -> None:
         """Notes a pause of the coordinator; inline there is none, since a round is as long as an epoch."""

@@ -186,6 +186,7 @@ class Compute(Section):
 
     engine: Annotated[str, _known("engine", ENGINES)] = "process"
     slots: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    slots_per_device: int = Field(1, ge=1, le=64)
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Annotated[str | list[str], BeforeValidator(_read_precision)] = "fp32"

@@ -209,6 +209,8 @@ def _place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> l
         Faults: where this machine lacks it.
     """
     placements = place_slots(spec.compute, num_trials, spec.objective.train)
+    if placements[0].slots_per_device > 1 and "wall_seconds" in spec.objective.minimize:
+        raise Faults("objective.minimize: wall_seconds tells nothing where slots share a device; use device_seconds")
     _check_energy(spec, placements[0])
     _check_precision(spec, placements[0])
     find_tariff(spec, placements, study)

@@ -35,9 +35,9 @@ class Meters:
         self._contention.start()
         self._cpu_start_seconds = process_time()
 
-    def stop(self) -> dict[str, Measurement]:
-        """Ends the stretch, books it as `training`, and returns its costs by name."""
-        device_seconds = self._watch.lap("training")
+    def stop(self, line: str = "training") -> dict[str, Measurement]:
+        """Ends the stretch, books it on a line of the bill, and returns its costs by name."""
+        device_seconds = self._watch.lap(line)
         return {
             "device_seconds": measured(device_seconds),
             "cpu_seconds": measured(process_time() - self._cpu_start_seconds),
