@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,11 @@ from postgresql import find_postgresql, running_postgresql
 from storage.database import Database
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers share two cores
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # where pytest's own folders stay
+
+_litter = tempfile.TemporaryDirectory(prefix="paretune-tests-", ignore_cleanup_errors=True)
+os.environ["TMPDIR"] = tempfile.tempdir = _litter.name  # a lock file for each database would stay there for ever
+Path(_litter.name).chmod(0o755)  # PostgreSQL runs as another user
 
 
 @pytest.fixture
