@@ -228,6 +228,8 @@ class Limits(Section):
     peak_memory_bytes: Amount | None = None
     energy_joules: Amount | None = None
     inference_latency_seconds: Amount | None = None
+    inference_peak_memory_bytes: Amount | None = None
+    inference_joules_per_1000_images: Amount | None = None
     trial_seconds: Amount | None = None
     epoch_seconds: Amount = 3600.0
 

@@ -37,6 +37,9 @@ from storage.studies import StudyRow, create_study, delete_study, is_imported, l
 
 STOP_PATIENCE_SECONDS = 120
 
+ENERGIES = ("energy_joules", "inference_joules_per_1000_images")
+"""Costs that need an energy counter."""
+
 Tell = Callable[[str], None]
 """Takes a line for a person to read."""
 
@@ -223,12 +226,9 @@ def _check_energy(spec: SweepSpec, placement: Placement) -> None:
     Raises:
         Faults: where it cannot.
     """
-    asked = {
-        "objective.minimize: energy_joules": "energy_joules" in spec.objective.minimize,
-        "budget.kwh: energy": spec.budget.kwh is not None,
-        "limits.energy_joules: it": spec.limits.energy_joules is not None,
-    }
-    wanted = [what for what, is_asked in asked.items() if is_asked]
+    wanted = [f"objective.minimize: {name}" for name in ENERGIES if name in spec.objective.minimize]
+    wanted += [] if spec.budget.kwh is None else ["budget.kwh: energy"]
+    wanted += [f"limits.{name}: it" for name in ENERGIES if getattr(spec.limits, name) is not None]
     if wanted and placement.device == "cpu" and (fault := find_fault(placement.cores)) is not None:
         raise Faults(*(f"{what} cannot be measured here: {fault}" for what in wanted))
 

@@ -23,14 +23,11 @@ def time_passes(run: Callable[[], object], device: str, least: int = 20) -> list
         device: `cpu` or `cuda`.
         least: Passes, however long they take.
     """
+    run_whole = finishing(run, device)
 
     def once() -> float:
         start = time.perf_counter()
-        run()
-        if device == "cuda":
-            import torch
-
-            torch.cuda.synchronize()
+        run_whole()
         return time.perf_counter() - start
 
     for _ in range(3):
@@ -39,6 +36,24 @@ def time_passes(run: Callable[[], object], device: str, least: int = 20) -> list
     while len(found) < least or (sum(found) < LONGEST_SECONDS and len(found) < MOST_PASSES):
         found.append(once())
     return found
+
+
+def finishing(run: Callable[[], object], device: str) -> Callable[[], object]:
+    """Returns a pass that ends only once the device has done it.
+
+    Args:
+        run: One pass.
+        device: `cpu` or `cuda`.
+    """
+    if device != "cuda":
+        return run
+    import torch
+
+    def run_whole() -> None:
+        run()
+        torch.cuda.synchronize()
+
+    return run_whole
 
 
 def quantile(values: list[float], share: float) -> Measurement:
