@@ -13,10 +13,10 @@ _STEPS = {
     "FLOP": ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")),
     "J": ((3.6e6, "kWh"), (1e3, "kJ")),
-    "s": ((3600.0, "h"), (120.0, "min"), (0.01, "s"), (1e-3, "ms"), (1e-7, "µs")),
+    "s": ((3600.0, "h"), (120.0, "min"), (0.01, "s"), (1e-3, "ms"), (1e-7, "µs"), (1e-10, "ns")),
     "g CO2e": ((1e6, "t CO2e"), (1e3, "kg CO2e")),
 }
-_SECONDS_OF = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6}
+_SECONDS_OF = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
 
 def cost_words(name: str, value: float | None, currency: str = "") -> str:

@@ -148,6 +148,16 @@ def _driver_and_limit(uuid: str) -> tuple[str | None, float | None]:
     return driver, limit
 
 
+def occupy(placement: Placement) -> None:
+    """Gives this process a placement's threads, cores and GPU; torch must not have touched a GPU yet."""
+    os.environ["OMP_NUM_THREADS"] = str(placement.threads)
+    if placement.device != "cpu":
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        os.environ["CUDA_VISIBLE_DEVICES"] = placement.device.partition(":")[2]
+    if placement.cores:
+        os.sched_setaffinity(0, placement.cores)
+
+
 def serve(connection: Connection, placement: Placement) -> None:
     """Runs a worker: takes bundles from the connection and sends events back, until the other end closes.
 
@@ -157,12 +167,7 @@ def serve(connection: Connection, placement: Placement) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
     keep_freed()
-    os.environ["OMP_NUM_THREADS"] = str(placement.threads)
-    if placement.device != "cpu":
-        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-        os.environ["CUDA_VISIBLE_DEVICES"] = placement.device.partition(":")[2]
-    if placement.cores:
-        os.sched_setaffinity(0, placement.cores)
+    occupy(placement)
     bundles: queue.Queue[Bundle] = queue.Queue()
     to_stop: set[int] = set()
 

@@ -13,13 +13,17 @@ from torch import Tensor, nn
 
 from objectives.costs import Measurement, counted, measured
 from objectives.meters.energy import EnergyCounter, measure_passes
-from objectives.meters.latency import finishing, quantile, time_passes
+from objectives.meters.latency import IN_A_TRIAL, Effort, finishing, quantile, time_passes
 from objectives.meters.memory import measure_pass
 
 
 @torch.inference_mode()
 def profile_model(
-    model: nn.Module, images_BCHW: Tensor, flops: Measurement, counter: EnergyCounter | str
+    model: nn.Module,
+    images_BCHW: Tensor,
+    flops: Measurement,
+    counter: EnergyCounter | str,
+    effort: Effort = IN_A_TRIAL,
 ) -> dict[str, Measurement]:
     """Returns the costs of `objectives.costs.ONCE`, of a copy of the model: the model itself is left as it is.
 
@@ -28,12 +32,13 @@ def profile_model(
         images_BCHW: A large batch, on the same device; latency is that of its first image.
         flops: Of one image's forward pass.
         counter: The device's energy counter, or why there is none.
+        effort: How long passes are timed.
     """
     used, device = copy.deepcopy(model).eval(), images_BCHW.device
     weights = io.BytesIO()
     torch.save(used.state_dict(), weights)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        passes = measure_inference(used, images_BCHW, device.type, counter)
+        passes = measure_inference(used, images_BCHW, device.type, counter, effort)
         beside = measure_pass(lambda: used(images_BCHW), device.type)
     return {
         "parameters": counted(float(sum(values.numel() for values in used.parameters()))),
@@ -45,7 +50,11 @@ def profile_model(
 
 
 def measure_inference(
-    predict: Callable[[Any], object], images_BCHW: Any, device: str, counter: EnergyCounter | str
+    predict: Callable[[Any], object],
+    images_BCHW: Any,
+    device: str,
+    counter: EnergyCounter | str,
+    effort: Effort = IN_A_TRIAL,
 ) -> dict[str, Measurement]:
     """Returns time and energy of forward passes, by name.
 
@@ -54,10 +63,11 @@ def measure_inference(
         images_BCHW: A large batch; latency is that of its first image.
         device: `cpu` or `cuda`.
         counter: The device's energy counter, or why there is none.
+        effort: How long passes are timed.
     """
     one_BCHW, size = images_BCHW[:1], len(images_BCHW)
-    latencies = time_passes(lambda: predict(one_BCHW), device)
-    batches = time_passes(lambda: predict(images_BCHW), device, least=5)
+    latencies = time_passes(lambda: predict(one_BCHW), device, effort=effort)
+    batches = time_passes(lambda: predict(images_BCHW), device, least=5, effort=effort)
     joules = measure_passes(finishing(lambda: predict(images_BCHW), device), counter)
     return {
         "inference_latency_seconds": quantile(latencies, 0.5),

@@ -94,7 +94,8 @@ def test_peak_memory_is_weights_images_and_what_a_pass_allocates(num_images: int
 
 
 def test_energy_is_that_of_1000_images_by_the_devices_counter() -> None:
-    device = Replay.steady(2.0, 1.0, 10_000.0)
+    device = Replay.steady(2.0, 1.0, 400.0)
+    device.tick_seconds = 0.001
 
     class Playing(Slow):
         """Takes a second of the played device for each pass, 2 J."""
