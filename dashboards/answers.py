@@ -83,7 +83,7 @@ def answer_all(summary: Summary) -> list[Answer]:
     """Returns the answers: to the five questions, as far as the study asks them, and to those of its own parameters."""
     there = {name for trial in summary.study.trials for name in trial.params} or set(summary.study.spec["space"])
     asked = [name for name in QUESTIONS if name in there]
-    asked += [name for name in varied_parameters(summary.study) if name not in QUESTIONS]
+    asked += [name for name in varied_parameters(summary.study) if name not in {*QUESTIONS, "threads"}]
     answers = [
         answer(summary, QUESTIONS.get(name, f"Which {name}?"), _group_by_parameter(summary, name), name)
         for name in asked
@@ -175,7 +175,8 @@ def _group_by_device(summary: Summary) -> list[Group]:
     for trial in _ended(summary):
         device: Mapping[str, Any] | None = trial.attempts[-1].device if trial.attempts else None
         if device is not None:
-            threads = f", {threads_words(device['threads'])}" if device["kind"] == "cpu" else ""
+            is_told = device["kind"] == "cpu" or "threads" in trial.params
+            threads = f", {threads_words(device['threads'])}" if is_told else ""
             labels[trial.number] = (0.0, f"{device['name']}{threads}")
     return _group(summary, labels)
 

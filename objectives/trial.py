@@ -86,6 +86,7 @@ class TrialConfig:
         data_root: Folder of the official data sets' files; None for the default one.
         study: UUID of the study that it belongs to.
         is_profiled: Whether the model's own costs are known already, from an attempt before.
+        threads: Of torch's CPU operations, at most those of the slot; None for as many.
     """
 
     number: int
@@ -103,6 +104,7 @@ class TrialConfig:
     data_root: Path | None = None
     study: str = ""
     is_profiled: bool = False
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class Placement:
     Attributes:
         slot: Number of the slot, from 0.
         device: `cpu`, or `cuda:INDEX` by NVML's index.
-        threads: Threads of torch's CPU operations.
+        threads: Threads of torch's CPU operations; trials may use fewer.
         cores: CPU cores that the slot is pinned to; empty where it is not pinned.
         preload: Import path of the training function that it is for; None for the built-in training.
     """
@@ -171,6 +173,7 @@ class Device:
         torch: Version of torch that is installed.
         driver: Version of the GPU's driver.
         power_limit_watts: What the GPU may draw.
+        held_threads: Those of the slot, where its trials do not all use as many; None where they do.
     """
 
     kind: str
@@ -180,6 +183,7 @@ class Device:
     torch: str
     driver: str | None = None
     power_limit_watts: float | None = None
+    held_threads: int | None = None
 
 
 @dataclass(frozen=True)

@@ -30,16 +30,19 @@ def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -
     gpus = [] if compute.device == "cpu" else find_gpus()
     if compute.device == "cuda" and not gpus:
         raise Faults("compute.device: cuda is asked for, but NVML finds no GPU here; use cpu or auto")
-    most = 1 if compute.engine == "inline" else min(len(gpus) or num_cores, num_trials)
+    asked = compute.most_threads
+    room = len(gpus) or max(1, num_cores // (asked or 1))
+    most = 1 if compute.engine == "inline" else min(room, num_trials)
     num_slots = most if compute.slots == "auto" else compute.slots
     if compute.engine == "inline" and num_slots != 1:
         raise Faults(f"compute.slots: the inline engine has 1 slot, but got {num_slots}; use engine process")
     if gpus and num_slots > len(gpus):
         raise Faults(f"compute.slots: at most one per GPU, {len(gpus)} here, but got {num_slots}")
-    threads = max(1, num_cores // num_slots) if compute.threads == "auto" else compute.threads
+    threads = asked or max(1, num_cores // num_slots)
     if num_slots * threads > num_cores:
+        each = "max(threads)" if isinstance(compute.threads, list) else "threads"
         raise Faults(
-            f"compute: slots x threads <= cores must hold, so that costs are comparable, but got {num_slots} x "
+            f"compute: slots x {each} <= cores must hold, so that costs are comparable, but got {num_slots} x "
             f"{threads} on {num_cores} cores"
         )
     return [
