@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from dashboards.launches import launch_lines
 from dashboards.seeds import stand_ins
 from dashboards.settings import varied_parameters
 from dashboards.summary import Checkpoint, Summary, front_at, nouns
@@ -87,6 +88,11 @@ def answer_all(summary: Summary) -> list[Answer]:
     answers = [
         answer(summary, QUESTIONS.get(name, f"Which {name}?"), _group_by_parameter(summary, name), name)
         for name in asked
+    ]
+    launches = " ".join(launch_lines(summary.study))
+    answers = [
+        replace(found, sentence=f"{found.sentence} {launches}") if name == "width" and launches else found
+        for name, found in zip(asked, answers, strict=True)
     ]
     return [*answers, answer(summary, "Which compute resource?", _group_by_device(summary), "compute resource")]
 

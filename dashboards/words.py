@@ -55,9 +55,11 @@ def quantity_words(value: float, unit: str) -> str:
 
     >>> quantity_words(1_234_567, "B"), quantity_words(999, "B"), quantity_words(0, "B")
     ('1.23 MB', '999 B', '0 B')
+    >>> quantity_words(0.0009999, "s"), quantity_words(2e-9, "s")
+    ('1 ms', '2 ns')
     """
     for least, word in _STEPS.get(unit, ()):
-        if value >= least:
+        if float(f"{value:.3g}") >= least:
             return f"{value / _SECONDS_OF.get(word, least):.3g} {word}"
     return f"{value:.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"  # noqa: PLR2004
 
