@@ -70,6 +70,17 @@ def test_large_steps_are_nothing_of_the_kind() -> None:
     assert parts.launch_bound == parts.free == []
 
 
+def test_no_part_takes_less_than_no_time() -> None:
+    steps = [
+        step._replace(seconds=IMAGE_SECONDS * step.num_images * (1 + step.num_images / 500) + step.flops / RATE)
+        for step in steps_of()
+    ]
+    parts = take_apart(steps)
+    assert parts is not None
+    assert parts.launching == {"sgd": (0.0, 0.0), "adam": (0.0, 0.0)}
+    assert parts.launch_bound == []
+
+
 def test_a_batch_size_that_did_not_vary_leaves_open_what_takes_the_time() -> None:
     parts = take_apart(steps_of(sizes=(2,)))
     assert parts is not None
