@@ -197,10 +197,18 @@ def launch_lines(study: StudyRow) -> list[str]:
     """Returns where width is nearly free in seconds, and why, in words; nothing where it is not, or cannot be told."""
     params = {trial.number: trial.params for trial in study.trials}
     found = [parts for steps in find_steps(study) if (parts := take_apart(steps)) is not None]
-    return [_words(parts, params) for parts in found if parts.free or parts.launch_bound]
+    return [line for parts in found if (line := say_parts(parts, params))]
 
 
-def _words(parts: Parts, params: Mapping[int, Mapping[str, Any]]) -> str:
+def say_parts(parts: Parts, params: Mapping[int, Mapping[str, Any]]) -> str:
+    """Returns where width is nearly free, and why, in words; nothing where neither that holds nor launching binds.
+
+    Args:
+        parts: Of the steps' times.
+        params: Of each step's setting, by its label.
+    """
+    if not parts.free and not parts.launch_bound:
+        return ""
     of, sentences = f"of {len(parts.steps)} trials", []
     if free := parts.free:
         more = f"there twice the FLOPs would take less than {100 * TENTH:.0f} % more time"
