@@ -4,11 +4,11 @@
 
 Repeatability: the same trial again and again; the coefficient of variation of its seconds and joules, aiming at 3 %
 and 5 %. Linearity: trials of twice the epochs, each beside one of the single number; the ratio with its 95 % interval,
-which should hold 2. Roofline: for each width and batch size the time of a step, its power, and its share of the rate at
-which this device multiplies matrices, measured in the same run; then what the steps' times are made of, as the pages say
-it (`dashboards/launches.py`). The counter: its tick, the power at rest, and under a load the energy beside the integrated
-power sensor's and beside Zeus's (`pip install zeus`). What cannot be measured here is printed, and written, with the
-reason.
+which should hold 2. Roofline: for each width and batch size the time of a step, its power, and its share of the rate
+at which this device multiplies matrices, measured in the same run; then what the steps' times are made of, as the pages
+say it (`dashboards/launches.py`). The counter: its tick, the power at rest, and under a load the energy beside the
+integrated power sensor's and beside Zeus's (`pip install zeus`). What cannot be measured here is printed, and written,
+with the reason.
 """
 
 from __future__ import annotations
@@ -125,9 +125,23 @@ def training_step(width: float, batch_size: int, device: str) -> Callable[[], No
     return finishing(step, device)
 
 
+def measure_power(step: Callable[[], None], counter: Any) -> tuple[Any, float | None]:
+    """Returns the energy of a step, and its mean power over the same steps in watts; None where energy is absent."""
+    from objectives.meters.energy import measure_passes
+
+    seconds: list[float] = []
+
+    def clocked() -> None:
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+
+    joules = measure_passes(clocked, counter)
+    return joules, None if joules.value is None else joules.value / fmean(seconds)
+
+
 def survey(widths: list[float], batch_sizes: list[int], device: str, peak: float, counter: Any) -> list[dict[str, Any]]:
     """Prints and returns the time and power of a step of each width and batch size."""
-    from objectives.meters.energy import measure_passes
     from objectives.meters.flops import flops_per_image
     from objectives.meters.latency import time_passes
 
@@ -136,11 +150,11 @@ def survey(widths: list[float], batch_sizes: list[int], device: str, peak: float
         flops = batch_size * flops_per_image("cnn", {"width": width}, (1, 28, 28), 10).train
         step = training_step(width, batch_size, device)
         seconds = median(time_passes(step, "cpu"))  # a step waits for its device by itself
-        joules = measure_passes(step, counter)
+        joules, watts = measure_power(step, counter)
         row = {"width": width, "batch_size": batch_size, "flops": flops, "seconds": seconds}
-        row |= {"share": flops / seconds / peak, "joules": joules.value, "joules_error": joules.error}
+        row |= {"share": flops / seconds / peak, "joules": joules.value, "joules_error": joules.error, "watts": watts}
         rows.append(row)
-        power = "" if joules.value is None else f", {joules.value / seconds:5.0f} W"
+        power = "" if watts is None else f", {watts:5.0f} W"
         print(
             f"batch {batch_size:5} width {width:5}: {1e3 * seconds:8.3f} ms a step, {100 * row['share']:5.1f} % of the "
             f"matrix product's rate{power}"
