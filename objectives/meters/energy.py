@@ -16,11 +16,8 @@ MOVES = 4
 PATIENCE_SECONDS = 1.0
 """How long a counter is waited for to move."""
 
-LEAST_TICKS = 5
-"""That passes go on for, so that the counter's own unevenness counts little."""
-
-LEAST_SECONDS = 0.02
-"""That passes go on for, at a counter with short ticks."""
+LEAST_TICKS = 3
+"""That passes go on for, so that one uneven tick does not decide."""
 
 
 class EnergyCounter(Protocol):
@@ -75,7 +72,10 @@ class Energy:
 
 
 def measure_passes(
-    run: Callable[[], object], counter: EnergyCounter | str, clock: Callable[[], float] = perf_counter
+    run: Callable[[], object],
+    counter: EnergyCounter | str,
+    least_seconds: float = 0.02,
+    clock: Callable[[], float] = perf_counter,
 ) -> Measurement:
     """Returns the energy of one pass, in joules: of all passes between two moves of the counter.
 
@@ -85,6 +85,7 @@ def measure_passes(
     Args:
         run: One pass, until the device has done it.
         counter: The device's, or why there is none.
+        least_seconds: How long passes go on for, where the counter's ticks are short.
         clock: Tells seconds.
     """
     if isinstance(counter, str):
@@ -92,7 +93,7 @@ def measure_passes(
     if _run_to_move(run, counter, clock) is None:
         return absent(f"the energy counter did not move within {PATIENCE_SECONDS:g} s")
     start_seconds, start_joules, num_passes = clock(), counter.read_joules(), 0
-    while clock() - start_seconds < max(LEAST_TICKS * counter.tick_seconds, LEAST_SECONDS):
+    while clock() - start_seconds < max(LEAST_TICKS * counter.tick_seconds, least_seconds):
         run()
         num_passes += 1
     more = _run_to_move(run, counter, clock)

@@ -68,7 +68,7 @@ def measure_inference(
     one_BCHW, size = images_BCHW[:1], len(images_BCHW)
     latencies = time_passes(lambda: predict(one_BCHW), device, effort=effort)
     batches = time_passes(lambda: predict(images_BCHW), device, least=5, effort=effort)
-    joules = measure_passes(finishing(lambda: predict(images_BCHW), device), counter)
+    joules = measure_passes(finishing(lambda: predict(images_BCHW), device), counter, effort.seconds)
     return {
         "inference_latency_seconds": quantile(latencies, 0.5),
         "inference_latency_p95_seconds": quantile(latencies, 0.95),

@@ -54,17 +54,17 @@ def test_passes_are_measured_from_move_to_move_of_the_counter(
 ) -> None:
     device = Replay.steady(WATTS, TICK_SECONDS, 10.0, since)
     device.tick_seconds = told_seconds  # the counter may move sooner than it was seen to
-    found = measure_passes(lambda: device.play(pass_seconds), device, device.clock)
+    found = measure_passes(lambda: device.play(pass_seconds), device, clock=device.clock)
     assert found.value is not None
     assert found.error is not None
     assert abs(found.value - WATTS * pass_seconds) <= found.error + 1e-9
-    assert found.error < WATTS * pass_seconds * (0.03 if pass_seconds < 0.02 else 0.3)
+    assert found.error < WATTS * pass_seconds * (0.05 if pass_seconds < 0.02 else 0.35)
     assert device.now < 1.5
 
 
 def test_a_counter_that_stands_still_is_no_zero() -> None:
     device = Replay([(0.0, 5000.0)], TICK_SECONDS)
-    found = measure_passes(lambda: device.play(0.01), device, device.clock)
+    found = measure_passes(lambda: device.play(0.01), device, clock=device.clock)
     assert found.reason == "the energy counter did not move within 1 s"
     assert measure_passes(lambda: None, "there is none").reason == "there is none"
 

@@ -83,7 +83,7 @@ def test_the_energy_of_a_pass_is_its_share_of_a_long_load(
     counter: EnergyCounter, multiply: Callable[[], object]
 ) -> None:
     watch_load(multiply, counter, seconds=1.0)
-    found = measure_passes(multiply, counter)
+    found = measure_passes(multiply, counter, 2.0)
     num_passes = 0
 
     def counted() -> None:
