@@ -1,8 +1,8 @@
 """Money, electricity and greenhouse gases: views over the ledger by a price book, never stored.
 
-A checkpoint has its solo price, that of its training up to then. A trial and a study have the price of what was billed:
-all the time that their attempts held slots; that of a study holds its idle slots' time too. Energy is that of the
-attempts alone.
+A checkpoint has its solo price, that of its training up to then with the threads that it used. A trial and a study have
+the price of what was billed: all the time that their attempts held slots, with all threads of these; that of a study
+holds its idle slots' time too. Energy is that of the attempts alone.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def _price_billed(
     trials: Sequence[TrialRow], only: Device | None, book: PriceBook, idle: Sequence[tuple[Device, float]] = ()
 ) -> Prices:
     held: list[tuple[Device | None, float | None]] = [
-        (attempt.device or only, sum(attempt.bill.values()))
+        (_as_held(attempt.device) or only, sum(attempt.bill.values()))
         for trial in trials
         for attempt in trial.attempts
         if attempt.bill
@@ -252,13 +252,18 @@ def _price_billed(
     return price([*held, *idle], _billed_energy(trials, billed_seconds), book)
 
 
+def _as_held(device: Device | None) -> Device | None:
+    """Returns a device with the threads that the slot held: a trial may have used fewer."""
+    return device and {**device, "threads": device.get("held_threads") or device["threads"]}
+
+
 def _only_device(study: StudyRow) -> Device | None:
-    """Returns the device that all attempts which told one had: a killed one may not have come to tell it."""
+    """Returns what all attempts which told a device held: a killed one may not have come to tell it."""
     found = {
-        tuple(str(attempt.device[key]) for key in ("kind", "name", "threads")): attempt.device
+        tuple(str(device[key]) for key in ("kind", "name", "threads")): device
         for trial in study.trials
         for attempt in trial.attempts
-        if attempt.device is not None
+        if (device := _as_held(attempt.device)) is not None
     }
     return next(iter(found.values())) if len(found) == 1 else None
 

@@ -71,6 +71,18 @@ COSTS: dict[str, Cost] = {
         "once",
         "forward pass of a large batch on the slot's device: the median, per image",
     ),
+    "inference_peak_memory_bytes": Cost(
+        "B",
+        "inference peak memory",
+        "once",
+        "forward pass of a large batch: weights, images, and the most that torch allocates beside them",
+    ),
+    "inference_joules_per_1000_images": Cost(
+        "J",
+        "inference energy per 1,000 images",
+        "once",
+        "forward passes of a large batch on the slot's device, all that it takes meanwhile, per 1,000 images",
+    ),
 }
 
 MINIMIZABLE = tuple(name for name, cost in COSTS.items() if cost.is_price)

@@ -17,8 +17,9 @@ class Sharing:
     """The slots' agreement on one device, kept by the kernel's file locks: those of a slot that dies are gone with it.
 
     Whoever wants the device alone goes first: it holds the gate, and those who train pass the gate before they go on.
-    The slots of all studies on this machine share the locks of a device: of a GPU, or of the cores that this process is
-    pinned to. On a device of one's own nothing happens.
+    The slots of all studies on this machine share the locks of a device: of a GPU, or of the first core that this
+    process is pinned to, which a trial with fewer threads than its slot has too. On a device of one's own nothing
+    happens.
 
     Source: the readers-writer problem in which no writer waits for readers that come after it, P. J. Courtois,
     F. Heymans and D. L. Parnas, "Concurrent control with readers and writers", CACM 14 (1971).
@@ -32,7 +33,7 @@ class Sharing:
         self._gate = self._floor = -1
         self.is_shared = device.slots > 1
         if self.is_shared:
-            place = device.digest[:16] if device.kind == "cuda" else "-".join(map(str, ["cores", *own_cores()]))
+            place = device.digest[:16] if device.kind == "cuda" else f"core-{own_cores()[0]}"
             stem = (folder or Path(tempfile.gettempdir())) / f"paretune-{os.getuid()}-{place}"
             self._gate, self._floor = (_open(f"{stem}-{name}.lock") for name in ("gate", "floor"))
 

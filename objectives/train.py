@@ -247,7 +247,7 @@ class Training:
         flops = absent(self._flops) if isinstance(self._flops, str) else counted(float(self._flops.inference))
         try:
             with computing(self._config.recipe.precision, self._device.type):
-                return profile_model(self.model, images_BCHW, flops)
+                return profile_model(self.model, images_BCHW, flops, self._meters.counter)
         except Exception as error:  # noqa: BLE001  whatever it raises as it is used, it may well train
             return dict.fromkeys(ONCE, absent(f"the model cannot be used as it is trained: {error_words(error)}"))
 

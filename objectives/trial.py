@@ -88,6 +88,7 @@ class TrialConfig:
         is_profiled: Whether the model's own costs are known already, from an attempt before.
         signature: Digest of all that decides what an epoch costs on a device; empty where nothing is calibrated.
         calibrations: What an epoch of that signature costs, by the digest of the device and the cost's name.
+        threads: Of torch's CPU operations, at most those of the slot; None for as many.
     """
 
     number: int
@@ -107,6 +108,7 @@ class TrialConfig:
     is_profiled: bool = False
     signature: str = ""
     calibrations: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class Placement:
     Attributes:
         slot: Number of the slot, from 0.
         device: `cpu`, or `cuda:INDEX` by NVML's index.
-        threads: Threads of torch's CPU operations.
+        threads: Threads of torch's CPU operations; trials may use fewer.
         cores: CPU cores that the slot is pinned to; empty where it is not pinned.
         preload: Import path of the training function that it is for; None for the built-in training.
         slots_per_device: How many slots share its GPU or its cores, this one too.
@@ -194,6 +196,7 @@ class Device:
         driver: Version of the GPU's driver.
         power_limit_watts: What the GPU may draw.
         slots: How many slots share it, this one too.
+        held_threads: Those of the slot, where its trials do not all use as many; None where they do.
     """
 
     kind: str
@@ -204,11 +207,12 @@ class Device:
     driver: str | None = None
     power_limit_watts: float | None = None
     slots: int = 1
+    held_threads: int | None = None
 
     @property
     def digest(self) -> str:
         """Of all that decides what a step costs whoever has the device alone."""
-        return _digest(self, ("slots",))
+        return _digest(self, ("slots", "held_threads"))
 
 
 @dataclass(frozen=True)

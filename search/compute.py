@@ -30,7 +30,9 @@ def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -
     gpus = [] if compute.device == "cpu" else find_gpus()
     if compute.device == "cuda" and not gpus:
         raise Faults("compute.device: cuda is asked for, but NVML finds no GPU here; use cpu or auto")
-    num_devices = _count_devices(compute, len(gpus) or num_cores, num_trials, preload)
+    asked = compute.most_threads
+    room = len(gpus) or max(1, num_cores // (asked or 1))
+    num_devices = _count_devices(compute, room, num_trials, preload)
     if gpus and num_devices > len(gpus):
         raise Faults(
             f"compute.slots: {len(gpus)} GPUs with {compute.slots_per_device} slots each are here, but got "
@@ -38,10 +40,11 @@ def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -
         )
     shared = compute.slots_per_device
     num_groups = num_devices * shared if gpus else num_devices  # slots that share cores are those of one group
-    threads = max(1, num_cores // num_groups) if compute.threads == "auto" else compute.threads
+    threads = asked or max(1, num_cores // num_groups)
     if num_groups * threads > num_cores:
+        each = "max(threads)" if isinstance(compute.threads, list) else "threads"
         raise Faults(
-            f"compute: slots x threads <= cores must hold, so that costs are comparable, but got {num_groups} x "
+            f"compute: slots x {each} <= cores must hold, so that costs are comparable, but got {num_groups} x "
             f"{threads} on {num_cores} cores"
         )
     groups = [tuple(cores[group * threads : (group + 1) * threads]) for group in range(num_groups)]

@@ -29,6 +29,7 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
             is_profiled=bool(trial.profile),
         )  # fmt: skip
     lr, optimizer, batch_size = params["lr"], str(params["optimizer"]), params["batch_size"]
+    threads = params.get("threads")
     assert isinstance(lr, float)
     assert objective.model is not None
     assert objective.dataset is not None
@@ -50,6 +51,7 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
         data_root=Path(objective.data_root),
         study=folder.parent.name,
         is_profiled=bool(trial.profile),
+        threads=None if threads is None else int(threads),
     )
 
 

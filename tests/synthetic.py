@@ -57,7 +57,7 @@ def attempt_row(
     slot: int = 0,
     start: float = 0.0,
     seconds: float | None = 0.0,
-    device: Mapping[str, Any] = DEVICE,
+    device: Mapping[str, Any] | None = DEVICE,
 ) -> AttemptRow:
     """An attempt that began so many seconds after the study and took so many; None where it goes on."""
     started_at = NOW + timedelta(seconds=start)

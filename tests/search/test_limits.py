@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import threading
@@ -18,6 +19,7 @@ from commands import Run, workers_of
 from objectives.costs import measured
 from objectives.trial import EpochRecord, Event
 from search import sweeps
+from search.faults import Faults
 from search.limits import judge_epoch
 from search.reading import read_spec, validate
 from search.spec import SweepSpec
@@ -263,3 +265,33 @@ def test_a_latency_that_an_attempt_before_measured_is_judged_by_the_next_epoch()
         "failed",
         "limits.inference_latency_seconds cannot be held: it was not measured",
     )
+
+
+def test_a_model_that_needs_too_much_memory_of_its_users_is_infeasible(database: Database) -> None:
+    name = "inference_peak_memory_bytes"
+    spec = validate(
+        {
+            "name": "quick",
+            "objective": {"dataset": "digits", "epochs": 2, "minimize": [name]},
+            "space": {"width": [0.25, 4.0], "lr": 0.01, "optimizer": "sgd", "batch_size": 512},
+            "search": {"sampler": "grid", "trials": 2, "baseline": False},
+            "compute": {"engine": "inline", "threads": 1, "device": "cpu"},
+            "limits": {name: 4e6},
+        }
+    )
+    study = sweeps.launch(spec, database, silent)
+    by_width = {trial.params["width"]: trial for trial in study.trials}
+    assert by_width[4.0].reason is not None
+    told = rf"{name} is \S+ MB for a large batch, more than 4 MB \(limits.{name}\)"
+    assert re.fullmatch(told, by_width[4.0].reason)
+    assert by_width[0.25].state == "complete"
+    assert 1e5 < (by_width[0.25].costs[name].value or 0.0) < 4e6
+
+
+def test_energy_of_inference_that_cannot_be_measured_is_told_before_anything_begins(database: Database) -> None:
+    name = "inference_joules_per_1000_images"
+    for tables in ({"objective": {"minimize": [name]}}, {"limits": {name: 1.0}}):
+        with pytest.raises(Faults, match=f"{name}.* cannot be measured here: "):
+            sweeps.launch(
+                validate({**tables, "compute": {"device": "cpu", "slots": 1, "threads": 1}}), database, silent
+            )
