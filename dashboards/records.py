@@ -44,6 +44,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             for line in budget_lines(study, summary.book)
         },
         "contention": find_contention(study).as_json(),
+        "throttling": find_contention(study, "throttled_seconds").as_json(),
         "prices": prices_json(summary.prices, summary.book),
         "spec": study.spec,
         "environments": [dict(environment) for environment in study.environments],

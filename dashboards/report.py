@@ -11,7 +11,7 @@ from dashboards.answers import answer_all
 from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
-from dashboards.contention import contention_words, find_contention
+from dashboards.contention import disturbance_lines
 from dashboards.devices import device_warning, name_devices
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
@@ -72,7 +72,7 @@ def render_report(summary: Summary) -> str:
         devices=name_devices(summary.study),
         changes=environment_lines(summary.study),
         mixed=device_warning(summary.study),
-        disturbed=contention_words(find_contention(summary.study)),
+        disturbed=disturbance_lines(summary.study),
         spec_changes=change_lines(summary.study),
         sources=source_lines(summary.study),
         plotlyjs=get_plotlyjs(),

@@ -21,7 +21,7 @@ from objectives.costs import Measurement, accumulate
 from objectives.intervals import student_interval
 from objectives.meters import Meters
 
-CALIBRATED = ("device_seconds", "cpu_seconds", "contention_seconds", "energy_joules")
+CALIBRATED = ("device_seconds", "cpu_seconds", "contention_seconds", "throttled_seconds", "energy_joules")
 """Costs of an epoch that depend on what runs beside it."""
 
 WARM_STEPS = 3

@@ -47,6 +47,20 @@ COSTS: dict[str, Cost] = {
         "part of the training in which other work had the slot's cores",
         is_price=False,
     ),
+    "throttled_seconds": Cost(
+        "s",
+        "throttling",
+        "sum",
+        "part of the training in which heat or the power limit held the device back",
+        is_price=False,
+    ),
+    "other_processes": Cost(
+        "processes",
+        "other processes",
+        "max",
+        "most processes seen on the slot's GPU besides its slots",
+        is_price=False,
+    ),
     "energy_joules": Cost("J", "energy", "sum", "energy of the slot's device while training"),
     "train_flops": Cost("FLOP", "training FLOPs", "sum", "forward and backward, 2 FLOP per multiply-add"),
     "peak_memory_bytes": Cost(

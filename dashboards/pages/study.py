@@ -13,7 +13,7 @@ from dashboards.answers import answer_all
 from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
-from dashboards.contention import contention_words, find_contention
+from dashboards.contention import disturbance_lines
 from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
@@ -57,9 +57,9 @@ TABS = {
 def study_notes(summary: Summary) -> list[str]:
     """Returns what a reader of the study's numbers should know."""
     study = summary.study
-    contention, devices = contention_words(find_contention(study)), device_warning(study)
+    devices = device_warning(study)
     lines = [f"Ended before its target: {study.reason}"] if study.reason else []
-    lines += [f"{contention}."] if contention else []
+    lines += [f"{line}." for line in disturbance_lines(study)]
     lines += [f"Of this study, {devices}."] if devices else []
     lines += [f"{line}." for line in source_lines(study)]
     lines += [f"The spec changed {line}." for line in change_lines(study)]

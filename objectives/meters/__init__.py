@@ -10,8 +10,10 @@ from objectives.costs import Measurement, measured
 from objectives.meters.contention import Contention
 from objectives.meters.energy import Energy, EnergyCounter
 from objectives.meters.memory import PeakMemory
+from objectives.meters.neighbours import Neighbours
 from objectives.meters.nvml import open_nvml
 from objectives.meters.rapl import open_rapl
+from objectives.meters.throttling import Throttling
 from objectives.meters.time import Stopwatch
 from objectives.trial import Device
 
@@ -56,6 +58,8 @@ def open_meters(device: Device, counter: EnergyCounter | str) -> dict[str, Meter
     return {
         "cpu_seconds": CpuTime(),
         "contention_seconds": Contention(device),
+        "throttled_seconds": Throttling(device, own_cores()),
+        "other_processes": Neighbours(device),
         "energy_joules": Energy(counter),
         "peak_memory_bytes": PeakMemory(device),
     }

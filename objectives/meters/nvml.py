@@ -1,11 +1,14 @@
-"""The energy counter of an NVIDIA GPU, by NVML: millijoules since the driver was loaded."""
+"""NVIDIA's management library: the energy counter of a GPU, in millijoules since the driver was loaded, and more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from objectives.meters.energy import EnergyCounter, measure_tick
+
+Answer = TypeVar("Answer")
 
 TICK_SECONDS = 0.1
 """How often the counter moves (A100, H100), where it does not move while it is watched."""
@@ -56,3 +59,14 @@ def open_nvml(uuid: str) -> EnergyCounter | str:
         return NvmlCounter(uuid)
     except pynvml.NVMLError as error:
         return f"NVML gives no energy counter: {error}"
+
+
+def call_nvml(ask: Callable[[], Answer]) -> Answer | str:
+    """Returns what NVML answers, or why it does not."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return ask()
+    except pynvml.NVMLError as error:
+        return f"NVML does not tell: {error}"

@@ -7,7 +7,8 @@ from replay import EVALUATION_SECONDS, SETUP_SECONDS, Replay
 from resumed import silent
 
 from dashboards.prices import price_study
-from dashboards.summary import bill_lines, summarize
+from dashboards.bills import bill_lines
+from dashboards.summary import summarize
 from search import sweeps
 from search.reading import validate
 from storage.database import Database
