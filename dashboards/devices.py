@@ -11,7 +11,7 @@ from storage.studies import StudyRow
 
 def name_devices(study: StudyRow) -> list[str]:
     """Returns what the study's attempts ran on, in words."""
-    return sorted({_device_words(device) for device in _list_devices(study)})
+    return sorted({device_words(device) for device in _list_devices(study)})
 
 
 def device_warning(study: StudyRow) -> str | None:
@@ -21,7 +21,7 @@ def device_warning(study: StudyRow) -> str | None:
     """
     is_searched = isinstance(study.spec.get("compute", {}).get("threads"), list)
     devices = name_devices(study)
-    apart = {_device_words({**device, "threads": 1} if is_searched else device) for device in _list_devices(study)}
+    apart = {device_words({**device, "threads": 1} if is_searched else device) for device in _list_devices(study)}
     if len(apart) < 2:  # noqa: PLR2004
         return None
     told = "; ".join(devices)
@@ -32,7 +32,8 @@ def _list_devices(study: StudyRow) -> Iterator[Mapping[str, Any]]:
     return (attempt.device for trial in study.trials for attempt in trial.attempts if attempt.device is not None)
 
 
-def _device_words(device: Mapping[str, Any]) -> str:
+def device_words(device: Mapping[str, Any]) -> str:
+    """Returns a device as an attempt told it, in words; costs of different ones are not the same cost."""
     words = f"{device['name']} ({device['identity']}), {threads_words(device['threads'])}, torch {device['torch']}"
     if device.get("driver"):
         words += f", driver {device['driver']}"

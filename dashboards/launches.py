@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
+from dashboards.devices import device_words
 from dashboards.words import quantity_words
 from objectives.intervals import student_95
 from storage.studies import EpochRow, StudyRow, TrialRow
@@ -174,15 +175,15 @@ def _fit(columns: Mapping[str, Sequence[float]], seconds: Sequence[float]) -> _F
     )
 
 
-def find_steps(study: StudyRow) -> list[list[Step]]:
-    """Returns the steps of a study's trials, those of one device and way of computing together.
+def find_steps(study: StudyRow) -> dict[str, list[Step]]:
+    """Returns the steps of a study's trials, by the device and the way of computing, in words.
 
     A trial's step is the median of its epochs.
     """
-    groups: dict[tuple[str, ...], list[Step]] = defaultdict(list)
+    groups: dict[str, list[Step]] = defaultdict(list)
     for trial in study.trials[-MOST_TRIALS:]:
         devices = {attempt.attempt: attempt.device for attempt in trial.attempts}
-        by_device: dict[tuple[str, ...], list[tuple[float, float, float]]] = defaultdict(list)
+        by_device: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
         for epoch in trial.epochs:
             device, measured = devices.get(epoch.attempt), _measure(trial, epoch)
             if device is not None and measured is not None:
@@ -190,14 +191,16 @@ def find_steps(study: StudyRow) -> list[list[Step]]:
         for key, found in by_device.items():
             images, flops, seconds = (median(values) for values in zip(*found, strict=True))
             groups[key].append(Step(trial.number, str(trial.params.get("optimizer")), images, flops, seconds))
-    return list(groups.values())
+    return dict(groups)
 
 
 def launch_lines(study: StudyRow) -> list[str]:
     """Returns where width is nearly free in seconds, and why, in words; nothing where it is not, or cannot be told."""
     params = {trial.number: trial.params for trial in study.trials}
-    found = [parts for steps in find_steps(study) if (parts := take_apart(steps)) is not None]
-    return [line for parts in found if (line := say_parts(parts, params))]
+    groups = find_steps(study)
+    found = {where: parts for where, steps in groups.items() if (parts := take_apart(steps)) is not None}
+    told = {where: line for where, parts in found.items() if (line := say_parts(parts, params))}
+    return [f"On {where}: {line}" if len(groups) > 1 else line for where, line in told.items()]
 
 
 def say_parts(parts: Parts, params: Mapping[int, Mapping[str, Any]]) -> str:
@@ -256,10 +259,10 @@ def _measure(trial: TrialRow, epoch: EpochRow) -> tuple[float, float, float] | N
     return samples / num_steps, flops / num_steps, (seconds - (waited or 0.0)) / num_steps
 
 
-def _key(trial: TrialRow, device: Mapping[str, Any]) -> tuple[str, ...]:
-    """Returns what steps must have in common so that their times can be compared."""
-    there = [str(device.get(name)) for name in ("kind", "name", "identity", "threads", "torch")]
-    return (*there, *(str(trial.params.get(name)) for name in ("precision", "augmentation")))
+def _key(trial: TrialRow, device: Mapping[str, Any]) -> str:
+    """Returns what steps must have in common so that their times can be compared, in words."""
+    ways = [f"{name} {trial.params[name]}" for name in ("precision", "augmentation") if name in trial.params]
+    return ", ".join([device_words(device), *ways])
 
 
 def _spread(values: Sequence[float]) -> float:

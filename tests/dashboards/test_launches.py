@@ -147,7 +147,7 @@ def test_the_answer_and_the_figure_say_it(waited: float) -> None:
 
 def test_where_it_does_not_hold_nothing_is_said() -> None:
     summary = study_of((2.0, 4.0, 8.0), (64, 128, 256))
-    assert take_apart(find_steps(summary.study)[0]) is not None
+    assert take_apart(*find_steps(summary.study).values()) is not None
     assert launch_lines(summary.study) == trace_slices(summary).notes == []
     assert not any("free" in found.sentence for found in answer_all(summary))
 
@@ -156,12 +156,28 @@ def test_devices_and_ways_of_computing_are_told_apart() -> None:
     trials = [trained(0, "sgd", 1.0, 8), trained(1, "sgd", 1.0, 8, threads=2), trained(2, "sgd", 1.0, 8)]
     trials.append(replace(trials[0], number=3, params={**trials[0].params, "precision": "bf16"}))
     groups = find_steps(summary_of(*trials).study)
-    assert [[step.label for step in group] for group in groups] == [[0, 2], [1], [3]]
-    assert groups[0][0] == Step(0, "sgd", 8, flops_of(1.0, 8), pytest.approx(seconds_of("sgd", 1.0, 8)))
+    assert {where: [step.label for step in steps] for where, steps in groups.items()} == {
+        "A CPU (host), 1 CPU thread, torch 2": [0, 2],
+        "A CPU (host), 2 CPU threads, torch 2": [1],
+        "A CPU (host), 1 CPU thread, torch 2, precision bf16": [3],
+    }
+    assert groups["A CPU (host), 1 CPU thread, torch 2"][0] == Step(
+        0, "sgd", 8, flops_of(1.0, 8), pytest.approx(seconds_of("sgd", 1.0, 8))
+    )
+
+
+def test_of_several_devices_each_sentence_names_its_own() -> None:
+    one = study_of(WIDTHS, SIZES).study.trials
+    other = (
+        trained(100 + number, *setting, threads=2)
+        for number, setting in enumerate(product(["sgd"], (4.0, 8.0), (128,)))
+    )
+    (line,) = launch_lines(summary_of(*one, *other).study)
+    assert line.startswith("On A CPU (host), 1 CPU thread, torch 2: Width is nearly free in seconds in ")
 
 
 def test_a_full_batch_is_one_step_and_what_waited_nearly_all_the_time_is_left_out() -> None:
     full = replace(trained(0, "sgd", 1.0, 8), params={"optimizer": "sgd", "batch_size": "full"})
     lost = trained(1, "sgd", 1.0, 8, waited=0.95)
-    ((step,),) = find_steps(summary_of(full, lost).study)
+    ((step,),) = find_steps(summary_of(full, lost).study).values()
     assert (step.label, step.num_images, step.seconds) == (0, 800, pytest.approx(100 * seconds_of("sgd", 1.0, 8)))

@@ -15,6 +15,7 @@ import optuna
 import psutil
 import pytest
 from commands import Run, workers_of
+from replay import Replay
 
 from objectives.costs import measured
 from objectives.trial import EpochRecord, Event
@@ -295,3 +296,31 @@ def test_energy_of_inference_that_cannot_be_measured_is_told_before_anything_beg
             sweeps.launch(
                 validate({**tables, "compute": {"device": "cpu", "slots": 1, "threads": 1}}), database, silent
             )
+
+
+@pytest.mark.parametrize(("most", "state"), [(1e9, "complete"), (1e-9, "infeasible")])
+def test_energy_of_inference_is_an_objective_and_a_limit_where_a_counter_shows_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, most: float, state: str
+) -> None:
+    name = "inference_joules_per_1000_images"
+    counter = Replay.steady(20.0, 0.001, 1.0)
+    monkeypatch.setattr(counter, "read_joules", lambda: 20.0 * time.perf_counter())
+    monkeypatch.setattr("objectives.meters.open_counter", lambda _device: counter)
+    monkeypatch.setattr("search.sweeps.find_fault", lambda _cores: None)
+    spec = validate(
+        {
+            "objective": {"dataset": "digits", "epochs": 1, "minimize": [name]},
+            "space": {"width": 0.25, "lr": 0.01, "optimizer": "sgd", "batch_size": 512},
+            "search": {"trials": 1, "baseline": False},
+            "compute": {"engine": "inline", "threads": 1, "device": "cpu"},
+            "limits": {name: most},
+        }
+    )
+    (trial,) = sweeps.launch(spec, database, silent).trials
+    assert trial.state == state
+    found = trial.costs[name]
+    assert found.method == "measured"
+    assert found.value is not None
+    assert found.error is not None
+    assert 0 < found.error < found.value
+    assert most > 1 or f"for 1,000 images, more than 1e-09 J (limits.{name})" in (trial.reason or "")

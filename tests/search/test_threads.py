@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 from resumed import silent
 
 from dashboards.answers import answer_all
@@ -77,7 +79,15 @@ def test_each_trial_computes_as_in_a_sweep_of_its_number_alone(database: Databas
     assert sweeps.stored_spec(mixed, {"slots": 1}).compute.threads == [1, 2]
 
 
-def test_a_trial_inline_has_its_own_threads() -> None:
+@pytest.fixture
+def threads_kept() -> Iterator[None]:
+    """This process has afterwards as many threads as before."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_trial_inline_has_its_own_threads(threads_kept: None) -> None:
     config = TrialConfig(0, "cnn", "digits", 1, 0, 0.1, "sgd", "full", {"width": 0.25}, {}, is_profiled=True)
     slot = Device("cpu", "a CPU", "here", 3, "2")
     for threads, held in ((1, 3), (3, 3), (None, None)):
