@@ -49,9 +49,8 @@ def disturbance_lines(study: StudyRow) -> list[str]:
     lines = [contention_words(find_contention(study)), throttling_words(find_contention(study, "throttled_seconds"))]
     if neighbours:
         most = f"up to {max(neighbours):.0f} other process{'es' if max(neighbours) > 1 else ''}"
-        lines.append(
-            f"{len(neighbours):,} epochs had {most} on their GPU: their seconds are too long, their energy is that of all"
-        )
+        effect = "their seconds are too long, their energy is that of all"
+        lines.append(f"{len(neighbours):,} epochs had {most} on their GPU: {effect}")
     return [line for line in lines if line is not None]
 
 

@@ -6,8 +6,8 @@ import pytest
 from replay import EVALUATION_SECONDS, SETUP_SECONDS, Replay
 from resumed import silent
 
-from dashboards.prices import price_study
 from dashboards.bills import bill_lines
+from dashboards.prices import price_study
 from dashboards.summary import summarize
 from search import sweeps
 from search.reading import validate
