@@ -8,10 +8,11 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import psutil
@@ -26,7 +27,9 @@ from storage import tables
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.projection import optuna_storage
-from storage.studies import StudyRow, load_study
+from storage.studies import StudyRow, list_studies, load_study
+
+Answer = TypeVar("Answer")
 
 MARK = "PARETUNE_CHAOS"
 """Environment variable by which the processes of a storm are known."""
@@ -113,37 +116,43 @@ class Storm:
             time.sleep(0.05)
 
     def _is_worn(self, study: str) -> bool:
-        try:
-            trials = load_study(Database(self.url), study).trials
-        except (StorageFault, SQLAlchemyError):  # there is no database yet
-            return False
-        return any(
-            sum(
-                attempt.attempt > max((epoch.attempt for epoch in trial.epochs), default=0)
-                for attempt in trial.attempts
-            )
-            >= MOST_DEATHS
-            for trial in trials
-            if trial.state in ("running", "waiting")
+        trial, attempt, epoch = tables.trials.c, tables.attempts.c, tables.epochs.c
+        uuid = select(tables.studies.c.uuid).where(tables.studies.c.name == study).scalar_subquery()
+        last = select(func.coalesce(func.max(epoch.attempt), 0)).where(
+            epoch.study == attempt.study, epoch.trial == attempt.trial
         )
+        fruitless = (
+            select(attempt.trial)
+            .join(tables.trials, (trial.study == attempt.study) & (trial.number == attempt.trial))
+            .where(attempt.study == uuid, trial.ended_at.is_(None), attempt.attempt > last.scalar_subquery())
+            .group_by(attempt.trial)
+            .having(func.count() >= MOST_DEATHS)
+        )
+
+        def find() -> bool:
+            with self._database.read() as connection:
+                return connection.execute(fruitless).first() is not None
+
+        return self._ask(find, otherwise=False)
 
     def _num_epochs(self, study: str) -> int:
         epochs, studies = tables.epochs, tables.studies.c
         uuids = select(studies.uuid).where(studies.name == study).scalar_subquery()
-        try:
-            with Database(self.url).read() as connection:
+
+        def count() -> int:
+            with self._database.read() as connection:
                 return connection.scalar(select(func.count()).where(epochs.c.study == uuids)) or 0
-        except (StorageFault, SQLAlchemyError):  # there is no database yet
-            return 0
+
+        return self._ask(count, otherwise=0)
 
     def _go_on(self, ended: subprocess.Popen[str], spec: Path, study: str) -> subprocess.Popen[str]:
         """Resumes the study, or launches it where it was killed before it was made."""
         _, errors = ended.communicate()
         is_expected = any(words in errors for words in ("there is no", "died (exit code -9)", "before it was ready"))
         assert ended.returncode in (0, -signal.SIGKILL) or is_expected, errors
-        listed = subprocess.run([COMMAND, "list", "--storage", self.url], capture_output=True, text=True, check=False)
-        is_there = listed.returncode == 0 and study in listed.stdout
-        return self._start("resume", study, "--quiet") if is_there else self._start("launch", str(spec), "--quiet")
+        if self._is_there(study):
+            return self._start("resume", study, "--quiet")
+        return self._start("launch", str(spec), "--quiet")
 
     def _start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -158,11 +167,27 @@ class Storm:
     def _environment(self) -> Mapping[str, str]:
         return {**os.environ, MARK: self.mark, "PARETUNE_ARTIFACTS": str(self.folder / "artifacts")}
 
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self.url)
+
+    def _is_there(self, study: str) -> bool:
+        return self._state(study) is not None
+
     def _is_complete(self, study: str) -> bool:
+        return self._state(study) == "complete"
+
+    def _state(self, study: str) -> str | None:
+        """Returns the study's state; None where there is no such study yet."""
+        lines = self._ask(lambda: list_studies(self._database), otherwise=[])
+        return next((line.state for line in lines if line.name == study), None)
+
+    def _ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """Returns what the database tells, or something else where it was killed before there was one."""
         try:
-            return load_study(Database(self.url), study).state == "complete"
-        except Exception:  # noqa: BLE001  killed before there was a study
-            return False
+            return question()
+        except (StorageFault, SQLAlchemyError):
+            return otherwise
 
     def _alive(self) -> list[str]:
         found = []
