@@ -15,19 +15,34 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class Begun:
+    """What became of a wish to run a study.
+
+    Attributes:
+        study: Its name.
+        place: From 1, where it waits in the queue for free slots; None where it runs.
+    """
+
+    study: str
+    place: int | None = None
+
+
+@dataclass(frozen=True)
 class Actions:
     """What a page may ask the service to do; each raises `Refused`.
 
     Attributes:
-        launch: Given a spec as TOML text, checks it, starts its sweep, and returns the study's name.
-        resume: Given a study's name and a number of more trials, continues it.
+        launch: Given a spec as TOML text, checks it, and starts its sweep or queues it.
+        resume: Given a study's name and a number of more trials, continues it or queues that.
         stop: Given a study's name, asks its coordinator to stop after the epochs under way.
         delete: Given a study's name, removes it and its weights.
+        cancel: Given a study's name, takes what is asked of it out of the queue.
         example: Returns the TOML text that a launch form begins with.
     """
 
-    launch: Callable[[str], str]
-    resume: Callable[[str, int], None]
+    launch: Callable[[str], Begun]
+    resume: Callable[[str, int], Begun]
     stop: Callable[[str], None]
     delete: Callable[[str], None]
+    cancel: Callable[[str], None]
     example: Callable[[], str]

@@ -16,7 +16,7 @@ from dash import Dash, Input, Output, dcc, html
 from fastapi import FastAPI
 
 from dashboards.actions import Actions, Refused
-from dashboards.pages import choosing, compare, live, operating, panels, studies, study, trial, trials
+from dashboards.pages import choosing, compare, live, operating, panels, queue, studies, study, trial, trials
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
@@ -90,7 +90,7 @@ def add_pages(
         [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
         defaultColorScheme="auto",
     )
-    for room in (live, panels, operating, studies, study, choosing, trials, trial, compare):
+    for room in (live, panels, operating, queue, studies, study, choosing, trials, trial, compare):
         room.register(app, site)
     _register_address(app, site)
     return app

@@ -14,6 +14,26 @@ if TYPE_CHECKING:
     from search.spec import Compute
 
 
+CORES = "PARETUNE_CORES"
+"""Environment variable: the cores that slots may have, such as `0,2,3`; without it all that the process may run on."""
+
+
+def find_cores() -> list[int]:
+    """Returns the cores that slots may have; nothing where the system tells of none.
+
+    Raises:
+        Faults: where the environment names cores that are not there.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    told = os.environ.get(CORES)
+    if not told:
+        return cores
+    named = sorted({int(part) for part in told.split(",") if part.strip().isdecimal()})
+    if not cores or not named or not {*named} <= {*cores}:
+        raise Faults(f"{CORES}: some of the cores {','.join(map(str, cores))} are needed, but got {told!r}")
+    return named
+
+
 def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -> list[Placement]:
     """Returns the slots of a sweep: on GPUs one each, on a CPU each with cores of its own.
 
@@ -25,7 +45,7 @@ def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -
     Raises:
         Faults: where what was asked for is not there.
     """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cores = find_cores()
     num_cores = len(cores) or os.cpu_count() or 1
     gpus = [] if compute.device == "cpu" else find_gpus()
     if compute.device == "cuda" and not gpus:

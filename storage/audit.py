@@ -21,7 +21,7 @@ class Deed:
     Attributes:
         at: When.
         token: Name of the token that it was done with.
-        action: What: login, launch, resume, stop, delete.
+        action: What: login, launch, resume, stop, delete, cancel.
         study: To which study, if to any.
         detail: What more there is to say.
     """

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from sqlalchemy import func, insert, select
 from synthetic import DATA, REFERENCE, synthetic_summary
 
-from dashboards.actions import Actions, Refused
+from dashboards.actions import Actions, Begun, Refused
 from dashboards.web import add_pages
 from storage import tables
 from storage.beginnings import Beginning
@@ -81,19 +81,23 @@ class Noting:
 
     @property
     def actions(self) -> Actions:
-        return Actions(self.launch, self.resume, self.stop, self.delete, lambda: EXAMPLE)
+        return Actions(self.launch, self.resume, self.stop, self.delete, self.cancel, lambda: EXAMPLE)
 
-    def launch(self, text: str) -> str:
+    def launch(self, text: str) -> Begun:
         self.asked.append(("launch", text))
         try:
             name = str(tomllib.loads(text).get("name", "launched"))
         except tomllib.TOMLDecodeError as error:
             raise Refused(f"spec: {error}", "spec: a second fault") from error
         write_study(Database(self.url), name, 8, 5)
-        return name
+        return Begun(name)
 
-    def resume(self, name: str, more: int) -> None:
+    def resume(self, name: str, more: int) -> Begun:
         self.asked.append(("resume", name, more))
+        return Begun(name)
+
+    def cancel(self, name: str) -> None:
+        self.asked.append(("cancel", name))
 
     def stop(self, name: str) -> None:
         self.asked.append(("stop", name))

@@ -28,6 +28,14 @@ from storage.tokens import make_token
 
 SPEC = {"objective": {"minimize": ["device_seconds"], "model": "cnn", "dataset": "digits"}, "space": {}, "search": {}}
 
+INSTANT: dict[str, Any] = {
+    "name": "tiny",
+    "objective": {"train": "instant:train", "epochs": 1, "minimize": ["train_flops"]},
+    "space": {"lr": {"low": 0.001, "high": 0.1, "log": True}, "width": {"low": 0.5, "high": 2.0}, "batch_size": 64},
+    "search": {"trials": 3, "sampler": "random", "baseline": False},
+    "compute": {"engine": "process", "slots": 1, "threads": 1, "device": "cpu"},
+}
+
 
 @dataclass(frozen=True)
 class Service:
@@ -154,3 +162,15 @@ def is_up(url: str) -> bool:
         return httpx.get(f"{url}/readyz").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def slow_spec(num_trials: int, **compute: int) -> dict[str, Any]:
+    """A sweep of two epochs of 0.2 to 0.4 s a trial."""
+    return {
+        **INSTANT,
+        "name": "slow",
+        "objective": {"train": "sleepers:sleep", "epochs": 2, "minimize": ["wall_seconds"]},
+        "space": {"pause": {"low": 0.2, "high": 0.4}},
+        "search": {"trials": num_trials, "sampler": "random", "baseline": False},
+        "compute": {**INSTANT["compute"], **compute},
+    }

@@ -11,7 +11,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
-from dashboards.actions import Refused
+from dashboards.actions import Begun, Refused
 from dashboards.budget import Line, budget_lines
 from dashboards.pages import operating
 from dashboards.pages.drawing import colour
@@ -27,9 +27,11 @@ from dashboards.pages.parts import (
     study_path,
     waiting,
 )
+from dashboards.pages.queue import queue
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.palette import BLUE, GREY
+from dashboards.queue import place_words
 from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, task_words
 from storage.faults import StorageFault
@@ -204,7 +206,7 @@ def layout(site: Site, example: str) -> Component:
     return frame(
         "Studies - Paretune",
         head,
-        html.Div(waiting(260), id="studies"),
+        html.Div([*queue(), html.Div(waiting(260), id="studies")]),
         unseen=[
             *acting,
             dcc.Interval(id="studies-clock", interval=LIVE_MILLISECONDS),
@@ -261,9 +263,13 @@ def register(app: Dash, site: Site) -> None:
 async def launch(site: Site, spec: str) -> Component:
     """Launches a sweep, and returns a link to its study, or what is wrong with its spec, a line for each fault."""
     try:
-        name = await site.act(site.actions.launch, spec)
+        begun: Begun = await site.act(site.actions.launch, spec)
     except Refused as refused:
         return faults("Not launched", refused.lines)
+    if begun.place is not None:
+        told = f"{begun.study} is {place_words(begun.place)}: it begins once the slots that it needs are free."
+        return dmc.Alert(told, color="yellow", variant="light")
+    name = begun.study
     return dmc.Alert([link(name, study_path(name)), " is running."], color="green", variant="light")
 
 

@@ -28,6 +28,7 @@ from search.spec import SweepSpec
 from storage.audit import list_deeds
 from storage.faults import NoStudy
 from storage.leases import find_holding
+from storage.queue import Waiting, list_queue
 from storage.studies import StudyLine, list_studies
 
 MOST_AT_ONCE = 1000
@@ -79,10 +80,32 @@ class More(BaseModel):
 
 
 class Done(BaseModel):
-    """What was done, or is under way."""
+    """What was done, or is under way; what waits for free slots has its place in the queue, from 1."""
 
     study: str
     action: str
+    place: int | None = None
+
+
+class QueuedStudy(BaseModel):
+    """What waits until enough slots of its machine are free, or could not begin."""
+
+    study: str
+    action: str = Field(description="launch or resume.")
+    num_more: int = Field(description="Trials that a resume adds.")
+    num_cores: int = Field(description="CPU cores that its slots need together.")
+    num_gpus: int = Field(description="GPUs that they need, each of them whole.")
+    host: str = Field(description="The machine whose slots it waits for.")
+    token: str = Field(description="Name of the token that it was asked with.")
+    asked_at: datetime
+    place: int | None = Field(description="From 1, on its machine; null where it could not begin.")
+    faults: list[str] = Field(description="Why it could not begin; it stays until it is cancelled.")
+
+
+class Queue(BaseModel):
+    """What waits, the first in line first."""
+
+    queue: list[QueuedStudy]
 
 
 def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -143,6 +166,11 @@ def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
         """Lists the studies."""
         return Studies(studies=[_line(line) for line in list_studies(coordinators.database)])
 
+    @router.get("/queue", responses=told())
+    def queue() -> Queue:
+        """Lists what waits for free slots: a core or a GPU is one study's at a time, who came first goes first."""
+        return Queue(queue=[_queued(waiting) for waiting in list_queue(coordinators.database)])
+
     @router.get("/audit", responses=told(403))
     def audit(limit: Limit = 100) -> dict[str, Any]:
         """Tells who did what, the newest first; to those who may operate."""
@@ -193,22 +221,34 @@ def _add_study(router: APIRouter, reader: Reader) -> None:
 def _add_actions(router: APIRouter, actions: Actions) -> None:
     body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/SweepSpec"}}}, "required": True}
 
-    @router.post("/studies", status_code=201, responses=told(403, 409, 413, 415), openapi_extra={"requestBody": body})
+    @router.post(
+        "/studies",
+        status_code=201,
+        responses={**told(403, 409, 413, 415), 202: {"model": Done, "description": "It is queued."}},
+        openapi_extra={"requestBody": body},
+    )
     async def launch(request: Request, response: Response) -> Done:
-        """Starts the sweep of a spec."""
-        name = await run_in_threadpool(actions.launch, _spec_text(request, await request.body()))
-        response.headers["location"] = f"/api/studies/{name}"
-        return Done(study=name, action="launch")
+        """Starts the sweep of a spec, or queues it until the slots that it needs are free."""
+        begun = await run_in_threadpool(actions.launch, _spec_text(request, await request.body()))
+        response.headers["location"] = f"/api/studies/{begun.study}" if begun.place is None else "/api/queue"
+        response.status_code = 201 if begun.place is None else 202
+        return Done(study=begun.study, action="launch", place=begun.place)
 
     @router.post("/studies/{name}/resume", status_code=202, responses=told(403, 404, 409))
     def resume(name: str, more: More | None = None) -> Done:
-        """Continues a study: what was cut off, what is still to do, and more trials if asked."""
-        actions.resume(name, more.trials if more else 0)
-        return Done(study=name, action="resume")
+        """Continues a study: what was cut off, what is still to do, and more trials if asked.
+
+        It is queued until the slots that it needs are free.
+        """
+        begun = actions.resume(name, more.trials if more else 0)
+        return Done(study=name, action="resume", place=begun.place)
 
     @router.post("/studies/{name}/stop", status_code=202, responses=told(403, 404, 409))
     def stop(name: str) -> Done:
-        """Asks the study's coordinator to stop; everything is saved."""
+        """Pauses or ends a study, which is one thing: its trials end after the epochs under way and all is saved.
+
+        Its slots are free for what is queued, and `resume` continues it where it was.
+        """
         actions.stop(name)
         return Done(study=name, action="stop")
 
@@ -217,6 +257,18 @@ def _add_actions(router: APIRouter, actions: Actions) -> None:
         """Removes a study and its weights."""
         actions.delete(name)
         return Done(study=name, action="delete")
+
+    @router.delete("/queue/{name}", responses=told(403, 404, 409))
+    def cancel(name: str) -> Done:
+        """Takes what waits for free slots, or could not begin, out of the queue."""
+        actions.cancel(name)
+        return Done(study=name, action="cancel")
+
+
+def _queued(waiting: Waiting) -> QueuedStudy:
+    order, faults = waiting.order, (waiting.fault or "").splitlines()
+    told = {key: getattr(order, key) for key in ("study", "action", "num_more", "num_cores", "num_gpus", "token")}
+    return QueuedStudy(**told, host=waiting.host, asked_at=waiting.asked_at, place=waiting.place, faults=faults)
 
 
 def _summary(reader: Reader, name: str) -> Summary:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
+from threading import Event, Thread
 
 from fastapi import FastAPI
 
@@ -12,12 +16,15 @@ from search.pricing import find_book
 from search.service.api import build_router, describe
 from search.service.auth import Gate, Guard, may_operate
 from search.service.coordinators import Coordinators
-from search.service.deeds import build_actions
+from search.service.deeds import build_actions, keep_queue
 from search.service.envelope import Envelope, security_policy
 from search.service.login import build_login
 from search.service.problems import add_handlers
 from search.service.rules import Rules
 from storage.database import Database
+
+GRACE_SECONDS = 2.0
+"""How long the end of the service waits for a sweep that begins at that moment; it goes on by itself."""
 
 
 def build_app(database: Database, rules: Rules) -> FastAPI:
@@ -30,7 +37,19 @@ def build_app(database: Database, rules: Rules) -> FastAPI:
     Raises:
         Faults: with every fault of the user's price book, a line each.
     """
+    gate, coordinators = Gate(database, rules), Coordinators(database, rules)
+
+    @asynccontextmanager
+    async def live(_app: FastAPI) -> AsyncIterator[None]:
+        is_over = Event()
+        keeper = Thread(target=keep_queue, args=(coordinators, is_over), daemon=True)
+        keeper.start()
+        yield
+        is_over.set()
+        await to_thread(keeper.join, GRACE_SECONDS)
+
     app = FastAPI(
+        lifespan=live,
         title="Paretune",
         version=version("paretune"),
         description="Launch, watch, steer and compare sweeps. Send `Authorization: Bearer TOKEN`.",
@@ -39,7 +58,6 @@ def build_app(database: Database, rules: Rules) -> FastAPI:
         redoc_url=None,
     )
     add_handlers(app)
-    gate, coordinators = Gate(database, rules), Coordinators(database, rules)
     actions = build_actions(coordinators)
     _add_health(app, database)
     app.include_router(build_login(gate))

@@ -87,6 +87,6 @@ def test_studies_that_name_another_and_that_run_here_are_found(postgresql: Datab
     create_study(postgresql, "other", {"search": {"remeasures": "b"}}, 1, {})
     again = [create_study(postgresql, name, {"search": {"remeasures": "a"}}, 1, {}) for name in ("older", "newer")]
     assert list_remeasurements(postgresql, "a") == ["newer", "older"]
-    assert list_running_here(postgresql) == []
+    assert [study.name for study in list_running_here(postgresql)] == []
     leases.acquire(postgresql, again[0])
-    assert list_running_here(postgresql) == ["older"]
+    assert [study.name for study in list_running_here(postgresql)] == ["older"]
