@@ -137,3 +137,19 @@ def test_a_sweep_that_this_machine_can_never_run_is_refused_at_once(service: Ser
     with service.client(service.operate) as client:
         answer = client.post("/api/studies", json=spec)
     assert (answer.status_code, "slots x threads <= cores must hold" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.usefixtures("own_code")
+@pytest.mark.skipif(len(CORES) < 2, reason="there is one core alone")
+def test_who_came_first_goes_first_even_where_a_later_one_would_fit(database: Database) -> None:
+    with serving(database, allow_import=True) as service, service.client(service.operate) as client:
+        try:
+            assert client.post("/api/studies", json=slow_spec(200)).status_code == 201
+            wide = {**INSTANT, "name": "wide", "compute": {**INSTANT["compute"], "threads": len(CORES)}}
+            assert client.post("/api/studies", json=wide).json()["place"] == 1
+            assert client.post("/api/studies", json=INSTANT).json()["place"] == 2
+            assert client.delete("/api/queue/wide").status_code == 200
+            wait_for(lambda: is_(database, "tiny", "complete"))
+            assert is_(database, "slow", "running")
+        finally:
+            end(database, "slow")
