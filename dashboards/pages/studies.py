@@ -34,6 +34,7 @@ from dashboards.palette import BLUE, GREY
 from dashboards.queue import place_words
 from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, task_words
+from storage.audit import Deed, find_stop
 from storage.faults import StorageFault
 from storage.studies import StudyLine, is_imported, list_studies
 
@@ -71,8 +72,13 @@ class Card:
     is_imported: bool
 
 
-def trace_card(summary: Summary) -> Card:
-    """Returns a study at a glance."""
+def trace_card(summary: Summary, stop: Deed | None = None) -> Card:
+    """Returns a study at a glance.
+
+    Args:
+        summary: What it has come to.
+        stop: Who paused it, where somebody did.
+    """
     study, best, cost = summary.study, summary.best, summary.cost
     words = None if best is None else (
         f"{accuracy_words(best.accuracy, best.interval)} for {cost_words(cost, best.value(cost))}"
@@ -82,7 +88,7 @@ def trace_card(summary: Summary) -> Card:
         study.state,
         task_words(study.spec["objective"]),
         words,
-        study.reason,
+        study.reason if stop is None else f"Stopped by {stop.token} at {stop.at:%Y-%m-%d %H:%M} UTC",
         tuple(budget_lines(study, summary.book)),
         _places(front_at(summary.front, cost), cost),
         _places(summary.finals, cost),
@@ -170,7 +176,7 @@ def read_cards(reader: Reader, kept: dict[str, tuple[str, Card]]) -> tuple[list[
     for name, mark in marks.items():
         with suppress(StorageFault):  # deleted meanwhile
             if name not in kept or kept[name][0] != mark:
-                kept[name] = (mark, trace_card(reader.summary(name)))
+                kept[name] = (mark, trace_card(reader.summary(name), find_stop(reader.database, name)))
             found[places[name]] = kept[name][1]
     return found, "\n".join(marks.get(line.name, f"{line.name} {line.state}") for line in lines)
 

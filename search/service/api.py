@@ -25,7 +25,7 @@ from search.service.coordinators import MOST_TRIALS, Coordinators
 from search.service.problems import MEDIA_TYPE, Missing, Problem, ProblemDetails
 from search.service.toml import write_toml
 from search.spec import SweepSpec
-from storage.audit import list_deeds
+from storage.audit import find_stop, list_deeds
 from storage.faults import NoStudy
 from storage.leases import find_holding
 from storage.queue import Waiting, list_queue
@@ -183,11 +183,14 @@ def _add_study(router: APIRouter, reader: Reader) -> None:
 
     @router.get("/studies/{name}", responses=told(404))
     def study(name: str) -> dict[str, Any]:
-        """Tells what `paretune show NAME --json` tells, and who coordinates the study now."""
+        """Tells what `paretune show NAME --json` tells, who coordinates the study now, and who stopped it here."""
         summary = _summary(reader, name)
         holding = find_holding(database, name)
         coordinator = None if holding is None else asdict(holding)
-        return {**as_json(summary), "remeasurement": remeasurement_json(summary), "coordinator": coordinator}
+        stop = find_stop(database, name)
+        stopped = None if stop is None else {"by": stop.token, "at": stop.at}
+        told = {"coordinator": coordinator, "stopped": stopped}
+        return {**as_json(summary), "remeasurement": remeasurement_json(summary), **told}
 
     @router.get("/studies/{name}/trials", responses=told(404))
     def trials(

@@ -14,7 +14,7 @@ from threading import Lock
 from dashboards.actions import Begun, Refused
 from search import sweeps
 from search.service.problems import Missing, Unfit, refusals
-from search.service.processes import private_file, start_coordinator
+from search.service.processes import check_name, private_file, start_coordinator
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
 from search.service.slots import Need, Share, Slots, find_need
@@ -84,6 +84,7 @@ class Coordinators:
                 raise Refused(f"study: {name!r} is running already")
             if line.state == "complete" and not num_more:
                 raise Refused(f"study: {name!r} is complete; ask for more trials")
+            check_name(name)
             spec = sweeps.stored_spec(load_study(self.database, name), {}, num_more)
             need = find_need(spec.compute, spec.search.trials, spec.objective.train)
             return self._begin(Order(name, "resume", token, need.num_cores, need.num_gpus, None, num_more))

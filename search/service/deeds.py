@@ -13,7 +13,7 @@ from search.reading import example
 from search.service.auth import check_operates, visitor
 from search.service.coordinators import Coordinators
 from search.service.problems import refusals
-from storage.audit import write_deed
+from storage.audit import DONE, write_deed
 from storage.faults import StorageFault
 from storage.queue import Order
 
@@ -80,9 +80,9 @@ def _do(
         note_end(study, "refused", *refusal.lines)
         raise
     if isinstance(result, Begun):
-        note_end(result.study, "done" if result.place is None else "queued")
+        note_end(result.study, DONE if result.place is None else "queued")
     else:
-        note_end(study, "done")
+        note_end(study, DONE)
     return result
 
 

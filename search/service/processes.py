@@ -51,6 +51,7 @@ def start_coordinator(
         Refused: with what it said where it ends before that.
         OSError: where it cannot be started.
     """
+    check_name(name)
     log = _log_file(database, name)
     begin = log.stat().st_size if log.exists() else 0
     storage = database.url.render_as_string(hide_password=False)
@@ -71,6 +72,16 @@ def start_coordinator(
 
     Thread(target=wait, daemon=True).start()
     _watch(database, name, process, log, begin)
+
+
+def check_name(name: str) -> None:
+    """Makes sure that a name may become a part of a path: it may come from the database, whoever wrote that.
+
+    Raises:
+        Refused: where it may not.
+    """
+    if not NAME.fullmatch(name):
+        raise Refused(f"study: {name!r} is no name of ours")
 
 
 @contextmanager
@@ -107,8 +118,6 @@ def _is_running(database: Database, name: str) -> bool:
 
 def _log_file(database: Database, name: str) -> Path:
     """Returns the file that a study's coordinators write to."""
-    if not NAME.fullmatch(name):  # it comes from the database, and becomes a part of a path
-        raise Refused(f"study: {name!r} is no name of ours")
     folder = database.artifacts / "coordinators"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}.log"

@@ -18,6 +18,8 @@ from service import INSTANT, SPEC, serving, slow_spec, started
 from sqlalchemy import update
 
 from dashboards.actions import Begun, Refused
+from dashboards.pages.reading import Reader
+from dashboards.pages.studies import read_cards
 from search.service.coordinators import Coordinators
 from search.service.problems import Missing
 from search.service.rules import make_rules
@@ -96,15 +98,20 @@ def test_a_coordinator_outlives_the_service_and_is_found_again(tmp_path: Path) -
             assert no_token is None  # it is printed once
             shown = client.get("/api/studies/slow").json()
             assert (shown["state"], shown["coordinator"]["pid"]) == ("running", before.pid)
+            assert shown["stopped"] is None
             assert client.delete("/api/studies/slow").status_code == 409
             assert client.post("/api/studies/slow/resume").status_code == 409
             assert client.post("/api/studies/slow/stop").status_code == 202
             wait_for(lambda: is_("stopped"))
             wait_for(lambda: not psutil.pid_exists(before.pid))
             assert client.post("/api/studies/slow/resume").status_code == 202
+            assert client.get("/api/studies/slow").json()["stopped"] is None
             assert client.post("/api/studies/slow/stop").status_code == 202
             wait_for(lambda: is_("stopped"))
-            assert client.get("/api/studies/slow").json()["coordinator"] is None
+            shown = client.get("/api/studies/slow").json()
+            assert (shown["coordinator"], shown["stopped"]["by"]) == (None, "first")
+            [card], _ = read_cards(Reader(database), {})
+            assert (card.name, str(card.reason).rpartition(" at ")[0]) == ("slow", "Stopped by first")
     finally:
         if (holding := find_holding(database, "slow")) is not None:
             os.kill(holding.pid, signal.SIGKILL)

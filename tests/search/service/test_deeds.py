@@ -50,7 +50,7 @@ def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service) -> No
             tables.audit.drop(connection)
         answer = client.delete("/api/studies/made")
         assert (answer.status_code, "cannot be used" in answer.json()["detail"]) == (409, True)
-        assert client.get("/api/studies/made").status_code == 200
+        assert client.get("/api/studies/made/trials").status_code == 200
 
 
 @pytest.mark.parametrize(("name", "status", "outcome"), [("made", 200, "done"), ("nothing", 404, "refused")])
