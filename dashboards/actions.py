@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -37,7 +37,9 @@ class Actions:
         stop: Given a study's name, asks its coordinator to stop after the epochs under way.
         delete: Given a study's name, removes it and its weights.
         cancel: Given a study's name, takes what is asked of it out of the queue.
-        example: Returns the TOML text that a launch form begins with.
+        templates: Returns the names of the texts that a launch form may begin with, the first of which it does.
+        template: Given such a name, returns its TOML text.
+        clone: Given a study's name, returns the TOML text of its spec under a new name.
     """
 
     launch: Callable[[str], Begun]
@@ -45,4 +47,6 @@ class Actions:
     stop: Callable[[str], None]
     delete: Callable[[str], None]
     cancel: Callable[[str], None]
-    example: Callable[[], str]
+    templates: Callable[[], Sequence[str]]
+    template: Callable[[str], str]
+    clone: Callable[[str], str]

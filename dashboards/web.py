@@ -15,8 +15,8 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, dcc, html
 from fastapi import FastAPI
 
-from dashboards.actions import Actions, Refused
-from dashboards.pages import choosing, compare, live, operating, panels, queue, studies, study, trial, trials
+from dashboards.actions import Actions
+from dashboards.pages import choosing, compare, launching, live, operating, panels, queue, studies, study, trial, trials
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
@@ -90,7 +90,7 @@ def add_pages(
         [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
         defaultColorScheme="auto",
     )
-    for room in (live, panels, operating, queue, studies, study, choosing, trials, trial, compare):
+    for room in (live, panels, operating, launching, queue, studies, study, choosing, trials, trial, compare):
         room.register(app, site)
     _register_address(app, site)
     return app
@@ -113,7 +113,7 @@ async def find_page(site: Site, path: str, search: str) -> Component:
     """
     match [unquote(part) for part in path.split("/") if part]:
         case []:
-            return studies.layout(site, await _example(site))
+            return await studies.find_layout(site, search)
         case ["study", name]:
             return await _of_study(site, name) or study.layout(site, name, search)
         case ["study", name, "trial", number] if number.isdecimal():
@@ -136,14 +136,6 @@ def _register_address(app: Dash, site: Site) -> None:
     app.clientside_callback(WATCH, Output("scheme", "data"), Input("title", "data"))  # type: ignore[no-untyped-call]
     app.clientside_callback(KEEP_TAB, silent, Input("tabs", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
     app.clientside_callback(KEEP_STUDIES, silent, Input("compared", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
-
-
-async def _example(site: Site) -> str:
-    """Returns what the form begins with; nothing where nobody may launch."""
-    try:
-        return str(await site.act(site.actions.example))
-    except Refused:
-        return ""
 
 
 async def _of_study(site: Site, name: str) -> Component | None:

@@ -81,7 +81,16 @@ class Noting:
 
     @property
     def actions(self) -> Actions:
-        return Actions(self.launch, self.resume, self.stop, self.delete, self.cancel, lambda: EXAMPLE)
+        return Actions(
+            self.launch,
+            self.resume,
+            self.stop,
+            self.delete,
+            self.cancel,
+            lambda: ["example", "ours"],
+            self.template,
+            self.clone,
+        )
 
     def launch(self, text: str) -> Begun:
         self.asked.append(("launch", text))
@@ -95,6 +104,14 @@ class Noting:
     def resume(self, name: str, more: int) -> Begun:
         self.asked.append(("resume", name, more))
         return Begun(name)
+
+    def template(self, name: str) -> str:
+        return EXAMPLE if name == "example" else f'name = "{name}"'
+
+    def clone(self, name: str) -> str:
+        if name == "gone":
+            raise Refused(f"study: there is no {name!r}")
+        return f'name = "{name}-2"'
 
     def cancel(self, name: str) -> None:
         self.asked.append(("cancel", name))

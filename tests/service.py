@@ -99,12 +99,14 @@ def talk(
 
 
 @contextmanager
-def serving(database: Database, *, allow_import: bool = False, allow_folders: bool = False) -> Iterator[Service]:
+def serving(
+    database: Database, *, allow_import: bool = False, allow_folders: bool = False, templates: Path | None = None
+) -> Iterator[Service]:
     """Serves a database meanwhile."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     rules = make_rules("127.0.0.1", port, allow_import=allow_import, allow_folders=allow_folders)
-    app = build_app(database, rules)
+    app = build_app(database, rules, templates)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from dashboards.actions import Begun, Refused
+from dashboards.pages.launching import clone_path
 from dashboards.pages.parts import Component, aria, faults
 from dashboards.pages.site import Site
 from dashboards.queue import place_words
@@ -43,7 +44,9 @@ def possible(state: str, *, is_imported: bool) -> list[str]:
 
 def buttons(name: str, state: str, *, is_imported: bool) -> Component:
     """Returns the buttons of a study."""
-    return dmc.Group([button(verb, name) for verb in possible(state, is_imported=is_imported)], gap="xs")
+    made = [button(verb, name) for verb in possible(state, is_imported=is_imported)]
+    clone = dmc.Anchor("Clone", href=clone_path(name), size="sm", **aria(label=f"clone {name}"))
+    return dmc.Group([*made, *([] if is_imported else [clone])], gap="xs")
 
 
 def button(verb: str, name: str) -> Component:

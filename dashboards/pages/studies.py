@@ -1,4 +1,4 @@
-"""All studies, the newest first, and the form that launches one."""
+"""All studies, the newest first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
-from dashboards.actions import Begun, Refused
 from dashboards.budget import Line, budget_lines
-from dashboards.pages import operating
+from dashboards.pages import launching, operating
 from dashboards.pages.drawing import colour
 from dashboards.pages.live import LIVE_MILLISECONDS
 from dashboards.pages.parts import (
@@ -31,7 +30,6 @@ from dashboards.pages.queue import queue
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.palette import BLUE, GREY
-from dashboards.queue import place_words
 from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, task_words
 from storage.audit import Deed, find_stop
@@ -198,17 +196,17 @@ def show_studies(found: list[Card | StudyLine], scheme: str, *, may_operate: boo
     return dmc.Stack([grid, dmc.Title("Older studies", order=2, size="h3"), *rows])
 
 
-def layout(site: Site, example: str) -> Component:
-    """Returns the page.
+async def find_layout(site: Site, search: str) -> Component:
+    """Returns the page, with the form open where the address asks for a draft.
 
     Args:
         site: What the pages share.
-        example: The TOML text that the form begins with.
+        search: Of the address, with its question mark.
     """
     may_operate = site.may_operate()
     button = [dmc.Button("Launch a sweep", id="open-launch")] if may_operate else []
     head = dmc.Group([dmc.Title("Studies", order=1, size="h2"), *button], justify="space-between")
-    acting = [*operating.dialog(), _form(example)] if may_operate else []
+    acting = [*operating.dialog(), await launching.find_form(site, search)] if may_operate else []
     return frame(
         "Studies - Paretune",
         head,
@@ -247,48 +245,3 @@ def register(app: Dash, site: Site) -> None:
             return no_update, no_update, None
         shown = await asyncio.to_thread(show_studies, found, scheme, may_operate=may_operate)
         return shown, now, None
-
-    @app.callback(
-        Output("launch", "opened"),
-        Input("open-launch", "n_clicks"),
-        prevent_initial_call=True,
-    )
-    async def _(clicks: int | None) -> Any:
-        return bool(clicks)
-
-    @app.callback(
-        Output("launched", "children"),
-        Input("launch-it", "n_clicks"),
-        State("spec", "value"),
-        prevent_initial_call=True,
-    )
-    async def _(clicks: int | None, spec: str | None) -> Any:
-        return await launch(site, spec or "") if clicks else no_update
-
-
-async def launch(site: Site, spec: str) -> Component:
-    """Launches a sweep, and returns a link to its study, or what is wrong with its spec, a line for each fault."""
-    try:
-        begun: Begun = await site.act(site.actions.launch, spec)
-    except Refused as refused:
-        return faults("Not launched", refused.lines)
-    if begun.place is not None:
-        told = f"{begun.study} is {place_words(begun.place)}: it begins once the slots that it needs are free."
-        return dmc.Alert(told, color="yellow", variant="light")
-    name = begun.study
-    return dmc.Alert([link(name, study_path(name)), " is running."], color="green", variant="light")
-
-
-def _form(example: str) -> Component:
-    text = dmc.Textarea(
-        id="spec",
-        value=example,
-        label="the sweep, as TOML",
-        autosize=True,
-        minRows=12,
-        maxRows=24,
-        spellCheck=False,
-        styles={"input": {"fontFamily": "monospace", "fontSize": "13px", "whiteSpace": "pre", "overflowX": "auto"}},
-    )
-    inside = dmc.Stack([text, html.Div(id="launched", role="status"), dmc.Button("Launch", id="launch-it")])
-    return dmc.Modal(inside, id="launch", title="Launch a sweep", size="xl", opened=False)

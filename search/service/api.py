@@ -80,11 +80,29 @@ class More(BaseModel):
 
 
 class Done(BaseModel):
-    """What was done, or is under way; what waits for free slots has its place in the queue, from 1."""
+    """What was done, or is under way."""
 
     study: str
     action: str
-    place: int | None = None
+
+
+class BegunStudy(Done):
+    """What runs, or waits for free slots."""
+
+    place: int | None = Field(description="In the queue, from 1; null where it runs.")
+
+
+class Templates(BaseModel):
+    """What a launch may begin with, the built-in example first."""
+
+    templates: list[str]
+
+
+class Draft(BaseModel):
+    """A spec to begin with."""
+
+    name: str = Field(description="Of the template, or of the study that it is a clone of.")
+    toml: str
 
 
 class QueuedStudy(BaseModel):
@@ -125,7 +143,7 @@ def build_router(coordinators: Coordinators, actions: Actions, reader: Reader) -
         reader: Reads them.
     """
     router = APIRouter(prefix="/api")
-    _add_lists(router, coordinators)
+    _add_lists(router, coordinators, actions)
     _add_study(router, reader)
     _add_actions(router, actions)
 
@@ -153,7 +171,7 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
+def _add_lists(router: APIRouter, coordinators: Coordinators, actions: Actions) -> None:
     @router.get("/me", responses=told())
     def me() -> Me:
         """Tells whose token this is and what it may do."""
@@ -170,6 +188,21 @@ def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
     def queue() -> Queue:
         """Lists what waits for free slots: a core or a GPU is one study's at a time, who came first goes first."""
         return Queue(queue=[_queued(waiting) for waiting in list_queue(coordinators.database)])
+
+    @router.get("/templates", responses=told())
+    def templates() -> Templates:
+        """Lists what a launch may begin with."""
+        return Templates(templates=list(actions.templates()))
+
+    @router.get("/templates/{name}", responses=told(404, 409))
+    def template(name: str) -> Draft:
+        """Returns a template."""
+        return Draft(name=name, toml=actions.template(name))
+
+    @router.get("/studies/{name}/clone", responses=told(404, 409))
+    def clone(name: str) -> Draft:
+        """Returns the spec of a study, with a new name proposed."""
+        return Draft(name=name, toml=actions.clone(name))
 
     @router.get("/audit", responses=told(403))
     def audit(limit: Limit = 100) -> dict[str, Any]:
@@ -227,24 +260,24 @@ def _add_actions(router: APIRouter, actions: Actions) -> None:
     @router.post(
         "/studies",
         status_code=201,
-        responses={**told(403, 409, 413, 415), 202: {"model": Done, "description": "It is queued."}},
+        responses={**told(403, 409, 413, 415), 202: {"model": BegunStudy, "description": "It is queued."}},
         openapi_extra={"requestBody": body},
     )
-    async def launch(request: Request, response: Response) -> Done:
+    async def launch(request: Request, response: Response) -> BegunStudy:
         """Starts the sweep of a spec, or queues it until the slots that it needs are free."""
         begun = await run_in_threadpool(actions.launch, _spec_text(request, await request.body()))
         response.headers["location"] = f"/api/studies/{begun.study}" if begun.place is None else "/api/queue"
         response.status_code = 201 if begun.place is None else 202
-        return Done(study=begun.study, action="launch", place=begun.place)
+        return BegunStudy(study=begun.study, action="launch", place=begun.place)
 
     @router.post("/studies/{name}/resume", status_code=202, responses=told(403, 404, 409))
-    def resume(name: str, more: More | None = None) -> Done:
+    def resume(name: str, more: More | None = None) -> BegunStudy:
         """Continues a study: what was cut off, what is still to do, and more trials if asked.
 
         It is queued until the slots that it needs are free.
         """
         begun = actions.resume(name, more.trials if more else 0)
-        return Done(study=name, action="resume", place=begun.place)
+        return BegunStudy(study=name, action="resume", place=begun.place)
 
     @router.post("/studies/{name}/stop", status_code=202, responses=told(403, 404, 409))
     def stop(name: str) -> Done:

@@ -6,6 +6,7 @@ from asyncio import to_thread
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from threading import Event, Thread
 
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from search.service.api import build_router, describe
 from search.service.auth import Gate, Guard, may_operate
 from search.service.coordinators import Coordinators
 from search.service.deeds import build_actions, keep_queue
+from search.service.drafts import Drafts
 from search.service.envelope import Envelope, security_policy
 from search.service.login import build_login
 from search.service.problems import add_handlers
@@ -27,12 +29,13 @@ GRACE_SECONDS = 2.0
 """How long the end of the service waits for a sweep that begins at that moment; it goes on by itself."""
 
 
-def build_app(database: Database, rules: Rules) -> FastAPI:
+def build_app(database: Database, rules: Rules, templates: Path | None = None) -> FastAPI:
     """Returns the service of a database.
 
     Args:
         database: Where the studies, the tokens and the audit are.
         rules: What the operator allows.
+        templates: A folder of specs to begin with; None for the built-in one alone.
 
     Raises:
         Faults: with every fault of the user's price book, a line each.
@@ -58,7 +61,7 @@ def build_app(database: Database, rules: Rules) -> FastAPI:
         redoc_url=None,
     )
     add_handlers(app)
-    actions = build_actions(coordinators)
+    actions = build_actions(coordinators, Drafts(database, templates))
     _add_health(app, database)
     app.include_router(build_login(gate))
     book = find_book()

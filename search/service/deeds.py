@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from dashboards.actions import Actions, Begun, Refused
 from search.faults import Faults
-from search.reading import example
 from search.service.auth import check_operates, visitor
 from search.service.coordinators import Coordinators
+from search.service.drafts import Drafts
 from search.service.problems import refusals
 from storage.audit import DONE, write_deed
 from storage.faults import StorageFault
@@ -24,7 +24,7 @@ log = logging.getLogger("paretune.service")
 Result = TypeVar("Result")
 
 
-def build_actions(coordinators: Coordinators) -> Actions:
+def build_actions(coordinators: Coordinators, drafts: Drafts) -> Actions:
     """Returns what may be done: only by a token that may operate, and each deed is written down.
 
     The audit has it twice, as it is asked for and as it is done or refused: where the first cannot be written nothing
@@ -41,7 +41,9 @@ def build_actions(coordinators: Coordinators) -> Actions:
         stop=lambda name: _do(coordinators, "stop", name, None, lambda _: coordinators.stop(name)),
         delete=lambda name: _do(coordinators, "delete", name, None, lambda _: coordinators.delete(name)),
         cancel=lambda name: _do(coordinators, "cancel", name, None, lambda _: coordinators.cancel(name)),
-        example=example,
+        templates=drafts.list_templates,
+        template=drafts.read_template,
+        clone=drafts.clone,
     )
 
 

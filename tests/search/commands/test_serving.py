@@ -21,6 +21,7 @@ from storage.tokens import make_token
         (["--port", "70000"], "less than or equal to 65535"),
         (["--host", "203.0.113.1"], "--host, --port: 203.0.113.1:8000 cannot be used"),
         (["--storage", "mysql://x"], "storage: "),
+        (["--templates", "nowhere"], "--templates: a folder is needed, but got 'nowhere'"),
     ],
 )
 def test_a_mistake_of_the_operator_is_one_line(flags: list[str], law: str, tmp_path: Path) -> None:
