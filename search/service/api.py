@@ -8,8 +8,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -20,8 +21,10 @@ from dashboards.prices import price_trial, prices_json
 from dashboards.records import as_json, checkpoint_json, trial_json, trial_log_json
 from dashboards.remeasured import remeasurement_json
 from dashboards.summary import Summary
-from search.service.auth import check_operates, may_operate, visitor
+from search.service.auth import CHECK, check_operates, may_operate, visitor
 from search.service.coordinators import MOST_TRIALS, Coordinators
+from search.service.events import MEDIA_TYPE as MEDIA_TYPE_EVENTS
+from search.service.events import Cursor, EventStream, Streams, tell_events
 from search.service.problems import MEDIA_TYPE, Missing, Problem, ProblemDetails
 from search.service.toml import write_toml
 from search.spec import SweepSpec
@@ -40,9 +43,10 @@ WORDS = {
     413: "The body is too large.",
     415: "The body is no JSON.",
     422: "What was sent is not what is needed; each fault has a line.",
-    429: "Too many wrong tokens.",
+    429: "Too many wrong tokens, or too many streams.",
 }
 
+TOLD_BEFORE = "What was told before: the `id` of an event."
 Limit = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="At most so many.")]
 
 
@@ -145,6 +149,7 @@ def build_router(coordinators: Coordinators, actions: Actions, reader: Reader) -
     router = APIRouter(prefix="/api")
     _add_lists(router, coordinators, actions)
     _add_study(router, reader)
+    _add_events(router, reader)
     _add_actions(router, actions)
 
     @router.get("", include_in_schema=False)
@@ -252,6 +257,34 @@ def _add_study(router: APIRouter, reader: Reader) -> None:
         summary = _summary(reader, name)
         knee = None if summary.knee is None else checkpoint_json(summary.knee, summary.book)
         return {"front": [checkpoint_json(point, summary.book) for point in summary.front], "knee": knee}
+
+
+def _add_events(router: APIRouter, reader: Reader) -> None:
+    streams, stream = Streams(), {"content": {MEDIA_TYPE_EVENTS: {"schema": {"type": "string"}}}}
+
+    @router.get(
+        "/studies/{name}/events",
+        response_class=StreamingResponse,
+        responses={**told(404), 200: {"description": "Events, until the study ends.", **stream}},
+    )
+    async def events(
+        request: Request,
+        name: str,
+        after: Annotated[str | None, Query(description=TOLD_BEFORE)] = None,
+        last_event_id: Annotated[str | None, Header(description=TOLD_BEFORE)] = None,
+    ) -> EventStream:
+        """Tells what happens to a study as server-sent events, and ends with it.
+
+        `study` is how it stands, `trial` a trial of which something is new (as in the list of trials), `end` the last
+        event. Whoever goes on after a cut sends the last `id`, as browsers do, and misses nothing; a trial may be told
+        twice. A line that begins with a colon comes when nothing happens for 15 s.
+        """
+        sent = last_event_id or after
+        cursor = None if sent is None else Cursor.read(sent)
+        await run_in_threadpool(_summary, reader, name)
+        token = visitor()
+        assert token is not None
+        return EventStream(tell_events(reader, name, cursor, request.scope[CHECK]), streams, token.name)
 
 
 def _add_actions(router: APIRouter, actions: Actions) -> None:
