@@ -27,6 +27,9 @@ ENDED = (0, 3)
 """Exit codes of a coordinator that came to its end: all trials done, or some failed."""
 
 MOST_LOG_BYTES, MOST_LOG_LINES = 2**14, 20
+OF_CLIENTS = ("PARETUNE_SERVER", "PARETUNE_TOKEN", "PARETUNE_TOKEN_FILE")
+"""Variables that would make a coordinator ask this service."""
+
 COMMAND = (sys.executable, "-P", "-c", "from search.cli import main; main()")
 """The command line, wherever it is installed; a file in the working directory shadows none of its modules."""
 
@@ -55,6 +58,7 @@ def start_coordinator(
     log = _log_file(database, name)
     begin = log.stat().st_size if log.exists() else 0
     storage = database.url.render_as_string(hide_password=False)
+    own = {key: value for key, value in os.environ.items() if key not in OF_CLIENTS}
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  its own command line; what users wrote is in a file or after `--`
             [*COMMAND, *arguments],
@@ -62,7 +66,7 @@ def start_coordinator(
             stdout=output,
             stderr=output,
             # Among the arguments all users would see a password.
-            env={**os.environ, **environment, "PARETUNE_STORAGE": storage},
+            env={**own, **environment, "PARETUNE_STORAGE": storage},
             start_new_session=True,
         )
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from service import SPEC, Service, serving
 
 from storage.database import Database
 from storage.studies import create_study
-
-TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +26,3 @@ def fresh(database: Database) -> Iterator[Service]:
     create_study(database, "made", SPEC, 1, {}, state="stopped")
     with serving(database) as served:
         yield served
-
-
-@pytest.fixture
-def own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training functions in the working directory of the service."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(TESTS / "instant.py", tmp_path)
-    shutil.copy(TESTS / "search" / "sleepers.py", tmp_path)
