@@ -27,7 +27,8 @@ TORCH_FREE = [
     "storage.studies", "dashboards.exports", "dashboards.prices", "dashboards.report", "dashboards.figures",
     "dashboards.web",
     "search.cleanup", "search.data", "search.environment", "search.inference", "search.pricing", "search.reading",
-    "search.service.app", "search.spec", "search.sweeps", "search.cli", "search.choosing", "search.client", "search.records", "search.watching",
+    "search.service.app", "search.spec", "search.sweeps", "search.cli",
+    "search.choosing", "search.client", "search.records", "search.watching",
 ]  # fmt: skip
 
 

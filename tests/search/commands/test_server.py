@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from commands import start, wait_for
 from pages import write_study
-from service import INSTANT, Service, serving, slow_spec
+from service import INSTANT, Service, serving, slow_spec, started
 from sqlalchemy import insert
 from synthetic import NOW
 
@@ -22,7 +22,7 @@ from search.service.toml import write_toml
 from storage import tables
 from storage.database import Database
 from storage.leases import find_holding
-from storage.studies import load_study
+from storage.studies import list_studies, load_study
 
 
 @pytest.fixture(scope="module")
@@ -226,3 +226,25 @@ def test_a_sweep_is_launched_watched_resumed_stopped_and_deleted_from_afar(
         finally:
             if (holding := find_holding(database, "slow")) is not None:
                 os.kill(holding.pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_watched_sweep_goes_on_though_the_service_is_killed_and_started_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.toml").write_text(write_toml(slow_spec(8)))
+    with started(tmp_path, "--allow-import") as (url, token):
+        monkeypatch.setenv("PARETUNE_TOKEN", str(token))
+        watched = start(tmp_path, "--server", url, "launch", "slow.toml", "--json")
+        wait_for(lambda: is_running(database))
+    with started(tmp_path, "--port", url.rpartition(":")[2]), watched:
+        assert watched.wait(60) == 0
+        assert watched.stdout is not None
+        assert watched.stderr is not None
+        assert json.loads(watched.stdout.read())["state"] == "complete"
+        told = [text.partition("]")[0] for text in watched.stderr.read().splitlines()]
+        assert told == [f"[{number}/8" for number in range(1, 9)]  # each once
+
+
+def is_running(database: Database) -> bool:
+    return any(line.name == "slow" and line.num_ended > 0 for line in list_studies(database))
