@@ -79,12 +79,12 @@ def name_devices(placements: Iterable[Placement]) -> list[dict[str, Any]]:
     found = {
         (placement.threads, name): {"kind": kind, "name": name, "threads": placement.threads}
         for placement in placements
-        for kind, name in [_name_device(placement.device)]
+        for kind, name in [name_device(placement.device)]
     }
     return list(found.values())
 
 
-def _name_device(device: str) -> tuple[str, str]:
+def name_device(device: str) -> tuple[str, str]:
     """Returns the kind and the name of a placement's device; a GPU that NVML does not find has no name."""
     if device == "cpu":
         return "cpu", cpu_name()

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,12 +20,23 @@ from sqlalchemy import func, insert, select
 from synthetic import DATA, REFERENCE, synthetic_summary
 
 from dashboards.actions import Actions, Begun, Refused
+from dashboards.machine import Machine, Place
 from dashboards.web import add_pages
+from objectives.doctor import Finding
 from storage import tables
 from storage.beginnings import Beginning
 from storage.database import Database
 from storage.studies import create_study
 
+MACHINE = Machine(
+    "gpu1",
+    [Place("a processor", "cores 0-3", "a"), Place("a processor", "cores 4-7", None), Place("a GPU", "GPU 0", "a")],
+    {
+        "memory": Finding("good", "it can be read"),
+        "energy of the CPU": Finding("absent", "no counter", "ask its owner"),
+    },
+    datetime(2026, 1, 1, tzinfo=UTC),
+)
 EXAMPLE = '[search]\ntrials = 8\n\n[objective]\nminimize = ["device_seconds"]\n'
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
@@ -131,7 +143,7 @@ class Pages:
         self.noting, self.operates = Noting(folder), True
         self.server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self.server.add_api_route("/api/now", lambda: "now")
-        add_pages(self.server, database, self.noting.actions, lambda: self.operates)
+        add_pages(self.server, database, self.noting.actions, lambda: self.operates, lambda: MACHINE)
         self.client = httpx.Client()
 
     def ask(self, output: str, changed: str, /, *groups: dict[str, Any], **values: Any) -> Any:

@@ -29,6 +29,7 @@ from search.service.answers import (
 )
 from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import Coordinators
+from search.service.machine import Lookout
 from search.service.problems import Problem, ProblemDetails
 from search.service.studies import add_events, add_study
 from search.service.toml import write_toml
@@ -38,19 +39,21 @@ from storage.queue import Waiting, list_queue
 from storage.studies import StudyLine, list_studies
 
 
-def build_router(coordinators: Coordinators, actions: Actions, reader: Reader) -> APIRouter:
+def build_router(coordinators: Coordinators, actions: Actions, reader: Reader, lookout: Lookout) -> APIRouter:
     """Returns the routes under `/api`, the last of which says that there is no other.
 
     Args:
         coordinators: Of the studies.
         actions: What may be done to them.
         reader: Reads them.
+        lookout: Looks at this machine.
     """
     router = APIRouter(prefix="/api")
     _add_lists(router, coordinators, actions)
     add_study(router, reader)
     add_events(router, reader)
     _add_actions(router, actions)
+    _add_machine(router, coordinators, lookout)
 
     @router.get("", include_in_schema=False)
     @router.get("/{_path:path}", include_in_schema=False)
@@ -89,11 +92,6 @@ def _add_lists(router: APIRouter, coordinators: Coordinators, actions: Actions) 
         """Lists the studies."""
         return Studies(studies=[_line(line) for line in list_studies(coordinators.database)])
 
-    @router.get("/queue", responses=told())
-    def queue() -> Queue:
-        """Lists what waits for free slots: a core or a GPU is one study's at a time, who came first goes first."""
-        return Queue(queue=[_queued(waiting) for waiting in list_queue(coordinators.database)])
-
     @router.get("/templates", responses=told())
     def templates() -> Templates:
         """Lists what a launch may begin with."""
@@ -114,6 +112,18 @@ def _add_lists(router: APIRouter, coordinators: Coordinators, actions: Actions) 
         """Tells who did what, the newest first; to those who may operate."""
         check_operates(visitor())
         return {"deeds": [asdict(deed) for deed in list_deeds(coordinators.database, limit)]}
+
+
+def _add_machine(router: APIRouter, coordinators: Coordinators, lookout: Lookout) -> None:
+    @router.get("/machine", responses=told())
+    def machine() -> dict[str, Any]:
+        """Tells what the service's machine has, whose each part is now, and what can be measured there."""
+        return lookout.look().as_json()
+
+    @router.get("/queue", responses=told())
+    def queue() -> Queue:
+        """Lists what waits for free slots: a core or a GPU is one study's at a time, who came first goes first."""
+        return Queue(queue=[_queued(waiting) for waiting in list_queue(coordinators.database)])
 
 
 def _add_actions(router: APIRouter, actions: Actions) -> None:

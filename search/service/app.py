@@ -21,6 +21,7 @@ from search.service.deeds import build_actions, keep_queue
 from search.service.drafts import Drafts
 from search.service.envelope import Envelope, security_policy
 from search.service.login import build_login
+from search.service.machine import Lookout
 from search.service.problems import add_handlers
 from search.service.rules import Rules
 from storage.database import Database
@@ -65,9 +66,12 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
     _add_health(app, database)
     app.include_router(build_login(gate))
     book = find_book()
-    app.include_router(build_router(coordinators, actions, Reader(database, book)))
+    lookout = Lookout(coordinators.slots)
+    app.include_router(build_router(coordinators, actions, Reader(database, book), lookout))
     describe(app)
-    pages = add_pages(app, database, actions, may_operate, book)  # last: it answers every address that is left
+    pages = add_pages(
+        app, database, actions, may_operate, lookout.look, book
+    )  # last: it answers every address that is left
     # The layer that is added last is the outermost: nothing of Dash's reads a request before the guard has.
     app.add_middleware(Guard, gate=gate)
     app.add_middleware(Envelope, policy=security_policy(tuple(pages.csp_hashes())))
