@@ -11,12 +11,13 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dashboards.machine import Machine
 from dashboards.pages import operating
 from dashboards.pages.live import LIVE_MILLISECONDS
-from dashboards.pages.parts import Component, faults, frame, link, section, study_path, table, waiting
+from dashboards.pages.parts import Component, faults, frame, section, study_path, table, waiting
 from dashboards.pages.queue import queue
 from dashboards.pages.site import Site
 from storage.faults import StorageFault
 
 EMPTY = "Nothing waits. A sweep that is launched here while its cores or GPUs are another's is queued."
+WHOLE = {"minWidth": "max-content"}
 COLOURS = {"good": "green", "poor": "yellow", "absent": "gray"}
 
 
@@ -40,12 +41,13 @@ def layout(site: Site) -> Component:
 
 def show_places(machine: Machine) -> Component:
     """Returns whose each part of the machine is."""
-    rows = [
-        [place.device, place.part, "free" if place.study is None else link(place.study, study_path(place.study))]
-        for place in machine.places
-    ]
+    rows = [[place.device, place.part, _whose(place.study)] for place in machine.places]
     told = "Each core and each GPU is one study's at a time. Sweeps of other databases are not seen here."
     return section(f"{machine.host} now", table(["device", "part", "runs"], rows), quiet=told)
+
+
+def _whose(study: str | None) -> Component:
+    return "free" if study is None else dmc.Anchor(study, href=study_path(study), size="sm")
 
 
 def show_measures(machine: Machine) -> Component:
@@ -53,7 +55,7 @@ def show_measures(machine: Machine) -> Component:
     rows = [
         [
             name,
-            dmc.Badge(finding.grade, color=COLOURS[finding.grade], variant="light"),
+            dmc.Badge(finding.grade, color=COLOURS[finding.grade], variant="light", style=WHOLE),
             dmc.Stack(
                 [
                     dmc.Text(finding.text, size="sm"),

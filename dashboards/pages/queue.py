@@ -22,7 +22,7 @@ def queue(empty: str = "") -> list[Component]:
     """Returns the place of the queue; what is in it comes by the callback of `register`.
 
     Args:
-        empty: What stands there while nothing waits.
+        empty: What stands there while nothing waits; without it, it takes no room then.
     """
     return [
         dcc.Interval(id="queue-clock", interval=LIVE_MILLISECONDS),
@@ -38,14 +38,14 @@ def show_queue(found: Sequence[Waiting], empty: str, *, may_operate: bool) -> Co
         return section("Queue", dmc.Text(empty, size="sm")) if empty else None
     told = "A core or a GPU is one study's at a time, so that none slows another. Who came first goes first."
     rows = (_row(waiting, may_operate=may_operate) for waiting in found)
-    return dmc.Box(section("Queue", *rows, quiet=told), mb="lg")
+    return dmc.Box(section("Queue", *rows, quiet=told), mb=None if empty else "lg")
 
 
 def _row(waiting: Waiting, *, may_operate: bool) -> Component:
     order, is_launch = waiting.order, waiting.order.action == "launch"
     name = dmc.Text(order.study, fw=600) if is_launch else link(order.study, study_path(order.study))
     badge = dmc.Badge(
-        place_words(waiting.place), color="red" if waiting.place is None else "yellow", variant="light", tt="none"
+        place_words(waiting.place), color="red" if waiting.place is None else "violet", variant="light", tt="none"
     )
     more = f", {order.num_more} more trials" if order.num_more else ""
     told = f"{order.action} asked by {order.token} at {waiting.asked_at:%Y-%m-%d %H:%M} UTC{more}"

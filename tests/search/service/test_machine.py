@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 from commands import wait_for
 from service import Service, serving, slow_spec
 
 from dashboards.machine import Place
-from objectives.doctor import CHECKS
+from objectives.doctor import CHECKS, check_contention
+from search.commands.examining import SLOW
 from search.service.machine import Lookout, find_places
 from search.service.slots import Share, Slots
 from storage.database import Database
@@ -29,14 +31,27 @@ def test_each_part_is_told_with_whose_it_is(monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
-def test_to_look_trains_nothing_and_is_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    checked: list[str] = []
-    for name, check in CHECKS.items():
-        monkeypatch.setitem(CHECKS, name, lambda name=name, check=check: checked.append(name) or check())
+def test_to_look_trains_nothing_is_kept_and_is_what_the_doctor_finds(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    run = subprocess.run
+    monkeypatch.setattr(
+        "search.service.machine.subprocess.run", lambda command, **how: asked.append(command) or run(command, **how)
+    )
+    monkeypatch.setenv("PARETUNE_SERVER", "http://127.0.0.1:9")  # the service's own environment may have it
     lookout = Lookout(Slots(database))
     first = lookout.look()
     assert lookout.look() == first
-    assert checked == ["waiting for cores", "memory", "energy of the CPU", "GPUs and their energy"]
+    assert [command[-3:] for command in asked] == [["doctor", "--quick", "--json"]]
+    assert list(first.findings) == [name for name in CHECKS if name not in SLOW]
+    assert first.findings["waiting for cores"].grade == check_contention().grade
+
+
+def test_a_machine_that_cannot_be_looked_at_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.service.machine.COMMAND", ("/nowhere/python",))
+    [(name, finding)] = Lookout(Slots(database)).look().findings.items()
+    assert (name, finding.grade, "the log has why" in finding.text) == ("all", "absent", True)
 
 
 @pytest.mark.usefixtures("own_code")
