@@ -26,6 +26,7 @@ DONE = {
     "delete": "{} was deleted.",
     "cancel": "{} is not queued any more.",
 }
+TAKE_OUT = "Take it out of the queue"
 COLOURS = {"stop": "orange", "resume": "blue", "delete": "red", "cancel": "orange"}
 
 
@@ -94,7 +95,8 @@ def register(app: Dash, site: Site) -> None:
         verb, name = ctx.triggered_id["act"], ctx.triggered_id["study"]
         shown = {} if verb == "resume" else {"display": "none"}
         title = f"{verb.capitalize()} {name}?"
-        return True, title, TOLD[verb], shown, verb.capitalize(), COLOURS[verb], {"verb": verb, "study": name}
+        answer = TAKE_OUT if verb == "cancel" else verb.capitalize()  # else two buttons would say `Cancel`
+        return True, title, TOLD[verb], shown, answer, COLOURS[verb], {"verb": verb, "study": name}
 
     @app.callback(
         Output("dialog", "opened", allow_duplicate=True),

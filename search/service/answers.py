@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from search.service.coordinators import MOST_TRIALS
 from search.service.problems import MEDIA_TYPE, ProblemDetails
@@ -51,12 +51,19 @@ class Studies(BaseModel):
     studies: list[ListedStudy]
 
 
+def _whole(value: Any) -> Any:
+    """Returns a whole number as one: JSON knows no difference between 5 and 5.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class More(BaseModel):
     """How a study is continued."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    trials: int = Field(0, ge=0, le=MOST_TRIALS, description="Trials to add to its target.")
+    trials: Annotated[int, BeforeValidator(_whole)] = Field(
+        0, ge=0, le=MOST_TRIALS, description="Trials to add to its target."
+    )
 
 
 class Done(BaseModel):

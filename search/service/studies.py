@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 
 from dashboards.choice import NothingFits
@@ -19,6 +20,8 @@ from dashboards.records import as_json, checkpoint_json, trial_json, trial_log_j
 from dashboards.remeasured import remeasurement_json
 from dashboards.rows import TABLES
 from dashboards.summary import Summary
+from objectives.costs import MINIMIZABLE
+from objectives.prices import DERIVED
 from search.choosing import pick_json, read_limits
 from search.records import Record
 from search.service.answers import Limit, told
@@ -30,6 +33,15 @@ from storage.audit import find_stop
 from storage.faults import NoStudy, StorageFault
 from storage.leases import find_holding
 from storage.studies import list_remeasurements, load_study
+
+MaxCost = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^({'|'.join([*MINIMIZABLE, *DERIVED])})=[0-9]{{1,9}}(\.[0-9]{{1,9}})?$"}
+    ),
+]
+TableName = Annotated[str, WithJsonSchema({"type": "string", "enum": [*TABLES]})]
+"""Both are described and not checked by their schema: what is wrong with them has a better line of our own."""
 
 TOLD_BEFORE = "What was told before: the `id` of an event."
 
@@ -80,7 +92,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
         return Response(Record(summary.study, again, summary.book).write(), media_type="application/json")
 
     @router.get("/studies/{name}/tables/{table}", responses=told(404))
-    def table(name: str, table: str) -> dict[str, Any]:
+    def table(name: str, table: TableName) -> dict[str, Any]:
         """Exports `trials`, `epochs` or `costs` as rows, as `paretune show NAME --table` does."""
         if table not in TABLES:
             raise Problem(404, f"table: one of {', '.join(TABLES)} is needed, but got {table!r}")
@@ -90,7 +102,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
     def pick(
         name: str,
         min_accuracy: Annotated[float | None, Query(ge=0, le=1)] = None,
-        max_cost: Annotated[list[str], Query(description="COST=VALUE, in the cost's unit.")] = [],  # noqa: B006
+        max_cost: Annotated[list[MaxCost], Query(description="COST=VALUE, in the cost's unit.")] = [],  # noqa: B006
         *,
         knee: Annotated[bool, Query(description="The knee of the front.")] = False,
     ) -> dict[str, Any]:
