@@ -13,6 +13,7 @@ from search.service.problems import MEDIA_TYPE, ProblemDetails
 
 MOST_AT_ONCE = 1000
 WORDS = {
+    400: "The body is no text.",
     401: "No token, or none that holds.",
     403: "The token may only read, or the spec reaches further than the operator allows.",
     404: "There is no such study, trial or page.",

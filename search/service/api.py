@@ -142,7 +142,7 @@ def _add_actions(router: APIRouter, actions: Actions) -> None:
         response.status_code = 201 if begun.place is None else 202
         return BegunStudy(study=begun.study, action="launch", place=begun.place)
 
-    @router.post("/studies/{name}/resume", status_code=202, responses=told(403, 404, 409))
+    @router.post("/studies/{name}/resume", status_code=202, responses=told(400, 403, 404, 409))
     def resume(name: str, more: More | None = None) -> BegunStudy:
         """Continues a study: what was cut off, what is still to do, and more trials if asked.
 
