@@ -8,6 +8,7 @@ import socket
 import sys
 from ipaddress import ip_address
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,7 +98,13 @@ def serve(
         ws_max_size=2**20,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            served.state.end_streams()
+            super().handle_exit(sig, frame)
+
+    Server(config).run(sockets=[listener])
 
 
 @tokens.command("add", epilog="Example: [cyan]paretune token add --role read --name wall-display[/]")

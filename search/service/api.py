@@ -29,6 +29,7 @@ from search.service.answers import (
 )
 from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import Coordinators
+from search.service.events import Streams
 from search.service.machine import Lookout
 from search.service.problems import Problem, ProblemDetails
 from search.service.studies import add_events, add_study
@@ -39,7 +40,9 @@ from storage.queue import Waiting, list_queue
 from storage.studies import StudyLine, list_studies
 
 
-def build_router(coordinators: Coordinators, actions: Actions, reader: Reader, lookout: Lookout) -> APIRouter:
+def build_router(
+    coordinators: Coordinators, actions: Actions, reader: Reader, lookout: Lookout, streams: Streams
+) -> APIRouter:
     """Returns the routes under `/api`, the last of which says that there is no other.
 
     Args:
@@ -47,11 +50,12 @@ def build_router(coordinators: Coordinators, actions: Actions, reader: Reader, l
         actions: What may be done to them.
         reader: Reads them.
         lookout: Looks at this machine.
+        streams: Those of events.
     """
     router = APIRouter(prefix="/api")
     _add_lists(router, coordinators, actions)
     add_study(router, reader)
-    add_events(router, reader)
+    add_events(router, reader, streams)
     _add_actions(router, actions)
     _add_machine(router, coordinators, lookout)
 

@@ -20,6 +20,7 @@ from search.service.coordinators import Coordinators
 from search.service.deeds import build_actions, keep_queue
 from search.service.drafts import Drafts
 from search.service.envelope import Envelope, security_policy
+from search.service.events import Streams
 from search.service.login import build_login
 from search.service.machine import Lookout
 from search.service.problems import add_handlers
@@ -37,6 +38,8 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
         database: Where the studies, the tokens and the audit are.
         rules: What the operator allows.
         templates: A folder of specs to begin with; None for the built-in one alone.
+
+    Its `state.end_streams` ends the streams of events: call it as soon as the server is asked to end.
 
     Raises:
         Faults: with every fault of the user's price book, a line each.
@@ -66,8 +69,9 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
     _add_health(app, database)
     app.include_router(build_login(gate))
     book = find_book()
-    lookout = Lookout(coordinators.slots)
-    app.include_router(build_router(coordinators, actions, Reader(database, book), lookout))
+    lookout, streams = Lookout(coordinators.slots), Streams()
+    app.state.end_streams = streams.are_over.set  # the server waits for them before it ends
+    app.include_router(build_router(coordinators, actions, Reader(database, book), lookout, streams))
     describe(app)
     pages = add_pages(
         app, database, actions, may_operate, lookout.look, book

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -123,8 +123,13 @@ class Glance:
 
 @dataclass(frozen=True)
 class Streams:
-    """How many streams there are, by token."""
+    """How many streams there are, by token.
 
+    Attributes:
+        are_over: Set when the service ends: each stream does then, as if it had been cut.
+    """
+
+    are_over: Event = field(default_factory=Event)
     _open: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
@@ -166,7 +171,7 @@ class EventStream(StreamingResponse):
 
 
 async def tell_events(
-    reader: Reader, name: str, cursor: Cursor | None, check: Callable[[], object]
+    reader: Reader, name: str, cursor: Cursor | None, check: Callable[[], object], are_over: Event
 ) -> AsyncIterator[str]:
     """Yields the events of a study until it is over: `study`, `trial` and at last `end`.
 
@@ -175,12 +180,13 @@ async def tell_events(
         name: The study.
         cursor: What was told before; None for nothing.
         check: Raises a `Problem` as soon as whoever asked may listen no longer.
+        are_over: Set when the service ends.
     """
     watch = _Watch(reader, name)
     head: dict[str, Any] | None = None
     yield "retry: 2000\n\n"
     beat = checked = time.monotonic()
-    while True:
+    while not are_over.is_set():
         try:
             glance = await run_in_threadpool(watch.look)
         except NoStudy:

@@ -122,9 +122,9 @@ def add_study(router: APIRouter, reader: Reader) -> None:
         return {"front": [checkpoint_json(point, summary.book) for point in summary.front], "knee": knee}
 
 
-def add_events(router: APIRouter, reader: Reader) -> None:
+def add_events(router: APIRouter, reader: Reader, streams: Streams) -> None:
     """Adds the stream of a study's events."""
-    streams, stream = Streams(), {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+    stream = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
     @router.get(
         "/studies/{name}/events",
@@ -148,7 +148,9 @@ def add_events(router: APIRouter, reader: Reader) -> None:
         await run_in_threadpool(_summary, reader, name)
         token = visitor()
         assert token is not None
-        return EventStream(tell_events(reader, name, cursor, request.scope[CHECK]), streams, token.name)
+        return EventStream(
+            tell_events(reader, name, cursor, request.scope[CHECK], streams.are_over), streams, token.name
+        )
 
 
 def _summary(reader: Reader, name: str) -> Summary:
