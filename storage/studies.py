@@ -379,6 +379,8 @@ def delete_study(database: Database, name: str) -> str:
 
 
 def _find(connection: Connection, name: str) -> Row[Any]:
+    if "\0" in name:  # no text of PostgreSQL's holds it, so that it would refuse the question
+        raise NoStudy(f"study: there is no {name!r}")
     row = connection.execute(select(tables.studies).where(tables.studies.c.name == name)).one_or_none()
     if row is None:
         names = list(connection.scalars(select(tables.studies.c.name).order_by(tables.studies.c.created_at.desc())))

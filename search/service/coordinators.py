@@ -126,7 +126,7 @@ class Coordinators:
             Refused: where it is not there, or begins at this moment.
         """
         with refusals(), self._alone(name):
-            if not leave_queue(self.database, name):
+            if find_waiting(self.database, name) is None or not leave_queue(self.database, name):
                 raise Missing(f"study: {name!r} is not queued")
 
     def advance(self, note: Callable[[Order, str], None]) -> None:

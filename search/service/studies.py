@@ -154,8 +154,6 @@ def add_events(router: APIRouter, reader: Reader, streams: Streams) -> None:
 
 
 def _summary(reader: Reader, name: str) -> Summary:
-    if "\0" in name:  # no text of PostgreSQL's holds it, so that it would refuse the question
-        raise Missing(f"study: there is no {name!r}")
     try:
         return reader.summary(name)
     except NoStudy as fault:

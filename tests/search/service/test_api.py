@@ -148,9 +148,13 @@ def test_a_database_server_is_asked_for_no_name_that_it_cannot_hold(server: str,
     database = Database(new_database(server))
     database.create()
     with serving(database) as service, service.client(service.read) as client:
-        for path in ("", "/trials", "/front", "/trials/1"):
+        for path in ("", "/trials", "/front", "/trials/1", "/clone", "/record", "/events", "/pick", "/tables/epochs"):
             answer = client.get(f"/api/studies/a%00{path}")
-            assert (answer.status_code, answer.json()["detail"]) == (404, "study: there is no 'a\\x00'")
+            assert (answer.status_code, answer.json()["detail"]) == (404, "study: there is no 'a\\x00'"), path
+        client.headers["authorization"] = f"Bearer {service.operate}"
+        for method, path in [("POST", "studies/a%00/stop"), ("POST", "studies/a%00/resume"), ("DELETE", "studies/a%00"),
+                             ("DELETE", "queue/a%00"), ("GET", "templates/a%00")]:  # fmt: skip
+            assert client.request(method, f"/api/{path}").status_code == 404, path
 
 
 @pytest.mark.parametrize(
