@@ -44,6 +44,7 @@ class ListedStudy(BaseModel):
     num_trials: int
     num_ended: int
     created_at: datetime
+    place: int | None = Field(description="In the queue to be resumed, from 1; null where it is not there.")
 
 
 class Studies(BaseModel):

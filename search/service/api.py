@@ -94,7 +94,8 @@ def _add_lists(router: APIRouter, coordinators: Coordinators, actions: Actions) 
     @router.get("/studies", responses=told())
     def studies() -> Studies:
         """Lists the studies."""
-        return Studies(studies=[_line(line) for line in list_studies(coordinators.database)])
+        places = {waiting.order.study: waiting.place for waiting in list_queue(coordinators.database)}
+        return Studies(studies=[_line(line, places.get(line.name)) for line in list_studies(coordinators.database)])
 
     @router.get("/templates", responses=told())
     def templates() -> Templates:
@@ -183,8 +184,8 @@ def _queued(waiting: Waiting) -> QueuedStudy:
     return QueuedStudy(**own, host=waiting.host, asked_at=waiting.asked_at, place=waiting.place, faults=faults)
 
 
-def _line(line: StudyLine) -> ListedStudy:
-    return ListedStudy(**{key: getattr(line, key) for key in ListedStudy.model_fields})
+def _line(line: StudyLine, place: int | None) -> ListedStudy:
+    return ListedStudy(**vars(line), place=place)
 
 
 def _spec_text(request: Request, body: bytes) -> str:

@@ -123,6 +123,8 @@ def test_a_resume_waits_too_and_its_study_cannot_be_deleted_meanwhile(database: 
             wait_for(lambda: list_queue(database) == [])
             resumed = client.post("/api/studies/tiny/resume", json={"trials": 2})
             assert (resumed.status_code, resumed.json()["place"]) == (202, 1)
+            places = {study["name"]: study["place"] for study in client.get("/api/studies").json()["studies"]}
+            assert places == {"tiny": 1, "slow": None}
             assert client.delete("/api/studies/tiny").status_code == 409
             client.post("/api/studies/slow/stop")
             wait_for(lambda: len(load_study(database, "tiny").trials) == 5)
