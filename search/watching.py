@@ -53,13 +53,13 @@ class Follower:
             time.sleep(GLANCE_SECONDS)
 
     def follow(self, *, is_new: bool) -> None:
-        """Shows trials as they end, until the study ends.
+        """Shows trials as they end, until the study ends; what was stopped has ended too.
 
         Args:
             is_new: Whether all its trials are of this sitting; else those that ended before are not shown.
 
         Raises:
-            Faults: where the service refuses, or stays away.
+            Faults: where the service refuses or stays away, or the study did not come to an end of its own.
         """
         shown = self._client.ask("GET", "studies", self._name)
         self._num_trials, self._cost = shown["num_trials"], first_cost(shown["spec"]["objective"]["minimize"])
@@ -72,6 +72,7 @@ class Follower:
                     away_since = None
                     self._last = event.id or self._last
                     if event.kind == "end":
+                        self._check_end(event.data["state"])
                         return
                     self._show(event)
             except httpx.HTTPError as error:
@@ -87,6 +88,20 @@ class Follower:
         if time.monotonic() - since > PATIENCE_SECONDS:
             raise Faults(f"--server: {self._client.url} is away: {error}; its sweeps go on") from error
         return since
+
+    def _check_end(self, state: str) -> None:
+        """Makes sure that a study came to an end of its own.
+
+        Raises:
+            Faults: where it did not.
+        """
+        if state == "interrupted":
+            raise Faults(
+                f"study: {self._name!r} is interrupted: its coordinator is gone and did not say why; "
+                f"`paretune --server {self._client.url} resume {self._name}` continues it"
+            )
+        if state == "deleted":
+            raise Faults(f"study: {self._name!r} was deleted meanwhile")
 
     def _find_waiting(self) -> Mapping[str, Any] | None:
         queue = self._client.ask("GET", "queue")["queue"]

@@ -246,5 +246,23 @@ def test_a_watched_sweep_goes_on_though_the_service_is_killed_and_started_again(
         assert told == [f"[{number}/8" for number in range(1, 9)]  # each once
 
 
+@pytest.mark.usefixtures("own_code")
+def test_who_watches_is_told_that_the_coordinator_was_killed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.toml").write_text(write_toml(slow_spec(200)))
+    with serving(database, allow_import=True) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        with start(tmp_path, "--server", service.url, "launch", "slow.toml") as watched:
+            wait_for(lambda: is_running(database))
+            holding = find_holding(database, "slow")
+            assert holding is not None
+            os.kill(holding.pid, signal.SIGKILL)
+            assert watched.wait(60) == 2
+            assert watched.stderr is not None
+            last = watched.stderr.read().splitlines()[-1]
+            assert last.startswith("study: 'slow' is interrupted: its coordinator is gone")
+
+
 def is_running(database: Database) -> bool:
     return any(line.name == "slow" and line.num_ended > 0 for line in list_studies(database))
