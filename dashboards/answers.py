@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from dashboards.launches import launch_lines
 from dashboards.seeds import stand_ins
 from dashboards.settings import varied_parameters
 from dashboards.summary import Checkpoint, Summary, front_at, nouns
@@ -83,10 +84,15 @@ def answer_all(summary: Summary) -> list[Answer]:
     """Returns the answers: to the five questions, as far as the study asks them, and to those of its own parameters."""
     there = {name for trial in summary.study.trials for name in trial.params} or set(summary.study.spec["space"])
     asked = [name for name in QUESTIONS if name in there]
-    asked += [name for name in varied_parameters(summary.study) if name not in QUESTIONS]
+    asked += [name for name in varied_parameters(summary.study) if name not in {*QUESTIONS, "threads"}]
     answers = [
         answer(summary, QUESTIONS.get(name, f"Which {name}?"), _group_by_parameter(summary, name), name)
         for name in asked
+    ]
+    launches = " ".join(launch_lines(summary.study))
+    answers = [
+        replace(found, sentence=f"{found.sentence} {launches}") if name == "width" and launches else found
+        for name, found in zip(asked, answers, strict=True)
     ]
     return [*answers, answer(summary, "Which compute resource?", _group_by_device(summary), "compute resource")]
 
@@ -175,7 +181,8 @@ def _group_by_device(summary: Summary) -> list[Group]:
     for trial in _ended(summary):
         device: Mapping[str, Any] | None = trial.attempts[-1].device if trial.attempts else None
         if device is not None:
-            threads = f", {threads_words(device['threads'])}" if device["kind"] == "cpu" else ""
+            is_told = device["kind"] == "cpu" or "threads" in trial.params
+            threads = f", {threads_words(device['threads'])}" if is_told else ""
             labels[trial.number] = (0.0, f"{device['name']}{threads}")
     return _group(summary, labels)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.energy import meter
-from dashboards.prices import price_study
+from dashboards.prices import price_trials
 from dashboards.words import quantity_words
 from objectives.prices import HOUR_SECONDS, KWH_JOULES, PriceBook
 from storage.studies import StudyRow
@@ -81,7 +81,7 @@ def budget_lines(study: StudyRow, book: PriceBook) -> list[Line]:
     """Returns the items of a study's budget, its trials first; money by the prices of a book."""
     trials = study.trials
     device_seconds = sum(seconds for trial in trials for attempt in trial.attempts for seconds in attempt.bill.values())
-    money = price_study(study, book)["money"].value if device_seconds else 0.0
+    money = price_trials(study, book)["money"].value if device_seconds else 0.0
     spending = Spending(study.wall_seconds, device_seconds, meter(trials).over(device_seconds), money)
     ended = sum(trial.state not in ("waiting", "running") for trial in trials)
     items = list_items(spending, study.spec.get("budget") or {}, book.currency)

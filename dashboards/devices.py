@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dashboards.words import threads_words
@@ -11,25 +11,29 @@ from storage.studies import StudyRow
 
 def name_devices(study: StudyRow) -> list[str]:
     """Returns what the study's attempts ran on, in words."""
-    found = {
-        _device_words(device)
-        for trial in study.trials
-        for attempt in trial.attempts
-        if (device := attempt.device) is not None
-    }
-    return sorted(found)
+    return sorted({device_words(device) for device in _list_devices(study)})
 
 
 def device_warning(study: StudyRow) -> str | None:
-    """Returns that a study's measured costs come from several devices; None where they do not."""
+    """Returns that a study's measured costs come from several devices; None where they do not.
+
+    Numbers of threads that the study searched are a part of its settings, and no other device.
+    """
+    is_searched = isinstance(study.spec.get("compute", {}).get("threads"), list)
     devices = name_devices(study)
-    if len(devices) < 2:  # noqa: PLR2004
+    apart = {device_words({**device, "threads": 1} if is_searched else device) for device in _list_devices(study)}
+    if len(apart) < 2:  # noqa: PLR2004
         return None
     told = "; ".join(devices)
     return f"its measured costs come from {len(devices)} devices, so that they compare devices as well: {told}"
 
 
-def _device_words(device: Mapping[str, Any]) -> str:
+def _list_devices(study: StudyRow) -> Iterator[Mapping[str, Any]]:
+    return (attempt.device for trial in study.trials for attempt in trial.attempts if attempt.device is not None)
+
+
+def device_words(device: Mapping[str, Any]) -> str:
+    """Returns a device as an attempt told it, in words; costs of different ones are not the same cost."""
     words = f"{device['name']} ({device['identity']}), {threads_words(device['threads'])}, torch {device['torch']}"
     if device.get("driver"):
         words += f", driver {device['driver']}"

@@ -24,7 +24,16 @@ OUTCOMES = {
 }
 """How a trial or an attempt ended."""
 
-LINES = {"training": BLUE, "evaluation": SKY, "setup": GREEN, "saving": PURPLE, "lost": RED}
+LINES = {
+    "training": BLUE,
+    "evaluation": SKY,
+    "setup": GREEN,
+    "calibration": YELLOW,
+    "saving": PURPLE,
+    "waiting": ORANGE,
+    "lost": RED,
+    "idle": GREY,
+}
 """What a slot's seconds went into."""
 
 LAYOUT: dict[str, Any] = {

@@ -1,7 +1,8 @@
 """Money, electricity and greenhouse gases: views over the ledger by a price book, never stored.
 
-A checkpoint has its solo price, that of its training up to then. A trial and a study have the price of what was billed:
-all the time that their attempts held slots.
+A checkpoint has its solo price, that of its training up to then with the threads that it used. A trial and a study have
+the price of what was billed: all the time that their attempts held slots, with all threads of these; that of a study
+holds its idle slots' time too. Energy is that of the attempts alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from dashboards.bills import IDLE, bill_lines
 from dashboards.energy import meter
 from dashboards.words import cost_words
 from objectives.prices import (
@@ -77,7 +79,14 @@ def price(held: Iterable[tuple[Device | None, float | None]], joules: Derived, b
 
 
 def price_study(study: StudyRow, book: PriceBook) -> Prices:
-    """Returns the price of all that was billed to a study."""
+    """Returns the price of all the time that a study's slots were held, idle time too."""
+    only = _only_device(study)
+    idle = [(only or study.sittings[-1].device, bill_lines(study)[IDLE])] if study.sittings else []
+    return _price_billed(study.trials, only, book, idle)
+
+
+def price_trials(study: StudyRow, book: PriceBook) -> Prices:
+    """Returns the price of all that was billed to a study's trials, which is what a budget counts."""
     return _price_billed(study.trials, _only_device(study), book)
 
 
@@ -230,23 +239,31 @@ def _words(name: str, one: Derived, book: PriceBook) -> str:
     return cost_words(name, one.value, book.currency)
 
 
-def _price_billed(trials: Sequence[TrialRow], only: Device | None, book: PriceBook) -> Prices:
-    held = [
-        (attempt.device or only, sum(attempt.bill.values()))
+def _price_billed(
+    trials: Sequence[TrialRow], only: Device | None, book: PriceBook, idle: Sequence[tuple[Device, float]] = ()
+) -> Prices:
+    held: list[tuple[Device | None, float | None]] = [
+        (_as_held(attempt.device) or only, sum(attempt.bill.values()))
         for trial in trials
         for attempt in trial.attempts
         if attempt.bill
     ]
-    return price(held, _billed_energy(trials, sum(seconds for _, seconds in held)), book)
+    billed_seconds = sum(seconds or 0.0 for _, seconds in held)
+    return price([*held, *idle], _billed_energy(trials, billed_seconds), book)
+
+
+def _as_held(device: Device | None) -> Device | None:
+    """Returns a device with the threads that the slot held: a trial may have used fewer."""
+    return device and {**device, "threads": device.get("held_threads") or device["threads"]}
 
 
 def _only_device(study: StudyRow) -> Device | None:
-    """Returns the device that all attempts which told one had: a killed one may not have come to tell it."""
+    """Returns what all attempts which told a device held: a killed one may not have come to tell it."""
     found = {
-        tuple(str(attempt.device[key]) for key in ("kind", "name", "threads")): attempt.device
+        tuple(str(device[key]) for key in ("kind", "name", "threads")): device
         for trial in study.trials
         for attempt in trial.attempts
-        if attempt.device is not None
+        if (device := _as_held(attempt.device)) is not None
     }
     return next(iter(found.values())) if len(found) == 1 else None
 

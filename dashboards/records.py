@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.contention import find_contention
 from dashboards.prices import prices_json
-from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
+from dashboards.summary import Checkpoint, Summary, trace_curve
 from objectives.costs import COSTS, Measurement
 from objectives.prices import PriceBook
 from storage.studies import TrialRow
@@ -43,6 +44,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             for line in budget_lines(study, summary.book)
         },
         "contention": find_contention(study).as_json(),
+        "throttling": find_contention(study, "throttled_seconds").as_json(),
         "prices": prices_json(summary.prices, summary.book),
         "spec": study.spec,
         "environments": [dict(environment) for environment in study.environments],

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboards.answers import answer_all
+from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
-from dashboards.contention import contention_words, find_contention
+from dashboards.contention import disturbance_lines
 from dashboards.devices import device_warning, name_devices
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
-from dashboards.summary import Checkpoint, Summary, bill_lines
+from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from objectives.costs import COSTS
 from objectives.intervals import seeds_interval
@@ -71,7 +72,7 @@ def render_report(summary: Summary) -> str:
         devices=name_devices(summary.study),
         changes=environment_lines(summary.study),
         mixed=device_warning(summary.study),
-        disturbed=contention_words(find_contention(summary.study)),
+        disturbed=disturbance_lines(summary.study),
         spec_changes=change_lines(summary.study),
         sources=source_lines(summary.study),
         plotlyjs=get_plotlyjs(),

@@ -7,7 +7,6 @@ all have come. Settings that failed or proved infeasible are no candidates.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -219,16 +218,6 @@ def front_at(points: Iterable[Checkpoint], cost: str) -> list[Checkpoint]:
     priced = [point for point in points if point.value(cost) is not None]
     kept = front([(-point.accuracy, point.value(cost) or 0.0) for point in priced])
     return sorted((priced[index] for index in kept), key=lambda point: point.value(cost) or 0.0)
-
-
-def bill_lines(study: StudyRow) -> dict[str, float]:
-    """Returns the seconds that all attempts held their slots, by line; the lines add up to the whole."""
-    lines: dict[str, float] = defaultdict(float)
-    for trial in study.trials:
-        for attempt in trial.attempts:
-            for line, seconds in attempt.bill.items():
-                lines[line] += seconds
-    return dict(lines)
 
 
 def _losses(point: Checkpoint, minimize: Sequence[str]) -> list[float] | None:

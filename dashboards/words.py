@@ -13,10 +13,10 @@ _STEPS = {
     "FLOP": ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")),
     "J": ((3.6e6, "kWh"), (1e3, "kJ")),
-    "s": ((3600.0, "h"), (120.0, "min"), (0.01, "s"), (1e-3, "ms"), (1e-7, "µs")),
+    "s": ((3600.0, "h"), (120.0, "min"), (0.01, "s"), (1e-3, "ms"), (1e-7, "µs"), (1e-10, "ns")),
     "g CO2e": ((1e6, "t CO2e"), (1e3, "kg CO2e")),
 }
-_SECONDS_OF = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6}
+_SECONDS_OF = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
 
 def cost_words(name: str, value: float | None, currency: str = "") -> str:
@@ -55,9 +55,11 @@ def quantity_words(value: float, unit: str) -> str:
 
     >>> quantity_words(1_234_567, "B"), quantity_words(999, "B"), quantity_words(0, "B")
     ('1.23 MB', '999 B', '0 B')
+    >>> quantity_words(0.0009999, "s"), quantity_words(2e-9, "s")
+    ('1 ms', '2 ns')
     """
     for least, word in _STEPS.get(unit, ()):
-        if value >= least:
+        if float(f"{value:.3g}") >= least:
             return f"{value / _SECONDS_OF.get(word, least):.3g} {word}"
     return f"{value:.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"  # noqa: PLR2004
 

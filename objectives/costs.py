@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Method = Literal["measured", "counted", "absent"]
+Method = Literal["measured", "calibrated", "counted", "absent"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,20 @@ COSTS: dict[str, Cost] = {
         "part of the training in which other work had the slot's cores",
         is_price=False,
     ),
+    "throttled_seconds": Cost(
+        "s",
+        "throttling",
+        "sum",
+        "part of the training in which heat or the power limit held the device back",
+        is_price=False,
+    ),
+    "other_processes": Cost(
+        "processes",
+        "other processes",
+        "max",
+        "most processes seen on the slot's GPU besides its slots",
+        is_price=False,
+    ),
     "energy_joules": Cost("J", "energy", "sum", "energy of the slot's device while training"),
     "train_flops": Cost("FLOP", "training FLOPs", "sum", "forward and backward, 2 FLOP per multiply-add"),
     "peak_memory_bytes": Cost(
@@ -71,6 +85,18 @@ COSTS: dict[str, Cost] = {
         "once",
         "forward pass of a large batch on the slot's device: the median, per image",
     ),
+    "inference_peak_memory_bytes": Cost(
+        "B",
+        "inference peak memory",
+        "once",
+        "forward pass of a large batch: weights, images, and the most that torch allocates beside them",
+    ),
+    "inference_joules_per_1000_images": Cost(
+        "J",
+        "inference energy per 1,000 images",
+        "once",
+        "forward passes of a large batch on the slot's device, all that it takes meanwhile, per 1,000 images",
+    ),
 }
 
 MINIMIZABLE = tuple(name for name, cost in COSTS.items() if cost.is_price)
@@ -86,7 +112,8 @@ class Measurement:
 
     Attributes:
         value: In the cost's unit; None where nothing was measured. Zero is a measurement.
-        method: `measured` by a clock or counter, `counted` by arithmetic, or `absent`.
+        method: `measured` by a clock or counter while it happened, `calibrated` by a clock or counter alone on the
+            device, `counted` by arithmetic, or `absent`.
         reason: Why it is absent; None otherwise.
         error: By how much the true value may differ, in the cost's unit, with 95 % confidence or as the counter's
             resolution bounds it; None where that is not known.

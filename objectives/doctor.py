@@ -119,7 +119,7 @@ def check_memory() -> Finding:
     """Tells whether the peak memory of an epoch can be measured."""
     meter = PeakMemory(_CPU)
     meter.start()
-    found = meter.stop()
+    found = meter.stop(0.0)
     if found.value is None:
         return Finding("absent", str(found.reason), "the process needs to write its own /proc/self/clear_refs (Linux)")
     text = f"peak resident memory can be reset and read; this process holds {found.value / 1e6:.0f} MB"

@@ -84,6 +84,8 @@ AUGMENTATIONS = ("none", "shift", "flip", "crop", "shift+flip", "crop+flip")
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 
+THREADS = Parameter("int", 1, 1024)
+
 TRAINING: dict[str, Parameter] = {
     "lr": LR,
     "batch_size": BATCH_SIZE,
@@ -92,5 +94,6 @@ TRAINING: dict[str, Parameter] = {
     "label_smoothing": FRACTION,
     "augmentation": Parameter("str", words=AUGMENTATIONS),
     "precision": Parameter("str", words=PRECISIONS),
+    "threads": THREADS,
 }
 """What every trial of the built-in training takes, whatever its model and optimizer."""

@@ -19,7 +19,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -41,6 +41,7 @@ from objectives.trial import (
     Profiled,
     Started,
     Stopped,
+    TrialConfig,
 )
 
 Bundle = Sequence[Config]
@@ -60,6 +61,7 @@ def run_bundle(
     is_to_stop: Callable[[int], bool] = lambda _trial: False,
     *,
     writes_logs: bool = False,
+    cores: Sequence[int] = (),
 ) -> Iterator[Event]:
     """Runs the trials of a bundle and yields their events; one that fails does not harm the next.
 
@@ -68,10 +70,31 @@ def run_bundle(
         device: What the slot runs on.
         is_to_stop: Asked after each event of a trial whether that is to be its last.
         writes_logs: Whether what a trial prints, and the traceback of its fault, go to the log in its folder.
+        cores: That the slot is pinned to, none where it is not; a trial with fewer threads has the first of them.
     """
     for config in bundle:
+        own = take_threads(config, device, cores)
         with write_log(config.folder) if writes_logs and config.folder else nullcontext():
-            yield from _run_one(config, device, is_to_stop, prints_faults=writes_logs)
+            yield from _run_one(config, own, is_to_stop, prints_faults=writes_logs)
+
+
+def take_threads(config: Config, device: Device, cores: Sequence[int]) -> Device:
+    """Gives this process the threads and cores of a trial, and returns what it runs on then.
+
+    Args:
+        config: The trial's; one that does not say has all that the slot has.
+        device: What the slot runs on.
+        cores: That the slot is pinned to; none where it is not.
+    """
+    if not isinstance(config, TrialConfig) or config.threads is None:
+        return device
+    import torch
+
+    torch.set_num_threads(config.threads)
+    for task in Path("/proc/self/task").iterdir() if cores else ():  # what computed for a trial before keeps its cores
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(task.name), cores[: config.threads])
+    return replace(device, threads=config.threads, held_threads=device.threads)
 
 
 def _run_one(
@@ -123,7 +146,8 @@ def open_device(placement: Placement) -> Device:
     if placement.device == "cpu":
         if "torch" in sys.modules:  # a training function may well do without
             sys.modules["torch"].set_num_threads(placement.threads)
-        return Device("cpu", cpu_name(), platform.node(), placement.threads, version)
+        shared = placement.slots_per_device
+        return Device("cpu", cpu_name(), platform.node(), placement.threads, version, slots=shared)
 
     import torch
 
@@ -132,7 +156,10 @@ def open_device(placement: Placement) -> Device:
         raise RuntimeError(f"{placement.device} is not there: this torch sees no CUDA device")
     properties = torch.cuda.get_device_properties(0)
     uuid = str(properties.uuid)
-    return Device("cuda", str(properties.name), uuid, placement.threads, version, *_driver_and_limit(uuid))
+    driver, limit = _driver_and_limit(uuid)
+    return Device(
+        "cuda", str(properties.name), uuid, placement.threads, version, driver, limit, placement.slots_per_device
+    )
 
 
 def _driver_and_limit(uuid: str) -> tuple[str | None, float | None]:
@@ -148,6 +175,16 @@ def _driver_and_limit(uuid: str) -> tuple[str | None, float | None]:
     return driver, limit
 
 
+def occupy(placement: Placement) -> None:
+    """Gives this process a placement's threads, cores and GPU; torch must not have touched a GPU yet."""
+    os.environ["OMP_NUM_THREADS"] = str(placement.threads)
+    if placement.device != "cpu":
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        os.environ["CUDA_VISIBLE_DEVICES"] = placement.device.partition(":")[2]
+    if placement.cores:
+        os.sched_setaffinity(0, placement.cores)
+
+
 def serve(connection: Connection, placement: Placement) -> None:
     """Runs a worker: takes bundles from the connection and sends events back, until the other end closes.
 
@@ -157,12 +194,7 @@ def serve(connection: Connection, placement: Placement) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
     keep_freed()
-    os.environ["OMP_NUM_THREADS"] = str(placement.threads)
-    if placement.device != "cpu":
-        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-        os.environ["CUDA_VISIBLE_DEVICES"] = placement.device.partition(":")[2]
-    if placement.cores:
-        os.sched_setaffinity(0, placement.cores)
+    occupy(placement)
     bundles: queue.Queue[Bundle] = queue.Queue()
     to_stop: set[int] = set()
 
@@ -184,7 +216,8 @@ def serve(connection: Connection, placement: Placement) -> None:
     device = open_device(placement)
     while True:
         connection.send(None)
-        for event in run_bundle(bundles.get(), device, to_stop.__contains__, writes_logs=True):
+        bundle = bundles.get()
+        for event in run_bundle(bundle, device, to_stop.__contains__, writes_logs=True, cores=placement.cores):
             connection.send(event)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.augmentations import augment
+from objectives.calibration import calibrate_epoch
 from objectives.checkpoint import Checkpoint, Saver, Within
 from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
 from objectives.evaluation import VALUES_EVALUATED_AT_ONCE, evaluate
@@ -30,7 +31,9 @@ from objectives.randomness import restore_states, seed_everything, take_states
 from objectives.resident import load_resident, num_images_at_once
 from objectives.schedules import lr_factors
 from objectives.seeds import derive_seed
+from objectives.sharing import Sharing
 from objectives.trial import (
+    Calibrated,
     Checkpointed,
     Device,
     EpochEnded,
@@ -99,14 +102,21 @@ def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, 
     Raises:
         torch.OutOfMemoryError: when the setting does not fit into the device's memory.
     """
-    watch = Stopwatch(described)
-    training = Training(config, described, watch)
-    profile = None if config.is_profiled else training.profile()
+    watch, sharing = Stopwatch(described), Sharing(described)
+    with sharing.together():
+        yield from _run_here(config, described, watch, sharing)
+
+
+def _run_here(config: TrialConfig, described: Device, watch: Stopwatch, sharing: Sharing) -> Generator[Event]:
+    """Trains one trial, once its slot may use the device."""
+    if sharing.is_shared:
+        watch.lap("waiting")
+    training = Training(config, described, watch, sharing)
+    found = training.measure_alone()
     watch.lap("setup")
     with watch.paused():
         yield Started(config.number, described, len(training.records), watch.take_bill())
-        if profile is not None:
-            yield Profiled(config.number, profile)
+        yield from found
         yield from (Noted(config.number, note) for note in training.saver.take_notes())
         for record in training.records:
             yield EpochEnded(config.number, record, replayed=True)
@@ -127,7 +137,10 @@ def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, 
 
         costs = {
             **current.costs,
-            "wall_seconds": measured((current.costs["device_seconds"].value or 0.0) + evaluation_seconds),
+            **training.calibration,
+            "wall_seconds": absent("the slot shares its device, and evaluation is not calibrated")
+            if sharing.is_shared
+            else measured((current.costs["device_seconds"].value or 0.0) + evaluation_seconds),
             "train_flops": training.train_flops,
             "samples": counted(float(training.num_images)),
         }
@@ -151,9 +164,10 @@ class Training:
         model: What is trained.
         records: Of the epochs that are done.
         saver: Writes its files.
+        calibration: What an epoch costs alone on the device, where it is shared and once that is known.
     """
 
-    def __init__(self, config: TrialConfig, described: Device, watch: Stopwatch) -> None:
+    def __init__(self, config: TrialConfig, described: Device, watch: Stopwatch, sharing: Sharing) -> None:
         device = torch.device("cuda:0" if described.kind == "cuda" else "cpu")
         data = load_resident(config.dataset, device, config.data_root)
         images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
@@ -171,6 +185,9 @@ class Training:
         image_CHW = (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
         self._flops = count_flops(config, image_CHW, data.num_classes)
         self._watch, self._meters = watch, Meters(described, watch)
+        self._described, self._sharing = described, sharing
+        known = config.calibrations.get(described.digest, {})
+        self.calibration: Mapping[str, Measurement] = known if sharing.is_shared else {}
         with computing(config.recipe.precision, device.type):
             warm_up(model, images_NCHW[: self._batch_size], labels_N[: self._batch_size])
 
@@ -187,6 +204,42 @@ class Training:
             return absent(self._flops)
         return counted(float(self.num_images * self._flops.train))
 
+    def measure_alone(self) -> list[Event]:
+        """Returns what was found out of the model and the device that is not known yet, with the device to itself."""
+        is_calibrated = bool(self.calibration) or not self._sharing.is_shared
+        if self._config.is_profiled and is_calibrated:
+            return []
+        found: list[Event] = []
+        self._watch.lap("setup")
+        with self._sharing.alone():
+            if self._sharing.is_shared:
+                self._watch.lap("waiting")
+            if not self._config.is_profiled:
+                found.append(Profiled(self._config.number, self.profile()))
+            if not is_calibrated:
+                self._watch.lap("setup")
+                self.calibration = self._calibrate()
+                found.append(Calibrated(self._config.number, self._config.signature, self._described, self.calibration))
+        return found
+
+    def _calibrate(self) -> dict[str, Measurement]:
+        """Returns what an epoch costs; the trial itself is left as it is."""
+        config, part = self._config, self.data.train
+        rehearsal = copy.deepcopy(self.model)
+        optimizer = build_optimizer(config.optimizer, rehearsal.parameters(), config.lr, config.optimizer_options)
+        generator = torch.Generator(self._device).manual_seed(config.seed)
+        loss_sum = torch.zeros((), device=self._device)
+
+        def steps(order_N: Tensor, batch_size: int) -> Iterator[None]:
+            return train_epoch(
+                rehearsal, optimizer, part.images_NCHW[order_N], part.labels_N[order_N], batch_size, config.recipe,
+                lrs=[0.0] * math.ceil(len(order_N) / batch_size), generator=generator, loss_sum=loss_sum,
+            )  # fmt: skip
+
+        order_N = draw_order(config.seed, 1, self.num_images).to(self._device)
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            return calibrate_epoch(steps, order_N, self._batch_size, self._meters)
+
     def profile(self) -> dict[str, Measurement]:
         """Returns the model's own costs, by name; those that cannot be had are absent and no end of the trial."""
         images_NCHW = self.data.train.images_NCHW
@@ -194,7 +247,7 @@ class Training:
         flops = absent(self._flops) if isinstance(self._flops, str) else counted(float(self._flops.inference))
         try:
             with computing(self._config.recipe.precision, self._device.type):
-                return profile_model(self.model, images_BCHW, flops)
+                return profile_model(self.model, images_BCHW, flops, self._meters.counter)
         except Exception as error:  # noqa: BLE001  whatever it raises as it is used, it may well train
             return dict.fromkeys(ONCE, absent(f"the model cannot be used as it is trained: {error_words(error)}"))
 
@@ -223,6 +276,11 @@ class Training:
             loss_sum=current.loss_sum,
         ):
             current.step += 1
+            if self._sharing.is_wanted:
+                current.costs = add_costs(current.costs, meters.stop())
+                self._sharing.give_way()
+                self._watch.lap("waiting")
+                meters.start()
             if current.step < self._num_steps and self.saver.is_due:
                 current.costs = add_costs(current.costs, meters.stop())
                 is_saved = self.saver.save(self._checkpoint(current.within()))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from objectives.costs import Measurement
 from objectives.parameters import Value
 
-LINES = ("setup", "training", "evaluation", "saving", "lost")
+LINES = ("setup", "calibration", "training", "evaluation", "saving", "waiting", "lost")
 """What a slot's time went into. An attempt's lines add up to the time it held the slot."""
 
 Bill = Mapping[str, float]
@@ -86,6 +86,9 @@ class TrialConfig:
         data_root: Folder of the official data sets' files; None for the default one.
         study: UUID of the study that it belongs to.
         is_profiled: Whether the model's own costs are known already, from an attempt before.
+        signature: Digest of all that decides what an epoch costs on a device; empty where nothing is calibrated.
+        calibrations: What an epoch of that signature costs, by the digest of the device and the cost's name.
+        threads: Of torch's CPU operations, at most those of the slot; None for as many.
     """
 
     number: int
@@ -103,6 +106,9 @@ class TrialConfig:
     data_root: Path | None = None
     study: str = ""
     is_profiled: bool = False
+    signature: str = ""
+    calibrations: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,8 +141,24 @@ Config = TrialConfig | FunctionConfig
 
 def identify(config: Config) -> str:
     """Returns a digest of all that decides what a trial does, wherever its files lie."""
-    beside = ("folder", "data_root", "is_profiled")
-    plain = {name: value for name, value in asdict(config).items() if name not in beside}
+    return _digest(config, ("folder", "data_root", "is_profiled", "signature", "calibrations"))
+
+
+def sign(config: TrialConfig, fingerprint: str) -> str:
+    """Returns a digest of all that decides what an epoch costs on a device: the trial's signature.
+
+    Args:
+        config: The trial's, not signed yet.
+        fingerprint: Of its data set.
+    """
+    beside = ("number", "epochs", "seed", "lr", "folder", "data_root", "study", "is_profiled", "signature")
+    recipe = replace(config.recipe, schedule="", warmup_epochs=0.0)
+    return _digest(replace(config, recipe=recipe, dataset=fingerprint), (*beside, "calibrations"))
+
+
+def _digest(record: Config | Device, beside: Sequence[str]) -> str:
+    """Returns a digest of a record's fields but for some."""
+    plain = {name: value for name, value in asdict(record).items() if name not in beside}
     return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -147,9 +169,10 @@ class Placement:
     Attributes:
         slot: Number of the slot, from 0.
         device: `cpu`, or `cuda:INDEX` by NVML's index.
-        threads: Threads of torch's CPU operations.
+        threads: Threads of torch's CPU operations; trials may use fewer.
         cores: CPU cores that the slot is pinned to; empty where it is not pinned.
         preload: Import path of the training function that it is for; None for the built-in training.
+        slots_per_device: How many slots share its GPU or its cores, this one too.
     """
 
     slot: int
@@ -157,6 +180,7 @@ class Placement:
     threads: int
     cores: tuple[int, ...] = ()
     preload: str | None = None
+    slots_per_device: int = 1
 
 
 @dataclass(frozen=True)
@@ -171,6 +195,8 @@ class Device:
         torch: Version of torch that is installed.
         driver: Version of the GPU's driver.
         power_limit_watts: What the GPU may draw.
+        slots: How many slots share it, this one too.
+        held_threads: Those of the slot, where its trials do not all use as many; None where they do.
     """
 
     kind: str
@@ -180,6 +206,13 @@ class Device:
     torch: str
     driver: str | None = None
     power_limit_watts: float | None = None
+    slots: int = 1
+    held_threads: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """Of all that decides what a step costs whoever has the device alone."""
+        return _digest(self, ("slots", "held_threads"))
 
 
 @dataclass(frozen=True)
@@ -226,6 +259,16 @@ class Profiled:
     """What the model itself costs, whatever it is trained to: those of `objectives.costs.ONCE`, by name."""
 
     trial: int
+    costs: Mapping[str, Measurement]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What an epoch of a trial costs alone on its device: by the trial's signature and the device's digest."""
+
+    trial: int
+    signature: str
+    device: Device
     costs: Mapping[str, Measurement]
 
 
@@ -303,4 +346,4 @@ class SlotLost:
 
 
 Ended = Finished | Stopped | Infeasible | Failed | SlotLost
-Event = Started | Profiled | Checkpointed | EpochEnded | Noted | Ended
+Event = Started | Profiled | Calibrated | Checkpointed | EpochEnded | Noted | Ended

@@ -66,6 +66,7 @@ class Account:
         wall_seconds: How long the sittings before took.
         now: By the clock of `Trial.heard_at`, in seconds: when this sitting began.
         tariff: What a sitting costs.
+        slots_per_device: How many slots share a device: each is billed its share.
     """
 
     def __init__(
@@ -76,9 +77,10 @@ class Account:
         wall_seconds: float = 0.0,
         now: float | None = None,
         tariff: Tariff | None = None,
+        slots_per_device: int = 1,
     ) -> None:
         self._budget, self._limits = budget, budget.model_dump()
-        self._num_epochs, self._trials = num_epochs, trials
+        self._num_epochs, self._trials, self._slots_per_device = num_epochs, trials, slots_per_device
         self._wall_start = (time.perf_counter() if now is None else now) - wall_seconds
         self._device_seconds = sum(sum(trial.bill.values()) for trial in trials)
         self._metered, self._tariff = Metered(), tariff or Tariff()
@@ -118,7 +120,7 @@ class Account:
         needed = self._needed(trial)
         reserved = sum(self._reserved(other, now) for other in self._trials.running)
         before = self._price(now, device=reserved)
-        after = self._price(now, wall=needed, device=reserved + needed)
+        after = self._price(now, wall=needed * self._slots_per_device, device=reserved + needed)
         for line, then in zip(before, after, strict=True):
             if line.limit is None or line.spent is None or then.spent is None or then.spent <= line.limit:
                 continue
@@ -129,8 +131,8 @@ class Account:
 
     def seconds_left(self, now: float) -> float | None:
         """Returns in how many seconds an item will be spent at the present rate; None where none will, or one is."""
-        running = len(self._trials.running)
-        pairs = zip(self._price(now), self._price(now, wall=1.0, device=float(running)), strict=True)
+        rate = len(self._trials.running) / self._slots_per_device
+        pairs = zip(self._price(now), self._price(now, wall=1.0, device=rate), strict=True)
         found = [
             (line.limit - line.spent) / (then.spent - line.spent)
             for line, then in pairs
@@ -140,7 +142,7 @@ class Account:
 
     def _price(self, now: float, wall: float = 0.0, device: float = 0.0) -> list[Line]:
         """Returns the items as they will be after so many seconds more."""
-        under_way = sum(max(0.0, now - trial.heard_at) for trial in self._trials.running)
+        under_way = sum(self._since(trial, now) for trial in self._trials.running)
         device_seconds = self._device_seconds + under_way + device
         joules = self._metered.over(device_seconds)
         money = self._tariff.money(device_seconds, joules)
@@ -148,8 +150,12 @@ class Account:
         return list_items(spending, self._limits, self._tariff.currency)
 
     def _reserved(self, trial: Trial, now: float) -> float:
-        """Returns the seconds that a running trial still needs."""
-        return max(0.0, self._needed(trial) - (now - trial.heard_at))
+        """Returns the device seconds that a running trial still needs."""
+        return max(0.0, self._needed(trial) - self._since(trial, now))
+
+    def _since(self, trial: Trial, now: float) -> float:
+        """Returns the device seconds since a running trial was last billed."""
+        return max(0.0, now - trial.heard_at) / self._slots_per_device
 
     def _needed(self, trial: Trial) -> float:
         """Returns the seconds that a trial needs from when it was last heard of, 0 where nothing is known."""

@@ -35,7 +35,7 @@ def find_cores() -> list[int]:
 
 
 def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -> list[Placement]:
-    """Returns the slots of a sweep: on GPUs one each, on a CPU each with cores of its own.
+    """Returns the slots of a sweep: each with a GPU or cores of its own, or so many on each as are to share it.
 
     Args:
         compute: What was asked for; `auto` is decided here.
@@ -50,28 +50,57 @@ def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -
     gpus = [] if compute.device == "cpu" else find_gpus()
     if compute.device == "cuda" and not gpus:
         raise Faults("compute.device: cuda is asked for, but NVML finds no GPU here; use cpu or auto")
-    most = 1 if compute.engine == "inline" else min(len(gpus) or num_cores, num_trials)
-    num_slots = most if compute.slots == "auto" else compute.slots
-    if compute.engine == "inline" and num_slots != 1:
-        raise Faults(f"compute.slots: the inline engine has 1 slot, but got {num_slots}; use engine process")
-    if gpus and num_slots > len(gpus):
-        raise Faults(f"compute.slots: at most one per GPU, {len(gpus)} here, but got {num_slots}")
-    threads = max(1, num_cores // num_slots) if compute.threads == "auto" else compute.threads
-    if num_slots * threads > num_cores:
+    asked = compute.most_threads
+    room = len(gpus) or max(1, num_cores // (asked or 1))
+    num_devices = _count_devices(compute, room, num_trials, preload)
+    if gpus and num_devices > len(gpus):
         raise Faults(
-            f"compute: slots x threads <= cores must hold, so that costs are comparable, but got {num_slots} x "
+            f"compute.slots: {len(gpus)} GPUs with {compute.slots_per_device} slots each are here, but got "
+            f"{compute.slots}; compute.slots_per_device lets more of them share a GPU"
+        )
+    shared = compute.slots_per_device
+    num_groups = num_devices * shared if gpus else num_devices  # slots that share cores are those of one group
+    threads = asked or max(1, num_cores // num_groups)
+    if num_groups * threads > num_cores:
+        each = "max(threads)" if isinstance(compute.threads, list) else "threads"
+        raise Faults(
+            f"compute: slots x {each} <= cores must hold, so that costs are comparable, but got {num_groups} x "
             f"{threads} on {num_cores} cores"
         )
+    groups = [tuple(cores[group * threads : (group + 1) * threads]) for group in range(num_groups)]
     return [
         Placement(
             slot,
-            f"cuda:{gpus[slot]}" if gpus else "cpu",
+            f"cuda:{gpus[slot % num_devices]}" if gpus else "cpu",
             threads,
-            tuple(cores[slot * threads : (slot + 1) * threads]),
+            groups[slot % num_groups],
             preload,
+            shared,
         )
-        for slot in range(num_slots)
+        for slot in range(num_devices * shared)
     ]
+
+
+def _count_devices(compute: Compute, most: int, num_trials: int, preload: str | None) -> int:
+    """Returns how many GPUs, or sets of cores, the slots of a sweep take.
+
+    Raises:
+        Faults: where they cannot be shared as is asked for.
+    """
+    shared = compute.slots_per_device
+    if compute.engine == "inline" and (shared != 1 or compute.slots not in ("auto", 1)):
+        got = compute.slots if shared == 1 else f"{shared} on a device"
+        raise Faults(f"compute.slots: the inline engine has 1 slot, but got {got}; use engine process")
+    if shared > 1 and preload is not None:
+        raise Faults(
+            "compute.slots_per_device: what a training function costs is measured as it runs, which needs a device of "
+            f"its own, but got {shared}; use 1"
+        )
+    if compute.slots == "auto":
+        return 1 if compute.engine == "inline" else min(most, -(-num_trials // shared))
+    if compute.slots % shared:
+        raise Faults(f"compute.slots: a multiple of slots_per_device ({shared}) is needed, but got {compute.slots}")
+    return compute.slots // shared
 
 
 def name_devices(placements: Iterable[Placement]) -> list[dict[str, Any]]:

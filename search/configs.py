@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from objectives.costs import Measurement
 from objectives.optimizers import OPTIMIZERS
-from objectives.trial import Config, FunctionConfig, Recipe, TrialConfig
+from objectives.trial import Config, FunctionConfig, Recipe, TrialConfig, sign
 from search.models import find_family
 from search.spec import SweepSpec
 from search.trials import Trial
+from storage.ledger import Page
 
 
 def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
@@ -26,6 +29,7 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
             is_profiled=bool(trial.profile),
         )  # fmt: skip
     lr, optimizer, batch_size = params["lr"], str(params["optimizer"]), params["batch_size"]
+    threads = params.get("threads")
     assert isinstance(lr, float)
     assert objective.model is not None
     assert objective.dataset is not None
@@ -47,4 +51,21 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
         data_root=Path(objective.data_root),
         study=folder.parent.name,
         is_profiled=bool(trial.profile),
+        threads=None if threads is None else int(threads),
     )
+
+
+def add_calibrations(config: TrialConfig, page: Page, fingerprint: str) -> TrialConfig:
+    """Returns a trial's configuration with its signature and what is known of an epoch's cost by that.
+
+    Args:
+        config: The trial's.
+        page: Of the ledger.
+        fingerprint: Of the study's data set.
+    """
+    signature = sign(config, fingerprint)
+    known = {
+        device: {name: Measurement(*cost) for name, cost in costs.items()}  # type: ignore[arg-type]  # a method is text there
+        for device, costs in page.find_calibrations(signature).items()
+    }
+    return replace(config, signature=signature, calibrations=known)

@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple
 from dashboards.budget import Line
 from objectives.pulse import forget_pulse
 from objectives.seeds import derive_seed
-from objectives.trial import Event, Placement
+from objectives.trial import Event, Placement, TrialConfig
 from search.budget import Account, Tariff
-from search.configs import configure
+from search.compute import name_devices
+from search.configs import add_calibrations, configure
 from search.engines import ENGINES, Engine
 from search.gain import Gain
 from search.keeping import Keeper
@@ -22,7 +23,7 @@ from search.recording import Recorder
 from search.spec import SweepSpec
 from search.trials import RESULTS, Trial, Trials, Verdict
 from storage.database import Database
-from storage.ledger import Ledger
+from storage.ledger import Ledger, Page
 from storage.patience import DatabaseAway
 from storage.studies import StudyRow
 
@@ -88,12 +89,20 @@ class Coordinator:
         self._ledger = ledger
         self._proposals = Proposals(database, spec, self._trials.num_settings, _taken_over(study, spec.search.repeats))
         wall_seconds = study.wall_seconds
-        self._account = Account(spec.budget, spec.objective.epochs, self._trials, wall_seconds, tariff=tariff)
+        self._account = Account(
+            spec.budget, spec.objective.epochs, self._trials, wall_seconds, tariff=tariff,
+            slots_per_device=placements[0].slots_per_device,
+        )  # fmt: skip
         self._gain = Gain(spec.budget.min_gain_per_device_hour, self._trials)
-        self._recorder = Recorder(spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain)
+        shared = placements[0].slots_per_device
+        self._recorder = Recorder(
+            spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain, shared
+        )
+        self._fingerprint = str(study.data.get("fingerprint", ""))
         self._refusal: str | None = None
         self._looked_at = time.perf_counter()
         self._next_heartbeat = 0.0
+        self._opened_at: float | None = None
         self._keeper.mend()
         with ledger.writing() as page:
             self._recorder.repair(page, study, ledger.lease)
@@ -107,19 +116,24 @@ class Coordinator:
         self._refusal = self._find_refusal()
         ending = self._find_ending() or self._sit()
         with self._ledger.writing() as page:
-            page.set_wall(self._account.wall_seconds(time.perf_counter()))
+            self._note_time(page)
             page.set_state(*ending)
         return ending
 
     def _sit(self) -> Ending:
+        device, shared = name_devices(self._placements)[0], self._placements[0].slots_per_device
+        with self._ledger.writing() as page:
+            page.begin_sitting(device, len(self._placements), shared)
+        self._opened_at = time.perf_counter()
         engine = ENGINES[self._spec.compute.engine](self._placements)
         try:
             return self._loop(engine)
         finally:
             engine.close()
             with suppress(DatabaseAway), self._ledger.writing() as page:
-                page.set_wall(self._account.wall_seconds(time.perf_counter()))
                 self._recorder.put_back(page)
+                self._note_time(page)
+            self._opened_at = None
 
     def _loop(self, engine: Engine) -> Ending:
         while not self._stop_requested():
@@ -168,8 +182,15 @@ class Coordinator:
             return False
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         with self._ledger.writing() as page:
-            page.set_wall(self._account.wall_seconds(time.perf_counter()))
+            self._note_time(page)
             return "stop" in page.take_requests()
+
+    def _note_time(self, page: Page) -> None:
+        """Writes how long the coordinators ran, and this sitting held its slots."""
+        now = time.perf_counter()
+        page.set_wall(self._account.wall_seconds(now))
+        if self._opened_at is not None:
+            page.set_sitting(now - self._opened_at)
 
     def _fill(self, engine: Engine) -> None:
         self._refusal = self._find_refusal()
@@ -185,13 +206,17 @@ class Coordinator:
                 self._begin(engine, trial, placement)
 
     def _begin(self, engine: Engine, trial: Trial, placement: Placement) -> None:
-        forget_pulse(self._keeper.trial_folder(trial.number))
+        folder = self._keeper.trial_folder(trial.number)
+        forget_pulse(folder)
+        config = configure(self._spec, trial, folder)
         with self._ledger.writing() as page:
+            if placement.slots_per_device > 1 and isinstance(config, TrialConfig):
+                config = add_calibrations(config, page, self._fingerprint)
             page.start_attempt(trial.number, trial.num_attempts + 1, placement.slot)
         trial.num_attempts += 1
         trial.state, trial.slot, trial.verdict, trial.is_asked_to_stop = "running", placement.slot, None, False
         trial.hear(time.perf_counter())
-        engine.submit(placement.slot, [configure(self._spec, trial, self._keeper.trial_folder(trial.number))])
+        engine.submit(placement.slot, [config])
 
     def _note_pause(self) -> None:
         """Notes a pause of the coordinator; inline there is none, since a round is as long as an epoch."""
@@ -237,6 +262,7 @@ class Coordinator:
         with self._ledger.writing() as page:
             for event in events:
                 self._recorder.write(page, self._trials[event.trial], event)
+            self._note_time(page)
             page.add(*self._proposals.take_steps())
         for event in events:
             trial = self._trials[event.trial]

@@ -83,8 +83,10 @@ def grow(study: StudyRow, settings: Sequence[str], flags: Mapping[str, Any] | No
         faults.append(
             f"--trials: {study.name} trains settings of another study again; `paretune remeasure` does so anew"
         )
-    if "precision" in compute:
-        faults.append(f"compute.precision: it is part of each setting; {_way_out(study, ('space',))}")
+    for name in ("precision", "threads"):
+        before, now = study.spec["compute"].get(name), compute.get(name)
+        if name in compute and (name == "precision" or isinstance(before, list) or isinstance(now, list)):
+            faults.append(f"compute.{name}: it is part of each setting; {_way_out(study, ('space',))}")
     if faults:
         raise Faults(*faults)
     records = [{"key": ".".join(key), "before": before, "now": now} for key, before, now in changes]

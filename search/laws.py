@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BASELINE: dict[str, Value] = {"optimizer": "sgd", "lr": 0.001, "batch_size": 64, "momentum": 0.9}
 """The background text's own setting, which the other trials must beat; a model family adds its own part."""
 
+COMPUTING = ("precision", "threads")
+"""Parameters of the built-in training that a spec names in `compute`, not in its space."""
+
 
 class Laws(Protocol):
     """What the parameters of a sweep must keep to."""
@@ -75,7 +78,7 @@ class TrainingLaws:
     @property
     def names(self) -> Collection[str]:
         """Those of the training, of the family, and of every optimizer, but for what `compute` says."""
-        return [name for name in self._known if name != "precision"]
+        return [name for name in self._known if name not in COMPUTING]
 
     @property
     def baseline(self) -> Mapping[str, Value]:

@@ -35,7 +35,11 @@ def judge_epoch(limits: Limits, trial: Trial, record: EpochRecord) -> Verdict | 
 
 def judge_profile(limits: Limits, trial: Trial) -> Verdict | None:
     """Returns what becomes of a trial by what its model itself costs; None where it may go on."""
-    return _judge_costs(limits, trial, ("inference_latency_seconds",), "for one image")
+    return (
+        _judge_costs(limits, trial, ("inference_latency_seconds",), "for one image")
+        or _judge_costs(limits, trial, ("inference_peak_memory_bytes",), "for a large batch")
+        or _judge_costs(limits, trial, ("inference_joules_per_1000_images",), "for 1,000 images")
+    )
 
 
 def judge_silence(limits: Limits, trial: Trial, now: float) -> Verdict | None:

@@ -8,10 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dashboards.words import accuracy_words, params_words, quantity_words
+from dashboards.words import accuracy_words, cost_words, params_words, quantity_words, threads_words
 from objectives.card import Card
+from objectives.costs import COSTS
+from search.commands.console import new_table
 from search.exporting import Exported
 from search.inference import Answer
+from search.profiling import FileProfile
 
 
 def print_exported(exported: Exported, console: Console) -> None:
@@ -70,6 +73,24 @@ def print_noise(
     table.add_column("runners-up")
     for number, ranked in enumerate(answers):
         table.add_row(str(number), *_ranked_cells(ranked))
+    console.print(table, highlight=False)
+
+
+def print_profile(found: FileProfile, console: Console) -> None:
+    """Prints what a model costs, a row for each cost, with its error or why it is absent."""
+    device, source = found.device, found.card.provenance
+    threads = threads_words(device.threads)
+    console.print(
+        escape(f"{found.card.model}, trial {source.trial} of {source.study} after epoch {source.epoch}"),
+        highlight=False,
+    )
+    where = f"{device.name}, {threads}, torch {device.torch}; a large batch has {found.num_images:,} images"
+    console.print(escape(f"on {where}"), highlight=False)
+    table = new_table("cost", ">value", ">error", "how")
+    for name, cost in found.costs.items():
+        error = "" if cost.error is None else f"± {cost_words(name, cost.error)}"
+        how = COSTS[name].text if cost.reason is None else f"absent: {cost.reason}"
+        table.add_row(COSTS[name].title, "" if cost.value is None else cost_words(name, cost.value), error, escape(how))
     console.print(table, highlight=False)
 
 

@@ -123,10 +123,10 @@ def _price_joule(book: PriceBook, placements: Sequence[Placement]) -> float:
 
 def _price_before(book: PriceBook, study: StudyRow) -> tuple[float, float]:
     """Returns what the sittings before cost, and for how many seconds they held slots."""
-    from dashboards.prices import price_study
+    from dashboards.prices import price_trials
 
     held_seconds = sum(sum(attempt.bill.values()) for trial in study.trials for attempt in trial.attempts)
-    money = price_study(study, book)["money"]
+    money = price_trials(study, book)["money"]
     if held_seconds and money.value is None:
         raise Faults(f"budget.money: what was spent cannot be told: {money.reason}")
     return money.value or 0.0, held_seconds

@@ -13,6 +13,7 @@ from objectives.front import Reference
 from objectives.pulse import read_pulse
 from objectives.trial import (
     Bill,
+    Calibrated,
     Checkpointed,
     Ended,
     EpochEnded,
@@ -55,6 +56,7 @@ class Recorder:
         keeper: Of the trials' folders.
         account: The study's books.
         gain: Told of each setting that ended.
+        slots_per_device: How many slots share a device in this sitting: each is billed its share.
 
     Attributes:
         reference: Scales of the hypervolume; None until a trial completed.
@@ -70,9 +72,11 @@ class Recorder:
         keeper: Keeper,
         account: Account,
         gain: Gain,
+        slots_per_device: int,
     ) -> None:
         self._spec, self._trials, self._proposals = spec, trials, proposals
         self._keeper, self._account, self._gain = keeper, account, gain
+        self._slots_per_device = slots_per_device
         self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
         self.reference: Mapping[str, Any] | None = study.reference
         self.num_ended = 0
@@ -86,6 +90,9 @@ class Recorder:
                 self._charge(page, trial, event.bill)
             case Profiled():
                 self._write_profile(page, trial, event)
+            case Calibrated():
+                costs = {name: _kept(cost) for name, cost in event.costs.items()}
+                page.keep_calibration(event.signature, event.device.digest, asdict(event.device), costs)
             case Checkpointed():
                 is_known = event.epoch <= len(trial.costs)  # trained once more, as in `_write_epoch`
                 self._charge(page, trial, {"lost": sum(event.bill.values())} if is_known else event.bill)
@@ -174,7 +181,9 @@ class Recorder:
             self._gain.add(setting)
             self._tell(setting)
 
-    def _charge(self, page: Page, trial: Trial, bill: Bill) -> None:
+    def _charge(self, page: Page, trial: Trial, slot_seconds: Bill) -> None:
+        """Bills an attempt for its slot's share of the device."""
+        bill = {line: seconds / self._slots_per_device for line, seconds in slot_seconds.items()}
         page.charge(trial.number, trial.num_attempts, bill)
         trial.charge(bill)
         self._account.charge(bill)
@@ -217,11 +226,14 @@ class Recorder:
     def repair(self, page: Page, study: StudyRow, lease: Lease) -> None:
         """Mends what a coordinator that was killed left behind, and Optuna's tables where somebody changed them."""
         page.set_state("running")
+        ends: list[datetime] = []
         for row in study.trials:
             trial = self._trials[row.number]
             for attempt in row.attempts:
                 if attempt.ended_at is None:
-                    lost_seconds, ended_at = self._find_end(row.number, attempt, lease)
+                    shared = study.sittings[-1].slots_per_device if study.sittings else 1
+                    lost_seconds, ended_at = self._find_end(row.number, attempt, lease, shared)
+                    ends.append(ended_at)
                     page.charge(row.number, attempt.attempt, {"lost": lost_seconds})
                     trial.charge({"lost": lost_seconds})
                     self._account.charge({"lost": lost_seconds})
@@ -229,24 +241,28 @@ class Recorder:
             if row.state == "running":
                 page.return_trial(row.number)
                 trial.state = "waiting"
+        if study.sittings and ends:  # its slots were held for as long as they are known to have gone on
+            last = study.sittings[-1]
+            page.set_sitting(max(last.seconds, (max(ends) - last.started_at).total_seconds()), last.token)
         for setting in range(self._trials.num_settings):
             if setting >= len(self._proposals):
                 self._proposals.adopt(setting, self._trials.members(setting)[0].params)
             self._tell(setting)
         page.add(*self._proposals.take_steps())
 
-    def _find_end(self, number: int, attempt: AttemptRow, lease: Lease) -> tuple[float, datetime]:
-        """Returns what an attempt that was killed with its coordinator lost, in seconds, and when it ended.
+    def _find_end(self, number: int, attempt: AttemptRow, lease: Lease, shared: int) -> tuple[float, datetime]:
+        """Returns what an attempt that was killed with its coordinator lost, in device seconds, and when it ended.
 
         Its slot noted for how long it went on; where there is no note, it is taken to have ended when its coordinator
         was last heard of.
         """
-        noted_seconds, billed_seconds = read_pulse(self._keeper.trial_folder(number)), sum(attempt.bill.values())
+        noted_seconds = read_pulse(self._keeper.trial_folder(number))
+        billed_seconds = sum(attempt.bill.values()) * shared
         if noted_seconds is not None:
             held_seconds = max(noted_seconds, billed_seconds)  # its last epoch may be younger than its last note
-            return held_seconds - billed_seconds, attempt.started_at + timedelta(seconds=held_seconds)
+            return (held_seconds - billed_seconds) / shared, attempt.started_at + timedelta(seconds=held_seconds)
         last = max(lease.last_renewed_at or attempt.heard_at, attempt.heard_at)
-        return (last - attempt.heard_at).total_seconds(), last
+        return (last - attempt.heard_at).total_seconds() / shared, last
 
 
 def _kept(cost: Measurement) -> CostValue:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from objectives.card import Card
 from objectives.files import Unusable
 from objectives.imports import ImportFault, error_words
 from search.faults import Faults, suggest
+
+if TYPE_CHECKING:
+    from objectives.export import Classifier
 
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -59,6 +62,17 @@ class Runtime:
         return logits_NK
 
 
+@dataclass(frozen=True)
+class TorchRuntime(Runtime):
+    """A model that torch runs.
+
+    Attributes:
+        classifier: The model with its normalisation, on the CPU.
+    """
+
+    classifier: Classifier
+
+
 def open_runtime(path: Path, *, allows_import: bool) -> Runtime:
     """Returns the model of a file.
 
@@ -96,7 +110,7 @@ def check_ending(path: Path) -> None:
         raise Faults(f"{path}: ONNX needs {', '.join(missing)}: pip install 'paretune[onnx]'")
 
 
-def open_torch(content: bytes, allows_import: bool = False) -> Runtime:
+def open_torch(content: bytes, allows_import: bool = False) -> TorchRuntime:
     """Returns the model of a .pth file's content.
 
     Raises:
@@ -109,11 +123,21 @@ def open_torch(content: bytes, allows_import: bool = False) -> Runtime:
     if card.is_foreign and not allows_import:
         raise Unusable(f"holds no built-in model but the import path {card.model}: --allow-import runs that code")
     classifier = build_classifier(card, weights)
-    return Runtime(card, True, lambda images: ask(classifier, images), lambda images: ask(classifier.model, images))
+    return TorchRuntime(
+        card,
+        takes_any_size=True,
+        on_images=lambda images: ask(classifier, images),
+        on_normalised=lambda images: ask(classifier.model, images),
+        classifier=classifier,
+    )
 
 
-def open_onnx(content: bytes, _allows_import: bool = False) -> Runtime:
+def open_onnx(content: bytes, _allows_import: bool = False, num_threads: int = 0) -> Runtime:
     """Returns the model of an .onnx file's content; its graph is all there is to it, so that no code is imported.
+
+    Args:
+        content: The file's.
+        num_threads: That it computes with; 0 leaves it to onnxruntime.
 
     Raises:
         Unusable: where it is not what `paretune export` wrote.
@@ -121,8 +145,10 @@ def open_onnx(content: bytes, _allows_import: bool = False) -> Runtime:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(_ERRORS)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
     try:
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise Unusable("is not an ONNX file, or is damaged") from error
     card = Card.of(_read_metadata(session.get_modelmeta().custom_metadata_map))

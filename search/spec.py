@@ -25,11 +25,11 @@ from pydantic_core import PydanticCustomError
 from objectives.costs import MINIMIZABLE
 from objectives.data import DATASETS, FOLDER, default_root
 from objectives.models import MODELS
-from objectives.parameters import PRECISIONS, Value
+from objectives.parameters import PRECISIONS, THREADS, Value
 from objectives.prices import find_faults
 from search.engines import ENGINES
 from search.faults import Faults, suggest
-from search.laws import Laws, find_laws
+from search.laws import COMPUTING, Laws, find_laws
 from search.models import find_family
 from search.samplers import SAMPLERS, Sweep
 from search.settings import read_settings
@@ -172,23 +172,39 @@ class Search(Section):
         return options
 
 
-def _read_precision(value: Any) -> str | list[str]:
-    """Returns one precision, or several."""
-    several = value if isinstance(value, list) else [value]
-    if not several or any(one not in PRECISIONS for one in several) or len(set(several)) < len(several):
-        law = f"one of {', '.join(PRECISIONS)}, or a list of different ones, is needed, but got {value!r}"
-        raise PydanticCustomError("unknown", "{text}", {"text": law})
-    return several if len(several) > 1 else str(several[0])
+def _one_or_several(law: str, allows: Callable[[Any], bool], word: str | None = None) -> BeforeValidator:
+    """Returns what reads one value, or a list of different ones; `word` stands alone."""
+
+    def read(value: Any) -> Any:
+        several = value if isinstance(value, list) else [value]
+        is_lawful = several and all(allows(one) for one in several) and len(set(several)) == len(several)
+        if not is_lawful and (word is None or value != word):
+            text = f"{law}, or a list of different ones, is needed, but got {value!r}"
+            raise PydanticCustomError("unknown", "{text}", {"text": text})
+        return several if len(several) > 1 else several[0]
+
+    return BeforeValidator(read)
+
+
+_PRECISION = _one_or_several(f"one of {', '.join(PRECISIONS)}", lambda one: isinstance(one, str) and one in PRECISIONS)
+_THREADS = _one_or_several(f"'auto', {THREADS.law()}", lambda one: isinstance(one, int) and THREADS.allows(one), "auto")
 
 
 class Compute(Section):
-    """Where trials run, and how they compute: several precisions are searched like a choice of the space."""
+    """Where trials run, and how they compute: several precisions, or numbers of threads, are searched like a choice."""
 
     engine: Annotated[str, _known("engine", ENGINES)] = "process"
     slots: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
-    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    slots_per_device: int = Field(1, ge=1, le=64)
+    threads: Annotated[int | list[int] | Literal["auto"], _THREADS] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Annotated[str | list[str], BeforeValidator(_read_precision)] = "fp32"
+    precision: Annotated[str | list[str], _PRECISION] = "fp32"
+
+    @property
+    def most_threads(self) -> int | None:
+        """The threads that a slot holds; None where they are found by its machine."""
+        several = self.threads if isinstance(self.threads, list) else [self.threads]
+        return None if self.threads == "auto" else max(one for one in several if one != "auto")
 
 
 class Artifacts(Section):
@@ -228,6 +244,8 @@ class Limits(Section):
     peak_memory_bytes: Amount | None = None
     energy_joules: Amount | None = None
     inference_latency_seconds: Amount | None = None
+    inference_peak_memory_bytes: Amount | None = None
+    inference_joules_per_1000_images: Amount | None = None
     trial_seconds: Amount | None = None
     epoch_seconds: Amount = 3600.0
 
@@ -257,9 +275,14 @@ class SweepSpec(Section):
     @classmethod
     def _lawful(cls, space: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         objective = info.data.get("objective")
-        if "precision" in space:
-            law = ("precision", "it is `compute.precision`, which takes a list too")
-            raise PydanticCustomError("faults", "{faults}", {"faults": [law]})
+        is_function = objective is not None and objective.train is not None
+        laws = [
+            (name, f"it is `compute.{name}`, which takes a list too")
+            for name in COMPUTING
+            if name in space and not is_function
+        ]
+        if laws:
+            raise PydanticCustomError("faults", "{faults}", {"faults": laws})
         if objective is None:  # it has faults of its own
             objective = Objective(train="a:function") if (info.context or {}).get("is_function") else Objective()
         faults = parse_space(find_laws(objective), space)[1]
@@ -279,14 +302,22 @@ class SweepSpec(Section):
     @model_validator(mode="after")
     def _possible(self) -> SweepSpec:
         sweep = Sweep(self.objective.minimize, self.laws, self.entries, self._num_searched())
-        if self.objective.train is not None and self.compute.precision != "fp32":
-            law = "a training function chooses its own: make it a parameter of [space]"
-            raise PydanticCustomError("faults", "{faults}", {"faults": [("compute.precision", law)]})
+        laws = list(self._function_faults())
+        if laws:
+            raise PydanticCustomError("faults", "{faults}", {"faults": laws})
         faults = [*self._repeat_faults(), *self._baseline_faults(), *self._setting_faults()]
         faults += SAMPLERS[self.search.sampler].misfits(sweep)
         if faults:
             raise PydanticCustomError("faults", "{faults}", {"faults": faults})
         return self
+
+    def _function_faults(self) -> Iterator[tuple[str, str]]:
+        """Yields what of `compute` does not go with a training function."""
+        if self.objective.train is not None:
+            if self.compute.precision != "fp32":
+                yield "compute.precision", "a training function chooses its own: make it a parameter of [space]"
+            if isinstance(self.compute.threads, list):
+                yield "compute.threads", "a training function has those of its slot: one number is needed"
 
     def _num_searched(self) -> int:
         """Returns how many settings lie within the space, those that the spec names too; 0 where it names all."""
@@ -307,8 +338,8 @@ class SweepSpec(Section):
             return
         for name, value in self.search.baseline.items():
             law = self.laws.find(name, value)
-            if name == "precision" and value not in self.precisions:
-                yield f"search.baseline.{name}", f"{value!r} is none of `compute.precision`"
+            if name in COMPUTING and self.laws.names and value not in self._computing(name):
+                yield f"search.baseline.{name}", f"{value!r} is none of `compute.{name}`"
             elif law is None or (name not in self.entries and not self.laws.names):
                 yield f"search.baseline.{name}", f"no such parameter{suggest(name, self.laws.names or self.entries)}"
             elif not law.allows(value):
@@ -334,14 +365,20 @@ class SweepSpec(Section):
     @property
     def precisions(self) -> list[str]:
         """The precisions that are searched."""
-        several = self.compute.precision
+        return self._computing("precision")
+
+    def _computing(self, name: str) -> list[Any]:
+        several = getattr(self.compute, name)
         return several if isinstance(several, list) else [several]
 
     @property
     def whole_space(self) -> dict[str, Any]:
         """The space with what of `compute` is part of a setting."""
-        precision = self.compute.precision
-        return self.space if precision == "fp32" else {**self.space, "precision": precision}
+        precision, threads = self.compute.precision, self.compute.threads
+        own: dict[str, Any] = {} if precision == "fp32" else {"precision": precision}
+        if isinstance(threads, list):
+            own["threads"] = threads
+        return {**self.space, **own}
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -350,12 +387,16 @@ class SweepSpec(Section):
 
     @property
     def baseline(self) -> dict[str, Value] | None:
-        """The setting of the first trial, which the others must beat; None where there is none."""
-        own = self.search.baseline
+        """The setting of the first trial, which the others must beat; None where there is none.
+
+        Where threads are searched it has the most, unless it says otherwise.
+        """
+        own, threads = self.search.baseline, self.compute.threads
+        most: dict[str, Value] = {"threads": max(threads)} if isinstance(threads, list) else {}
         if isinstance(own, bool):
-            return dict(self.laws.baseline) or None if own else None
+            return {**self.laws.baseline, **most} or None if own else None
         fixed = {name: entry.value for name, entry in self.entries.items() if isinstance(entry, Fixed)}
-        params = {**(self.laws.baseline or fixed), **own}
+        params = {**(self.laws.baseline or fixed), **most, **own}
         laws = {name: self.laws.find(name, value) for name, value in params.items()}
         return {
             name: law.convert(params[name])

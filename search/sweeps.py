@@ -37,6 +37,9 @@ from storage.studies import StudyRow, create_study, delete_study, is_imported, l
 
 STOP_PATIENCE_SECONDS = 120
 
+ENERGIES = ("energy_joules", "inference_joules_per_1000_images")
+"""Costs that need an energy counter."""
+
 Tell = Callable[[str], None]
 """Takes a line for a person to read."""
 
@@ -73,7 +76,8 @@ def launch(
         raise Faults("search.remeasures: `paretune remeasure NAME` sets it; leave it out")
     placements = _place(spec, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
-    placed = {"slots": len(placements), "threads": placements[0].threads, "device": device}
+    several = spec.compute.threads if isinstance(spec.compute.threads, list) else None
+    placed = {"slots": len(placements), "threads": several or placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})
     data = _look_at(spec.objective)
     for note in data.get("notes", ()):
@@ -170,7 +174,7 @@ def stored_spec(study: StudyRow, compute: Mapping[str, object], num_more: int = 
     check_can_run(study)
     search = {**study.spec["search"], "trials": study.num_trials + num_more}
     changed = {**study.spec, "search": search, "compute": {**study.spec["compute"], **compute}}
-    if "slots" in compute and "threads" not in compute:
+    if "slots" in compute and "threads" not in compute and not isinstance(changed["compute"]["threads"], list):
         changed["compute"]["threads"] = "auto"
     return validate(changed)
 
@@ -209,6 +213,8 @@ def _place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> l
         Faults: where this machine lacks it.
     """
     placements = place_slots(spec.compute, num_trials, spec.objective.train)
+    if placements[0].slots_per_device > 1 and "wall_seconds" in spec.objective.minimize:
+        raise Faults("objective.minimize: wall_seconds tells nothing where slots share a device; use device_seconds")
     _check_energy(spec, placements[0])
     _check_precision(spec, placements[0])
     find_tariff(spec, placements, study)
@@ -223,13 +229,12 @@ def _check_energy(spec: SweepSpec, placement: Placement) -> None:
     Raises:
         Faults: where it cannot.
     """
-    asked = {
-        "objective.minimize: energy_joules": "energy_joules" in spec.objective.minimize,
-        "budget.kwh: energy": spec.budget.kwh is not None,
-        "limits.energy_joules: it": spec.limits.energy_joules is not None,
-    }
-    wanted = [what for what, is_asked in asked.items() if is_asked]
-    if wanted and placement.device == "cpu" and (fault := find_fault(placement.cores)) is not None:
+    wanted = [f"objective.minimize: {name}" for name in ENERGIES if name in spec.objective.minimize]
+    wanted += [] if spec.budget.kwh is None else ["budget.kwh: energy"]
+    wanted += [f"limits.{name}: it" for name in ENERGIES if getattr(spec.limits, name) is not None]
+    several = spec.compute.threads
+    cores = placement.cores[: min(several)] if isinstance(several, list) else placement.cores
+    if wanted and placement.device == "cpu" and (fault := find_fault(cores)) is not None:
         raise Faults(*(f"{what} cannot be measured here: {fault}" for what in wanted))
 
 

@@ -9,15 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.attempts import outcome_words
+from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines, budget_words, is_budget
 from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
-from dashboards.contention import contention_words, find_contention
+from dashboards.contention import disturbance_lines
 from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.prices import price_words
 from dashboards.remeasured import Estimate, remeasured_lines
-from dashboards.summary import Checkpoint, Summary, bill_lines, trace_curve
+from dashboards.summary import Checkpoint, Summary, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.doctor import Finding
 from objectives.prices import PriceBook
@@ -55,8 +56,8 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         console.print(f"budget: {spent}", highlight=False)
     if (mixed := device_warning(study)) is not None:
         console.print(escape(mixed), highlight=False)
-    if (disturbed := contention_words(find_contention(study))) is not None:
-        console.print(disturbed, highlight=False)
+    for line in disturbance_lines(study):
+        console.print(line, highlight=False)
     for change in environment_lines(study):
         console.print(f"environment changed {escape(change)}", highlight=False)
     for line in source_lines(study):

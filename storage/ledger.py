@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Executable, Table, insert, select, update
+from sqlalchemy import Connection, Executable, Table, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from storage import leases, tables
@@ -69,7 +69,7 @@ class Ledger:
         """
         if self._loss is not None:
             raise self._loss
-        page = Page(self.study, self._read)
+        page = Page(self.lease, self._read)
         yield page
         if page.steps:
             with self._lock:
@@ -147,8 +147,8 @@ class Page:
         is_last: Whether the lease is given back with it.
     """
 
-    def __init__(self, study: str, read: Callable[[Callable[[Connection], Sequence[Any]]], Sequence[Any]]) -> None:
-        self._study, self._read = study, read
+    def __init__(self, lease: Lease, read: Callable[[Callable[[Connection], Sequence[Any]]], Sequence[Any]]) -> None:
+        self._study, self._token, self._read = lease.study, lease.token, read
         self.steps: list[Step] = []
         self.is_last = False
 
@@ -179,6 +179,30 @@ class Page:
     def set_wall(self, seconds: float) -> None:
         """Sets how long the study's coordinators ran, all sittings together."""
         self._update_study(wall_seconds=seconds)
+
+    def begin_sitting(self, device: Mapping[str, Any], num_slots: int, slots_per_device: int) -> None:
+        """Writes that slots are held from now on.
+
+        Args:
+            device: What each of them runs on.
+            num_slots: How many there are.
+            slots_per_device: How many of them share a device.
+        """
+        self._insert(
+            tables.sittings,
+            token=self._token,
+            device=dict(device),
+            num_slots=num_slots,
+            slots_per_device=slots_per_device,
+            started_at=_now(),
+            seconds=0.0,
+        )
+
+    def set_sitting(self, seconds: float, token: int | None = None) -> None:
+        """Sets for how long a sitting has held its slots: this one, or another by its token."""
+        row = tables.sittings.c
+        where = row.study == self._study, row.token == (self._token if token is None else token)
+        self._execute(update(tables.sittings).where(*where).values(seconds=seconds))
 
     def set_target(self, num_trials: int) -> None:
         """Sets how many trials the study is to have."""
@@ -286,6 +310,33 @@ class Page:
         for name, cost in costs.items():
             self._insert(tables.trial_costs, trial=trial, name=name, **cost._asdict())
 
+    def find_calibrations(self, signature: str) -> dict[str, dict[str, CostValue]]:
+        """Returns what an epoch of a signature costs, by the digest of the device and the cost's name."""
+        row = tables.calibrations.c
+        query = select(row.device, row.name, *(row[name] for name in CostValue._fields))
+        found: dict[str, dict[str, CostValue]] = {}
+        for device, name, *cost in self._read(
+            lambda connection: connection.execute(query.where(row.signature == signature)).all()
+        ):
+            found.setdefault(device, {})[name] = CostValue(*cost)
+        return found
+
+    def keep_calibration(
+        self, signature: str, device: str, described: Mapping[str, Any], costs: Mapping[str, CostValue]
+    ) -> None:
+        """Writes what an epoch of a signature costs alone on a device, unless that is known.
+
+        Args:
+            signature: Digest of the setting.
+            device: Digest of the device.
+            described: The device, as plain values.
+            costs: By name.
+        """
+        key = {"signature": signature, "device": device}
+        rows = [{**key, "name": name, "described": dict(described), "measured_at": _now(), **cost._asdict()}
+                for name, cost in costs.items()]  # fmt: skip
+        self.add(partial(_keep_new, key=key, rows=rows))
+
     def end_trial(self, trial: int, state: str, reason: str | None, costs: Mapping[str, CostValue]) -> None:
         """Writes how a trial ended, and freezes the costs of its epochs together."""
         self._update_trial(trial, state=state, reason=reason, ended_at=_now())
@@ -309,6 +360,13 @@ class Page:
         row = tables.attempts.c
         where = row.study == self._study, row.trial == trial, row.attempt == attempt
         self._execute(update(tables.attempts).where(*where).values(**values))
+
+
+def _keep_new(connection: Connection, key: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    row = tables.calibrations.c
+    found = connection.scalar(select(func.count()).where(*(row[name] == value for name, value in key.items())))
+    if not found:
+        connection.execute(insert(tables.calibrations), list(rows))
 
 
 def _charge(connection: Connection, key: Mapping[str, Any], seconds: float) -> None:

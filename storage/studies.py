@@ -73,6 +73,18 @@ class TrialRow:
 
 
 @dataclass(frozen=True)
+class SittingRow:
+    """How long a coordinator held slots: `num_slots` of them, each for so many seconds, on such a device."""
+
+    token: int
+    device: Mapping[str, Any]
+    num_slots: int
+    slots_per_device: int
+    started_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True)
 class StudyRow:
     """One study.
 
@@ -86,6 +98,7 @@ class StudyRow:
         changes: Of its spec: when, from which trial on, and each key before and after.
         reason: Why it ended before its target; None where it did not, or goes on.
         wall_seconds: How long its coordinators ran, all sittings together.
+        sittings: How long they held slots, in their order.
     """
 
     uuid: str
@@ -102,6 +115,7 @@ class StudyRow:
     changes: tuple[Mapping[str, Any], ...] = ()
     reason: str | None = None
     wall_seconds: float = 0.0
+    sittings: tuple[SittingRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,6 +184,8 @@ def load_study(database: Database, name: str) -> StudyRow:
         with collector_rests():
             trials = _read_trials(connection, row.uuid, is_run=state == "running")
         tests = _read_tests(connection, row.uuid)
+        names = _own_fields(SittingRow, tables.sittings)
+        sittings = [SittingRow(*values) for values in _rows(connection, tables.sittings, row.uuid, *names)]
     return StudyRow(
         row.uuid,
         row.name,
@@ -185,6 +201,7 @@ def load_study(database: Database, name: str) -> StudyRow:
         tuple(row.changes),
         row.reason,
         row.wall_seconds,
+        tuple(sittings),
     )
 
 
@@ -450,7 +467,7 @@ def _read_attempts(connection: Connection, study: str) -> dict[int, list[Attempt
     return attempts
 
 
-def _own_fields(record: type[EpochRow | AttemptRow | TrialRow], table: Table) -> list[str]:
+def _own_fields(record: type[EpochRow | AttemptRow | TrialRow | SittingRow], table: Table) -> list[str]:
     """Returns the fields of a record that stand in its own table."""
     return [field.name for field in fields(record) if field.name in table.c]
 

@@ -8,7 +8,10 @@ its spec. `trials.source` is where a trial was taken over from: its attempts and
 grows by one with each holder, and its row stays when the holder leaves. `trials.params` holds all parameters, fixed
 ones too. A cost is a value in its unit, or NULL with the reason, and by how much the value may be wrong where that is
 known; `trial_costs` are the model's own costs from its first attempt on, and the solo costs, frozen when the trial
-ended. `bills` are the seconds that an attempt held its slot, by what they went into.
+ended. `bills` are the seconds that an attempt held its slot, by what they went into; `sittings` are how long a
+coordinator, by its lease's token, held how many slots: what no attempt was billed of that they were idle.
+`calibrations` are what an epoch costs that was measured alone on a device, by the digests of setting and device, for
+whatever study asks.
 `test_results` are computed once, of the checkpoints that a person picked.
 
 `tokens` say who may use the service: of a token's secret only a salted hash is kept, and its row stays when it is
@@ -203,6 +206,30 @@ bills = Table(
     _key("line", String(16)),
     _must("seconds", Float),
     _of("attempts", "study", "trial", "attempt"),
+)
+
+sittings = Table(
+    f"{PREFIX}sittings",
+    metadata,
+    _study(),
+    _key("token"),
+    _must("device", JSON),
+    _must("num_slots", Integer),
+    _must("slots_per_device", Integer),
+    _must("started_at", UtcTime),
+    _must("seconds", Float),
+    _of("studies", "study"),
+)
+
+calibrations = Table(
+    f"{PREFIX}calibrations",
+    metadata,
+    _key("signature", String(64)),
+    _key("device", String(64)),
+    _key("name", String(64)),
+    *_cost(),
+    _must("described", JSON),
+    _must("measured_at", UtcTime),
 )
 
 test_results = Table(

@@ -19,7 +19,9 @@ from commands import COMMAND, workers_of
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from dashboards.bills import bill_lines, held_seconds
 from search.cleanup import needed_weights
+from search.recording import MOST_DEATHS
 from storage import tables
 from storage.database import Database
 from storage.faults import StorageFault
@@ -66,6 +68,7 @@ class Storm:
         process = self._start("launch", str(spec), "--quiet")
         while self.kills.total() < num_kills:
             self._let_be(process, study, dice)
+            self._let_recover(process, study)
             victim = dice.choice(VICTIMS)
             slots = workers_of(process.pid)
             if process.poll() is None and victim == "slot" and slots:
@@ -102,6 +105,27 @@ class Storm:
         while self._num_epochs(study) < wanted and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(dice.uniform(0, WORK_SECONDS))
+
+    def _let_recover(self, process: subprocess.Popen[str], study: str) -> None:
+        """Waits while a trial is one death from failing: whose slot dies so often before an epoch ends has failed."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while process.poll() is None and time.monotonic() < deadline and self._is_worn(study):
+            time.sleep(0.05)
+
+    def _is_worn(self, study: str) -> bool:
+        try:
+            trials = load_study(Database(self.url), study).trials
+        except (StorageFault, SQLAlchemyError):  # there is no database yet
+            return False
+        return any(
+            sum(
+                attempt.attempt > max((epoch.attempt for epoch in trial.epochs), default=0)
+                for attempt in trial.attempts
+            )
+            >= MOST_DEATHS
+            for trial in trials
+            if trial.state in ("running", "waiting")
+        )
 
     def _num_epochs(self, study: str) -> int:
         epochs, studies = tables.epochs, tables.studies.c
@@ -216,7 +240,7 @@ def _results(trial: Any) -> list[object]:
 
 
 def _bills_off(study: StudyRow) -> list[str]:
-    """Compares each attempt's lines with the time between its start and its end in the ledger.
+    """Compares each attempt's lines with the time between its start and its end in the ledger, and all with the meter.
 
     An attempt that was killed with its coordinator is ended by the next one: it is billed as long as it was heard of.
     """
@@ -229,6 +253,9 @@ def _bills_off(study: StudyRow) -> list[str]:
             is_short = attempt.outcome != "killed with its coordinator" and billed < held - 0.5
             if billed > held + 0.1 or is_short:
                 found.append(f"trial {trial.number}, attempt {attempt.attempt}: {billed:.2f} s of {held:.2f} s")
+    lines, meter = bill_lines(study), held_seconds(study)
+    if abs(sum(lines.values()) - meter) > 0.02 * len(study.sittings):
+        found.append(f"the study: {sum(lines.values()):.2f} s of {meter:.2f} s in {len(study.sittings)} sittings")
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from dashboards.bills import IDLE, bill_lines
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.studies import TrialRow, load_study
@@ -93,12 +94,19 @@ def has_attempts(home: Database, number: int) -> bool:
     return [len(trial.attempts) for trial in trials_of(home)] == [number]
 
 
-def assert_bills_balance(home: Database) -> None:
-    for trial in trials_of(home):
+def assert_bills_balance(home: Database, name: str = "quick") -> None:
+    """An attempt's lines add up to the time that it held its slot, and a study's to the time of all sittings."""
+    held = 0.0
+    for trial in trials_of(home, name):
         for attempt in trial.attempts:
             assert attempt.ended_at is not None
             held_seconds = (attempt.ended_at - attempt.started_at).total_seconds()
             assert sum(attempt.bill.values()) == pytest.approx(held_seconds, rel=0.05, abs=0.3)
+            held += held_seconds
+    study = load_study(home, name)
+    lines, meter = bill_lines(study), sum(sitting.num_slots * sitting.seconds for sitting in study.sittings)
+    assert sum(lines.values()) == pytest.approx(meter, abs=1e-6)
+    assert lines[IDLE] == pytest.approx(meter - held, rel=0.05, abs=0.5)
 
 
 def workers_of(pid: int | None = None) -> list[psutil.Process]:

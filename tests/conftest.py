@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,11 @@ from storage.database import Database
 
 TESTS = Path(__file__).parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers share two cores
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # where pytest's own folders stay
+
+_litter = tempfile.TemporaryDirectory(prefix="paretune-tests-", ignore_cleanup_errors=True)
+os.environ["TMPDIR"] = tempfile.tempdir = _litter.name  # a lock file for each database would stay there for ever
+Path(_litter.name).chmod(0o755)  # PostgreSQL runs as another user
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ PROFILE = {name: CostValue(1.0, "measured", None, 0.1) for name in ONCE}
 def epoch_row(epoch: int, num_correct: int, seconds: float, **costs: float) -> EpochRow:
     """An epoch whose costs are all so many seconds, except those given; nothing waited, energy is absent."""
     values = {name: CostValue(costs.get(name, seconds), "measured", None) for name in COSTS if name not in ONCE}
-    values["contention_seconds"] = CostValue(costs.get("contention_seconds", 0.0), "measured", None)
+    for name in ("contention_seconds", "throttled_seconds", "other_processes"):
+        values[name] = CostValue(costs.get(name, 0.0), "measured", None)
     values["energy_joules"] = CostValue(None, "absent", "no meter")
     return EpochRow(epoch, 1, 0.5, 0.5, num_correct, 1000, values)
 
@@ -57,7 +58,7 @@ def attempt_row(
     slot: int = 0,
     start: float = 0.0,
     seconds: float | None = 0.0,
-    device: Mapping[str, Any] = DEVICE,
+    device: Mapping[str, Any] | None = DEVICE,
 ) -> AttemptRow:
     """An attempt that began so many seconds after the study and took so many; None where it goes on."""
     started_at = NOW + timedelta(seconds=start)

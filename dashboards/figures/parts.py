@@ -74,6 +74,11 @@ def hover(
     waited, took = point.value("contention_seconds"), point.value("device_seconds")
     if waited and took and waited / took > NOTABLE:
         parts.append(f"waited for its cores for {share_words(waited / took)} of the training")
+    throttled = point.value("throttled_seconds")
+    if throttled and took and throttled / took > NOTABLE:
+        parts.append(f"held back by heat or a power limit for {share_words(throttled / took)} of the training")
+    if others := point.value("other_processes"):
+        parts.append(f"{others:.0f} other processes were on its GPU")
     return "<br>".join([*parts, break_lines(params_words(point.params if params is None else params))])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from dashboards.figures.parts import (
     thin,
     tick_logs,
 )
+from dashboards.launches import launch_lines
 from dashboards.palette import BLUE, GREY, LAYOUT
 from dashboards.settings import NOT_SET, are_words, is_log, varied_parameters
 from dashboards.summary import Checkpoint, Summary, nouns
@@ -33,6 +35,9 @@ MOST_POINTS = 1000
 
 PAD = 0.08
 """Space below the lowest and above the highest cost, in powers of ten."""
+
+NOTE_WIDTH, NOTE_HEIGHT = 18, 20
+"""Letters of a note's line for each column of the figure, and the height of a line in pixels."""
 
 GOLDEN = 0.6180339887498949
 SPREAD = 0.5
@@ -63,6 +68,7 @@ class SlicesInfo(NamedTuple):
         points: The trials' last checkpoints, at most `MOST_POINTS` beside the front's.
         num_trials: How many there are.
         front: The trials with a checkpoint on the front.
+        notes: Where width is nearly free in seconds, and why.
     """
 
     study: str
@@ -71,6 +77,7 @@ class SlicesInfo(NamedTuple):
     points: list[Checkpoint]
     num_trials: int
     front: list[int]
+    notes: list[str]
 
 
 def trace_slices(summary: Summary) -> SlicesInfo:
@@ -84,7 +91,7 @@ def trace_slices(summary: Summary) -> SlicesInfo:
         named = sorted({NOT_SET if value is None else value_words(value) for value in values})
         slices.append(Slice(name, is_log(summary.study, name), named if are_words(values) else []))
     cost = summary.cost
-    return SlicesInfo(summary.study.name, cost, slices, points, len(summary.finals), front)
+    return SlicesInfo(summary.study.name, cost, slices, points, len(summary.finals), front, launch_lines(summary.study))
 
 
 def draw_slices(info: SlicesInfo) -> go.Figure:
@@ -126,10 +133,18 @@ def draw_slices(info: SlicesInfo) -> go.Figure:
     ends = [math.log10(min(prices)) - PAD, math.log10(max(prices)) + PAD] if prices else None
     figure.update_yaxes(type="log", range=ends, tickvals=ticks, ticktext=words, row=2)
     figure.update_yaxes(title=COSTS[info.cost].title, row=2, col=1)
+    notes = [line for note in info.notes for line in textwrap.wrap(note, NOTE_WIDTH * (len(info.slices) + 1))]
+    if notes:
+        figure.add_annotation(
+            text="<br>".join(notes),
+            **{"x": 0, "y": 0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top", "yshift": -40},
+            align="left",
+            showarrow=False,
+        )
     ranges = [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]
-    margin = {**LAYOUT["margin"], "t": 90}
+    margin = {**LAYOUT["margin"], "t": 90, "b": LAYOUT["margin"]["b"] + NOTE_HEIGHT * len(notes)}
     return figure.update_layout(
-        {**LAYOUT, "height": 600, "margin": margin},
+        {**LAYOUT, "height": 600 + NOTE_HEIGHT * len(notes), "margin": margin},
         updatemenus=[{**menu(0, ranges), "y": 1.2}],
         meta=least_width(len(info.slices) + 1),
     )

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from dashboards.bills import IDLE, bill_lines
 from dashboards.figures.parts import empty_figure, short
 from dashboards.palette import GREY, LAYOUT, LEGEND_ABOVE, LINES
 from dashboards.settings import bin_values, varied_parameters
-from dashboards.summary import Summary, bill_lines
+from dashboards.summary import Summary
 from dashboards.terminal import Bar, draw_bars
 from dashboards.words import cost_words, share_words
 from storage.studies import TrialRow
@@ -61,11 +62,12 @@ def trace_spending(summary: Summary) -> SpendingInfo:
     states: dict[str, list[TrialRow]] = defaultdict(list)
     for trial in study.trials:
         states[trial.state].append(trial)
-    divisions = [Division("outcome", [_part(state, trials) for state, trials in sorted(states.items())])]
+    idle = [Part("no trial", 0, {IDLE: lines[IDLE]})] if lines.get(IDLE) else []
+    divisions = [Division("outcome", [_part(state, trials) for state, trials in sorted(states.items())] + idle)]
     for name in varied_parameters(study):
         bins = bin_values([trial.params.get(name) for trial in study.trials])
         parts = [_part(label, (study.trials[index] for index in members)) for label, members in bins]
-        divisions.append(Division(name, parts))
+        divisions.append(Division(name, parts + idle))
     return SpendingInfo(study.name, lines, divisions)
 
 

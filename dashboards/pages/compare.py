@@ -10,13 +10,14 @@ from urllib.parse import parse_qs
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 
+from dashboards.bills import bill_lines
 from dashboards.devices import name_devices
 from dashboards.pages.live import live
 from dashboards.pages.panels import panel
 from dashboards.pages.parts import Component, faults, frame, link, study_path, table
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
-from dashboards.summary import Summary, bill_lines
+from dashboards.summary import Summary
 from dashboards.words import accuracy_words, cost_words
 from storage.faults import StorageFault
 from storage.studies import list_studies

@@ -10,9 +10,10 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.answers import answer_all
+from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
-from dashboards.contention import contention_words, find_contention
+from dashboards.contention import disturbance_lines
 from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
@@ -34,7 +35,7 @@ from dashboards.pages.parts import (
 from dashboards.pages.site import Site
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
-from dashboards.summary import Checkpoint, Summary, bill_lines
+from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from storage.studies import is_imported
 
@@ -56,9 +57,9 @@ TABS = {
 def study_notes(summary: Summary) -> list[str]:
     """Returns what a reader of the study's numbers should know."""
     study = summary.study
-    contention, devices = contention_words(find_contention(study)), device_warning(study)
+    devices = device_warning(study)
     lines = [f"Ended before its target: {study.reason}"] if study.reason else []
-    lines += [f"{contention}."] if contention else []
+    lines += [f"{line}." for line in disturbance_lines(study)]
     lines += [f"Of this study, {devices}."] if devices else []
     lines += [f"{line}." for line in source_lines(study)]
     lines += [f"The spec changed {line}." for line in change_lines(study)]

@@ -4,47 +4,94 @@ from __future__ import annotations
 
 import os
 from time import process_time
+from typing import Protocol
 
 from objectives.costs import Measurement, measured
 from objectives.meters.contention import Contention
-from objectives.meters.energy import GpuEnergy
+from objectives.meters.energy import Energy, EnergyCounter
 from objectives.meters.memory import PeakMemory
-from objectives.meters.rapl import CpuEnergy
+from objectives.meters.neighbours import Neighbours
+from objectives.meters.nvml import open_nvml
+from objectives.meters.rapl import open_rapl
+from objectives.meters.throttling import Throttling
 from objectives.meters.time import Stopwatch
 from objectives.trial import Device
+
+
+class Meter(Protocol):
+    """Measures one cost of a stretch of training; it may be started anew after each."""
+
+    def start(self) -> None:
+        """Begins a stretch."""
+
+    def stop(self, seconds: float) -> Measurement:
+        """Ends the stretch, which took so many seconds, and returns its cost; absent with the reason."""
+
+
+class CpuTime:
+    """CPU time of this process, all threads."""
+
+    def __init__(self) -> None:
+        self._start_seconds = 0.0
+
+    def start(self) -> None:
+        """Begins a stretch."""
+        self._start_seconds = process_time()
+
+    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  it has its own clock
+        """Returns the stretch's CPU time in seconds."""
+        return measured(process_time() - self._start_seconds)
+
+
+def open_counter(device: Device) -> EnergyCounter | str:
+    """Returns the energy counter of a slot's device, or why there is none."""
+    return open_nvml(device.identity) if device.kind == "cuda" else open_rapl(own_cores())
+
+
+def open_meters(device: Device, counter: EnergyCounter | str) -> dict[str, Meter]:
+    """Returns the meters of a slot, by the cost that each measures, in the order in which they are read.
+
+    Args:
+        device: What the slot runs on.
+        counter: Its energy counter, or why there is none.
+    """
+    return {
+        "cpu_seconds": CpuTime(),
+        "contention_seconds": Contention(device),
+        "throttled_seconds": Throttling(device, own_cores()),
+        "other_processes": Neighbours(device),
+        "energy_joules": Energy(counter),
+        "peak_memory_bytes": PeakMemory(device),
+    }
 
 
 class Meters:
     """All meters of a slot that read a device, over one stretch of training after the other.
 
-    Args:
-        device: What the slot runs on.
-        watch: The slot's clock; a stretch begins where its last line ended.
+    Attributes:
+        counter: The device's energy counter, or why there is none.
     """
 
     def __init__(self, device: Device, watch: Stopwatch) -> None:
-        self._watch, self._memory = watch, PeakMemory(device)
-        self._energy = GpuEnergy(device.identity) if device.kind == "cuda" else CpuEnergy(own_cores())
-        self._contention = Contention(device)
-        self._cpu_start_seconds = 0.0
+        """Opens them.
+
+        Args:
+            device: What the slot runs on.
+            watch: The slot's clock; a stretch begins where its last line ended.
+        """
+        self.counter = open_counter(device)
+        self._watch, self._meters = watch, open_meters(device, self.counter)
 
     def start(self) -> None:
-        """Begins a stretch."""
-        self._memory.start()
-        self._energy.start()
-        self._contention.start()
-        self._cpu_start_seconds = process_time()
+        """Begins a stretch; the clock's began before."""
+        for meter in reversed(self._meters.values()):
+            meter.start()
 
-    def stop(self) -> dict[str, Measurement]:
-        """Ends the stretch, books it as `training`, and returns its costs by name."""
-        device_seconds = self._watch.lap("training")
-        return {
-            "device_seconds": measured(device_seconds),
-            "cpu_seconds": measured(process_time() - self._cpu_start_seconds),
-            "contention_seconds": self._contention.stop(device_seconds),
-            "energy_joules": self._energy.stop(device_seconds),
-            "peak_memory_bytes": self._memory.stop(),
-        }
+    def stop(self, line: str = "training") -> dict[str, Measurement]:
+        """Ends the stretch, books it on a line of the bill, and returns its costs by name."""
+        seconds = self._watch.lap(line)
+        costs = {name: meter.stop(seconds) for name, meter in self._meters.items()}
+        return {"device_seconds": measured(seconds), **costs}
 
 
 def own_cores() -> list[int]:

@@ -1,58 +1,129 @@
-"""Energy of a GPU, by the total-energy counter of NVML."""
+"""Energy of a slot's device, by a counter that moves in ticks."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
+from time import perf_counter
+from typing import Protocol
 
 from objectives.costs import Measurement, absent, measured
 
-TICK_SECONDS = 0.1
-"""How often the counter moves (A100, H100)."""
+MOVES = 4
+"""Of a counter, whose distances tell its tick."""
+
+PATIENCE_SECONDS = 1.0
+"""How long a counter is waited for to move."""
+
+LEAST_TICKS = 3
+"""That passes go on for, so that one uneven tick does not decide."""
 
 
-class GpuEnergy:
-    """Reads NVML's counter (millijoules since the driver was loaded) at both ends of a stretch.
+class EnergyCounter(Protocol):
+    """What shows how much energy a device has taken; it stands still between its ticks.
 
-    The counter ticks about every 100 ms, so that a stretch is off by up to a tick at its mean power. It counts the
-    whole GPU: whatever else runs there is in it.
-
-    Args:
-        uuid: The GPU's, without its prefix.
+    It counts the whole device: whatever else runs there is in it.
     """
 
-    def __init__(self, uuid: str) -> None:
-        self._handle: Any = None
-        self._fault: str | None = None
-        self._start_millijoules = 0
-        import pynvml
+    @property
+    def tick_seconds(self) -> float:
+        """How often it moves."""
 
-        try:
-            pynvml.nvmlInit()
-            self._handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-            self._read()
-        except pynvml.NVMLError as error:
-            self._fault = f"NVML gives no energy counter: {error}"
+    @property
+    def most_seconds(self) -> float:
+        """Longest stretch that two readings tell of: after it the counter may have come round more than once."""
+
+    def read_joules(self) -> float:
+        """Returns the energy since some time before."""
+
+    def read_watts(self) -> float | None:
+        """Returns the power now, by a sensor of its own; None where there is none."""
+
+
+class Energy:
+    """Reads a counter at both ends of a stretch, which is off by up to a tick at the stretch's mean power.
+
+    Args:
+        counter: The device's, or why there is none.
+    """
+
+    def __init__(self, counter: EnergyCounter | str) -> None:
+        self._counter = counter
+        self._start_joules = 0.0
 
     def start(self) -> None:
         """Begins a stretch."""
-        if self._fault is None:
-            self._start_millijoules = self._read()
+        if not isinstance(self._counter, str):
+            self._start_joules = self._counter.read_joules()
 
     def stop(self, seconds: float) -> Measurement:
         """Returns the energy of a stretch of so many seconds, in joules."""
-        if self._fault is not None:
-            return absent(self._fault)
-        joules = (self._read() - self._start_millijoules) / 1000
+        counter = self._counter
+        if isinstance(counter, str):
+            return absent(counter)
+        if seconds > counter.most_seconds:
+            return absent(f"in {seconds:.0f} s the energy counter may have come round more than once")
+        joules = counter.read_joules() - self._start_joules
         # Within a tick the counter may not have moved at all: then the stretch's own power says nothing of the error.
-        watts = joules / seconds if seconds > TICK_SECONDS else self._read_watts()
-        return measured(joules, error=watts * TICK_SECONDS)
+        sensed = None if seconds > counter.tick_seconds else counter.read_watts()
+        watts = joules / seconds if sensed is None else sensed
+        return measured(joules, error=watts * counter.tick_seconds)
 
-    def _read_watts(self) -> float:
-        import pynvml
 
-        return int(pynvml.nvmlDeviceGetPowerUsage(self._handle)) / 1000
+def measure_passes(
+    run: Callable[[], object],
+    counter: EnergyCounter | str,
+    least_seconds: float = 0.02,
+    clock: Callable[[], float] = perf_counter,
+) -> Measurement:
+    """Returns the energy of one pass, in joules: of all passes between two moves of the counter.
 
-    def _read(self) -> int:
-        import pynvml
+    What a reading lags behind is then less than a pass and less than a tick; that at the passes' mean power is the
+    error. All that the device takes meanwhile is in it, what it takes at rest too.
 
-        return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(self._handle))
+    Args:
+        run: One pass, until the device has done it.
+        counter: The device's, or why there is none.
+        least_seconds: How long passes go on for, where the counter's ticks are short.
+        clock: Tells seconds.
+    """
+    if isinstance(counter, str):
+        return absent(counter)
+    if _run_to_move(run, counter, clock) is None:
+        return absent(f"the energy counter did not move within {PATIENCE_SECONDS:g} s")
+    start_seconds, start_joules, num_passes = clock(), counter.read_joules(), 0
+    while clock() - start_seconds < max(LEAST_TICKS * counter.tick_seconds, least_seconds):
+        run()
+        num_passes += 1
+    more = _run_to_move(run, counter, clock)
+    if more is None:
+        return absent(f"the energy counter did not move within {PATIENCE_SECONDS:g} s")
+    num_passes += more
+    seconds, joules = clock() - start_seconds, counter.read_joules() - start_joules
+    lag_seconds = min(seconds / num_passes, counter.tick_seconds)
+    return measured(joules / num_passes, error=joules / seconds * lag_seconds / num_passes)
+
+
+def _run_to_move(run: Callable[[], object], counter: EnergyCounter, clock: Callable[[], float]) -> int | None:
+    """Runs passes until the counter moves and returns how many; None where it did not for too long."""
+    start_seconds, before, num_passes = clock(), counter.read_joules(), 0
+    while counter.read_joules() == before:
+        if clock() - start_seconds > PATIENCE_SECONDS:
+            return None
+        run()
+        num_passes += 1
+    return num_passes
+
+
+def measure_tick(read: Callable[[], float], clock: Callable[[], float] = perf_counter) -> float | None:
+    """Returns how often a counter moves, in seconds: the median of some moves; None where it does not in time."""
+    moves: list[float] = []
+    start_seconds, last = clock(), read()
+    while len(moves) < MOVES:
+        if (now_seconds := clock()) - start_seconds > PATIENCE_SECONDS:
+            return None
+        if (now := read()) != last:
+            moves.append(now_seconds)
+            last = now
+    return median(after - before for before, after in pairwise(moves))

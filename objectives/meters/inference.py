@@ -1,37 +1,90 @@
-"""What a model costs whoever uses it, for years perhaps: its size, and the time of a forward pass."""
+"""What a model costs whoever uses it, for years perhaps: its size, and the time, memory and energy of its passes."""
 
 from __future__ import annotations
 
 import copy
 import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from objectives.costs import Measurement, counted, measured
-from objectives.meters.latency import quantile, time_passes
+from objectives.meters.energy import EnergyCounter, measure_passes
+from objectives.meters.latency import IN_A_TRIAL, Effort, finishing, quantile, time_passes
+from objectives.meters.memory import measure_pass
 
 
 @torch.inference_mode()
-def profile_model(model: nn.Module, images_BCHW: Tensor, flops: Measurement) -> dict[str, Measurement]:
+def profile_model(
+    model: nn.Module,
+    images_BCHW: Tensor,
+    flops: Measurement,
+    counter: EnergyCounter | str,
+    effort: Effort = IN_A_TRIAL,
+) -> dict[str, Measurement]:
     """Returns the costs of `objectives.costs.ONCE`, of a copy of the model: the model itself is left as it is.
 
     Args:
         model: On its device, as it is trained.
         images_BCHW: A large batch, on the same device; latency is that of its first image.
         flops: Of one image's forward pass.
+        counter: The device's energy counter, or why there is none.
+        effort: How long passes are timed.
     """
     used, device = copy.deepcopy(model).eval(), images_BCHW.device
     weights = io.BytesIO()
     torch.save(used.state_dict(), weights)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        latencies = time_passes(lambda: used(images_BCHW[:1]), device.type)
-        batches = time_passes(lambda: used(images_BCHW), device.type, least=5)
+        passes = measure_inference(used, images_BCHW, device.type, counter, effort)
+        beside = measure_pass(lambda: used(images_BCHW), device.type)
     return {
         "parameters": counted(float(sum(values.numel() for values in used.parameters()))),
         "model_bytes": measured(float(len(weights.getbuffer()))),
         "inference_flops": flops,
+        **passes,
+        "inference_peak_memory_bytes": _with_held(beside, [*used.parameters(), *used.buffers(), images_BCHW]),
+    }
+
+
+def measure_inference(
+    predict: Callable[[Any], object],
+    images_BCHW: Any,
+    device: str,
+    counter: EnergyCounter | str,
+    effort: Effort = IN_A_TRIAL,
+) -> dict[str, Measurement]:
+    """Returns time and energy of forward passes, by name.
+
+    Args:
+        predict: Takes images, of whatever runs the model.
+        images_BCHW: A large batch; latency is that of its first image.
+        device: `cpu` or `cuda`.
+        counter: The device's energy counter, or why there is none.
+        effort: How long passes are timed.
+    """
+    one_BCHW, size = images_BCHW[:1], len(images_BCHW)
+    latencies = time_passes(lambda: predict(one_BCHW), device, effort=effort)
+    batches = time_passes(lambda: predict(images_BCHW), device, least=5, effort=effort)
+    joules = measure_passes(finishing(lambda: predict(images_BCHW), device), counter, effort.seconds)
+    return {
         "inference_latency_seconds": quantile(latencies, 0.5),
         "inference_latency_p95_seconds": quantile(latencies, 0.95),
-        "inference_seconds_per_image": quantile([seconds / len(images_BCHW) for seconds in batches], 0.5),
+        "inference_seconds_per_image": quantile([seconds / size for seconds in batches], 0.5),
+        "inference_joules_per_1000_images": _times(joules, 1000 / size),
     }
+
+
+def _times(cost: Measurement, factor: float) -> Measurement:
+    if cost.value is None or cost.error is None:
+        return cost
+    return replace(cost, value=cost.value * factor, error=cost.error * factor)
+
+
+def _with_held(beside: Measurement, tensors: list[Tensor]) -> Measurement:
+    """Returns a pass's memory with what it needs to be there before."""
+    if beside.value is None:
+        return beside
+    return measured(beside.value + sum(tensor.numel() * tensor.element_size() for tensor in tensors))

@@ -5,40 +5,69 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from objectives.costs import Measurement, measured
 from objectives.intervals import Z_95
 
-LONGEST_SECONDS = 0.02
-"""Time that the passes of one kind take together, beyond the least number of them."""
 
-MOST_PASSES = 400
+class Effort(NamedTuple):
+    """How long passes of one kind are timed, beyond the least number of them.
+
+    Attributes:
+        seconds: That they take together.
+        most_passes: However short they are.
+    """
+
+    seconds: float
+    most_passes: int
 
 
-def time_passes(run: Callable[[], object], device: str, least: int = 20) -> list[float]:
+IN_A_TRIAL, ON_REQUEST = Effort(0.02, 400), Effort(1.0, 10_000)
+
+
+def time_passes(run: Callable[[], object], device: str, least: int = 20, effort: Effort = IN_A_TRIAL) -> list[float]:
     """Returns the seconds of one pass after the other, once they are warm, each until the device has done it.
 
     Args:
         run: One pass.
         device: `cpu` or `cuda`.
         least: Passes, however long they take.
+        effort: How many more.
     """
+    run_whole = finishing(run, device)
 
     def once() -> float:
         start = time.perf_counter()
-        run()
-        if device == "cuda":
-            import torch
-
-            torch.cuda.synchronize()
+        run_whole()
         return time.perf_counter() - start
 
     for _ in range(3):
         once()
     found: list[float] = []
-    while len(found) < least or (sum(found) < LONGEST_SECONDS and len(found) < MOST_PASSES):
+    seconds = 0.0
+    while len(found) < least or (seconds < effort.seconds and len(found) < effort.most_passes):
         found.append(once())
+        seconds += found[-1]
     return found
+
+
+def finishing(run: Callable[[], object], device: str) -> Callable[[], object]:
+    """Returns a pass that ends only once the device has done it.
+
+    Args:
+        run: One pass.
+        device: `cpu` or `cuda`.
+    """
+    if device != "cuda":
+        return run
+    import torch
+
+    def run_whole() -> None:
+        run()
+        torch.cuda.synchronize()
+
+    return run_whole
 
 
 def quantile(values: list[float], share: float) -> Measurement:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from objectives.costs import Measurement, absent, measured
 from objectives.trial import Device
@@ -30,7 +34,7 @@ class PeakMemory:
         except OSError as error:
             self._fault = f"the peak of resident memory cannot be reset here: {error.strerror or error}"
 
-    def stop(self) -> Measurement:
+    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  however long it took
         """Returns the stretch's peak in bytes."""
         if self._device.kind == "cuda":
             import torch
@@ -42,3 +46,39 @@ class PeakMemory:
             if line.startswith("VmHWM:"):
                 return measured(float(line.split()[1]) * 1024)
         return absent("this kernel does not tell the peak of resident memory")
+
+
+def measure_pass(run: Callable[[], object], device: str) -> Measurement:
+    """Returns the most memory in bytes that torch allocated in a pass beyond what it held before.
+
+    On a CPU torch's profiler tells of each allocation; resident memory would be that of the whole process, which keeps
+    what was freed. What libraries take past torch's allocators is not seen.
+
+    Args:
+        run: One pass, in this thread; what it gives back is part of it.
+        device: `cpu` or `cuda`.
+    """
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        run()
+        torch.cuda.synchronize()
+        return measured(float(torch.cuda.max_memory_allocated() - before))
+    # The newer profiler takes a second to begin in each process, and writes to standard error.
+    if find_spec("torch.autograd.profiler_legacy") is None:
+        return absent("this version of torch does not tell what it allocates on a CPU")
+    legacy: Any = import_module("torch.autograd.profiler_legacy")
+    legacy._enable_profiler_legacy(legacy.profile(profile_memory=True).config())
+    try:
+        kept = run()
+    finally:
+        threads = legacy._disable_profiler_legacy()
+    del kept
+    held = most = 0
+    for event in (event for events in threads for event in events if event.kind() == "memory_alloc"):
+        held += event.cpu_memory_usage()
+        most = max(most, held)
+    return measured(float(most))

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from objectives.costs import Measurement, absent, measured
-
 POWERCAP = Path("/sys/class/powercap")
 
 TICK_SECONDS = 0.001
@@ -90,29 +88,43 @@ def find_fault(cores: Sequence[int], root: Path = POWERCAP) -> str | None:
     return None
 
 
-class CpuEnergy:
-    """Reads all counters at both ends of a stretch.
+class RaplCounter:
+    """The counters of all packages and their memory, as one.
+
+    Args:
+        counters: At least one.
+    """
+
+    tick_seconds = TICK_SECONDS
+
+    def __init__(self, counters: Sequence[Counter]) -> None:
+        self._counters = counters
+        self._last = [counter.read() for counter in counters]
+        self._microjoules = 0
+        self.most_seconds = min(counter.most for counter in counters) / 1e6 / MOST_WATTS
+
+    def read_joules(self) -> float:
+        """Returns the energy since the counter was opened; what came round is followed.
+
+        Raises:
+            OSError: where a counter cannot be read any more.
+        """
+        now = [counter.read() for counter in self._counters]
+        pairs = zip(self._counters, self._last, now, strict=True)
+        self._microjoules += sum(counter.since(before, after) for counter, before, after in pairs)
+        self._last = now
+        return self._microjoules / 1e6
+
+    def read_watts(self) -> float | None:
+        """Returns None: there is no sensor beside the counters."""
+        return None
+
+
+def open_rapl(cores: Sequence[int], root: Path = POWERCAP) -> RaplCounter | str:
+    """Returns the counter of a slot's CPU, or why there is none.
 
     Args:
         cores: The slot's.
         root: Where the kernel shows the counters.
     """
-
-    def __init__(self, cores: Sequence[int], root: Path = POWERCAP) -> None:
-        self._fault = find_fault(cores, root)
-        self._counters = [] if self._fault else find_counters(root)
-        self._start: list[int] = []
-
-    def start(self) -> None:
-        """Begins a stretch."""
-        self._start = [counter.read() for counter in self._counters]
-
-    def stop(self, seconds: float) -> Measurement:
-        """Returns the energy of a stretch of so many seconds, in joules."""
-        if self._fault is not None:
-            return absent(self._fault)
-        if any(seconds * MOST_WATTS * 1e6 > counter.most for counter in self._counters):
-            return absent(f"in {seconds:.0f} s the CPU's energy counter may have come round more than once")
-        pairs = zip(self._counters, self._start, strict=True)
-        joules = sum(counter.since(start, counter.read()) for counter, start in pairs) / 1e6
-        return measured(joules, error=joules / seconds * TICK_SECONDS)
+    return find_fault(cores, root) or RaplCounter(find_counters(root))

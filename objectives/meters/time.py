@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import perf_counter
 
 from objectives.trial import Bill, Device
 
@@ -43,4 +43,4 @@ class Stopwatch:
             import torch
 
             torch.cuda.synchronize()
-        return time.perf_counter()
+        return perf_counter()

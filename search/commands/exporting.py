@@ -1,10 +1,10 @@
-"""The commands that export a trained model, and run it."""
+"""The commands that export a trained model, run it, and measure what that costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -112,6 +112,38 @@ def infer(
         _print_answers(runtime, answers)
     if faults := [f"{answer.file}: {answer.error}" for answer in answers if answer.error is not None]:
         raise Faults(*faults)
+
+
+@app.command(
+    epilog="Examples: [cyan]paretune profile model.pth --device cpu --threads 1[/]   "
+    "[cyan]paretune profile model.onnx --json[/]"
+)
+def profile(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `paretune export` wrote.", show_default=False)],
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option("--device", help="auto is the first GPU where there is one.")
+    ] = "auto",
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads, each with a core of its own.")] = 1,
+    allow_import: Annotated[
+        bool, typer.Option("--allow-import", help="Run the code of a model that the file names by import path.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what an exported model costs its users here: latency, throughput, memory, energy, size, FLOPs.
+
+    A process of its own runs the model as `infer` does, in float32 and with its
+    normalisation, on random images of the size of the training images. Reading
+    and decoding of image files is not in it.
+    """
+    from search.profiling import profile_file
+
+    found = profile_file(file, device, threads, allows_import=allow_import)
+    if as_json:
+        print_json(found.as_json())
+        return
+    from search.model_tables import print_profile
+
+    print_profile(found, standard_output())
 
 
 def _check_infer(file: Path, images: Sequence[Path], random: str | None, seed: int | None, *, keep_size: bool) -> None:

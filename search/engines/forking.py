@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -25,17 +26,28 @@ def begin_loading(placements: Sequence[Placement]) -> None:
     Args:
         placements: The slots of a sitting; all have the same number of threads, and train the same way.
     """
-    is_built_in = placements[0].preload is None
-    _CONTEXT.set_forkserver_preload(["objectives.preloaded"] if is_built_in else [])
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(placements[0].threads)  # read as numpy and torch are loaded
-    try:
+    first = placements[0]
+    _CONTEXT.set_forkserver_preload(["objectives.preloaded"] if first.preload is None else [])
+    settings = {"OMP_NUM_THREADS": str(first.threads)}  # read as numpy and torch are loaded
+    if first.slots_per_device > 1:
+        settings["OMP_WAIT_POLICY"] = "PASSIVE"  # else threads that wait keep the cores from the other slots
+    with _environment(settings):
         forkserver.ensure_running()
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Has environment variables set meanwhile."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
     finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def fork(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:

@@ -17,8 +17,7 @@ from search.service.problems import Missing, Unfit, refusals
 from search.service.processes import check_name, private_file, start_coordinator
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
-from search.service.slots import Need, Share, Slots, find_need
-from search.spec import Compute
+from search.service.slots import Need, Share, Slots, find_need, read_compute
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.machine import Holder
@@ -89,7 +88,7 @@ class Coordinators:
             study = load_study(self.database, name)
             sweeps.check_can_run(study)
             # Not the whole spec: reading that would import the user's code, which its coordinator alone does.
-            compute = Compute.model_validate(study.spec.get("compute", {}))
+            compute = read_compute(study.spec.get("compute", {}))
             need = find_need(compute, study.num_trials + num_more, study.spec["objective"].get("train"))
             return self._begin(Order(name, "resume", token, need.num_cores, need.num_gpus, None, num_more))
 

@@ -10,11 +10,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 import psutil
+from pydantic import ValidationError
 
 from objectives.meters import own_cores
 from search.compute import CORES, find_cores, find_gpus, place_slots
+from search.faults import Faults
 from search.spec import Compute
 from storage.database import Database
 from storage.studies import RunningStudy, list_running_here
@@ -60,9 +63,21 @@ def find_need(compute: Compute, num_trials: int, train: str | None) -> Need:
         Faults: where this machine has not so much at all.
     """
     placements = place_slots(compute, num_trials, train)
-    return Need(
-        len(placements) * placements[0].threads, sum(placement.device.startswith("cuda") for placement in placements)
-    )
+    cores = {core for placement in placements for core in placement.cores}
+    gpus = {placement.device for placement in placements if placement.device != "cpu"}
+    return Need(len(cores) or len(placements) * placements[0].threads, len(gpus))
+
+
+def read_compute(table: Mapping[str, Any]) -> Compute:
+    """Returns the `compute` table of a stored spec.
+
+    Raises:
+        Faults: where it is of another version.
+    """
+    try:
+        return Compute.model_validate(table)
+    except ValidationError as error:
+        raise Faults("compute: what is stored of it cannot be read by this version") from error
 
 
 def find_machine() -> Share:
@@ -117,10 +132,16 @@ def _share_of(study: RunningStudy, machine: Share) -> Share:
     cores, gpus = _named(told.get(CORES)) or machine.cores, tuple(_names(told.get(VISIBLE))) or machine.gpus
     if study.is_alone:
         return machine
-    slots, threads = (study.compute.get(key) for key in ("slots", "threads"))
-    if not isinstance(slots, int) or not isinstance(threads, int):
+    try:
+        compute = read_compute(study.compute)
+    except Faults:
         return Share(cores, gpus)
-    return Share(cores[: slots * threads], () if study.compute.get("device") == "cpu" else gpus[:slots])
+    slots, threads, shared = compute.slots, compute.most_threads, compute.slots_per_device
+    if slots == "auto" or threads is None:
+        return Share(cores, gpus)
+    if compute.device == "cpu":
+        return Share(cores[: slots // shared * threads])
+    return Share(cores[: slots * threads], gpus[: slots // shared])
 
 
 def _environment(pid: int | None) -> Mapping[str, str]:

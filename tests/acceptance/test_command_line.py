@@ -259,7 +259,7 @@ def test_help_names_every_figure(paretune: Run) -> None:
     assert [name for name in FIGURES if name not in told] == []
 
 
-WITHOUT_DATABASE = {"doctor", "infer", "token"}  # the commands of `token` have it
+WITHOUT_DATABASE = {"doctor", "infer", "profile", "token"}  # the commands of `token` have it
 
 
 def test_help_and_example(paretune: Run) -> None:

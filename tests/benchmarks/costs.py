@@ -2,29 +2,38 @@
 
     python tests/benchmarks/costs.py [--device cpu|cuda] [--runs 10] [--widths 0.25,1,4] [--batch-sizes 16,256]
 
-Repeatability: the same trial again and again; the coefficient of variation of its seconds (and joules). Linearity:
-trials of twice the epochs, each beside one of the single number; the ratio with its 95 % interval, which should hold 2.
-Roofline: for each width and batch size the time of a step, and its share of the rate at which this device multiplies
-matrices, measured in the same run. A step that takes no longer at a greater width is bound by launching its kernels.
-On a GPU besides: the tick of the energy counter, idle power, and the counter beside the power sensor.
+Repeatability: the same trial again and again; the coefficient of variation of its seconds and joules, aiming at 3 %
+and 5 %. Linearity: trials of twice the epochs, each beside one of the single number; the ratio with its 95 % interval,
+which should hold 2. Roofline: for each width and batch size the time of a step, its power, and its share of the rate
+at which this device multiplies matrices, measured in the same run; then what the steps' times are made of, as the pages
+say it (`dashboards/launches.py`). The counter: its tick, the power at rest, and under a load the energy beside the
+integrated power sensor's and beside Zeus's (`pip install zeus`). What cannot be measured here is printed, and written,
+with the reason.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 
-NO_LONGER = 1.1
-"""A step whose model has at least twice the FLOPs takes no longer, if it takes at most so many times the time."""
+AIMS = {"device_seconds": 0.03, "energy_joules": 0.05}
+"""Coefficients of variation that equal trials should stay within."""
+
+TRIAL_SECONDS = {"cpu": 0.5, "cuda": 3.0}
+"""How long a trial is to take at least: on a GPU many ticks of its counter."""
 
 
 def run_once(config: Any, device: Any) -> dict[str, float]:
@@ -39,17 +48,25 @@ def run_once(config: Any, device: Any) -> dict[str, float]:
     return {name: value for name, value in totals.items() if value is not None}
 
 
+def lengthen(config: Any, device: Any) -> Any:
+    """Returns the trial with as many epochs as it takes to last; the first run warms up."""
+    run_once(config, device)
+    each = run_once(config, device)["device_seconds"] / config.epochs
+    return replace(config, epochs=max(config.epochs, math.ceil(TRIAL_SECONDS[device.kind] / each)))
+
+
 def repeat(config: Any, device: Any, num_runs: int) -> dict[str, Any]:
     """Prints and returns how much equal trials differ."""
     runs = [run_once(config, device) for _ in range(num_runs)]
     found: dict[str, Any] = {"runs": runs}
-    for name in ("device_seconds", "energy_joules"):
+    for name, aim in AIMS.items():
         values = [run[name] for run in runs if name in run]
         if len(values) > 1:
-            found[name] = {"mean": fmean(values), "variation": stdev(values) / fmean(values), "count": len(values)}
+            variation = stdev(values) / fmean(values)
+            found[name] = {"mean": fmean(values), "variation": variation, "aim": aim, "count": len(values)}
             print(
-                f"{len(values)} equal trials: {name} {fmean(values):.4g}, "
-                f"vary by {100 * found[name]['variation']:.2f} %"
+                f"{len(values)} equal trials: {name} {fmean(values):.4g}, vary by {100 * variation:.2f} % "
+                f"({'within' if variation <= aim else 'beyond'} the {100 * aim:.0f} % aimed at)"
             )
     return found
 
@@ -63,7 +80,7 @@ def double(config: Any, device: Any, num_pairs: int) -> dict[str, Any]:
         for _ in range(num_pairs)
     ]
     found: dict[str, Any] = {}
-    for name in ("device_seconds", "energy_joules"):
+    for name in AIMS:
         ratios = [twice[name] / once[name] for once, twice in pairs if name in once]
         if len(ratios) > 1:
             ratio, (low, high) = student_interval(ratios)
@@ -84,12 +101,12 @@ def gemm_rate(device: str) -> float:
     return 2 * side**3 / min(time_passes(lambda: left @ right, device))
 
 
-def step_seconds(width: float, batch_size: int, device: str) -> float:
-    """Returns the median seconds of a training step."""
+def training_step(width: float, batch_size: int, device: str) -> Callable[[], None]:
+    """Returns a step of training, which ends once the device has done it."""
     import torch
     import torch.nn.functional as F
 
-    from objectives.meters.latency import time_passes
+    from objectives.meters.latency import finishing
     from objectives.models import build_model
     from objectives.optimizers import build_optimizer
 
@@ -105,29 +122,102 @@ def step_seconds(width: float, batch_size: int, device: str) -> float:
         torch.autograd.backward(F.cross_entropy(model(images), labels))
         optimizer.step()
 
-    return median(time_passes(step, device))
+    return finishing(step, device)
 
 
-def survey(widths: list[float], batch_sizes: list[int], device: str, peak: float) -> list[dict[str, Any]]:
-    """Prints and returns the step of each width and batch size, and whether width looked free."""
+def measure_power(step: Callable[[], None], counter: Any) -> tuple[Any, float | None]:
+    """Returns the energy of a step, and its mean power over the same steps in watts; None where energy is absent."""
+    from objectives.meters.energy import measure_passes
+
+    seconds: list[float] = []
+
+    def clocked() -> None:
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+
+    joules = measure_passes(clocked, counter)
+    return joules, None if joules.value is None else joules.value / fmean(seconds)
+
+
+def survey(widths: list[float], batch_sizes: list[int], device: str, peak: float, counter: Any) -> list[dict[str, Any]]:
+    """Prints and returns the time and power of a step of each width and batch size."""
     from objectives.meters.flops import flops_per_image
+    from objectives.meters.latency import time_passes
 
     rows = []
-    for batch_size in batch_sizes:
-        before: dict[str, Any] | None = None
-        for width in widths:
-            flops = batch_size * flops_per_image("cnn", {"width": width}, (1, 28, 28), 10).train
-            seconds = step_seconds(width, batch_size, device)
-            row = {"width": width, "batch_size": batch_size, "seconds": seconds, "share": flops / seconds / peak}
-            row["launch_bound"] = before is not None and seconds < NO_LONGER * before["seconds"]
-            rows.append(row)
-            before = row
-            note = "  width is free here: bound by launches" if row["launch_bound"] else ""
-            print(
-                f"batch {batch_size:5} width {width:5}: {1e3 * seconds:8.3f} ms a step, {100 * row['share']:5.1f} % of "
-                f"the matrix product's rate{note}"
-            )
+    for batch_size, width in product(batch_sizes, widths):
+        flops = batch_size * flops_per_image("cnn", {"width": width}, (1, 28, 28), 10).train
+        step = training_step(width, batch_size, device)
+        seconds = median(time_passes(step, "cpu"))  # a step waits for its device by itself
+        joules, watts = measure_power(step, counter)
+        row = {"width": width, "batch_size": batch_size, "flops": flops, "seconds": seconds}
+        row |= {"share": flops / seconds / peak, "joules": joules.value, "joules_error": joules.error, "watts": watts}
+        rows.append(row)
+        power = "" if watts is None else f", {watts:5.0f} W"
+        print(
+            f"batch {batch_size:5} width {width:5}: {1e3 * seconds:8.3f} ms a step, {100 * row['share']:5.1f} % of the "
+            f"matrix product's rate{power}"
+        )
     return rows
+
+
+def take_rows_apart(rows: list[dict[str, Any]]) -> dict[str, Any] | str:
+    """Prints and returns what the steps' times are made of, or why that cannot be told."""
+    from dashboards.launches import Step, say_parts, take_apart
+
+    steps = [Step(number, "sgd", row["batch_size"], row["flops"], row["seconds"]) for number, row in enumerate(rows)]
+    parts = take_apart(steps)
+    if parts is None:
+        text = "too few widths and batch sizes, or their times are not the sum of launching, images and FLOPs"
+        print(f"what a step's time is made of is absent: {text}")
+        return text
+    settings = {number: {name: row[name] for name in ("width", "batch_size")} for number, row in enumerate(rows)}
+    print(say_parts(parts, settings) or "no width is nearly free here, and no step is launch-bound")
+    return {
+        "launching_seconds": parts.launching["sgd"],
+        "image_seconds": parts.image_seconds,
+        "flop_per_second": parts.flop_per_second,
+        "error": parts.error,
+        "free": [settings[step.label] for step in parts.free],
+        "launch_bound": [settings[step.label] for step in parts.launch_bound],
+    }
+
+
+def examine_counter(counter: Any, device: Any) -> dict[str, Any]:
+    """Prints and returns how the energy counter moves, and whether others agree with it; or why that is absent."""
+    if isinstance(counter, str):
+        print(f"absent: energy, its tick, power at rest, agreement with the power sensor and with Zeus: {counter}")
+        return {"absent": counter}
+    import torch
+    from loads import open_zeus, watch_load, zeus_joules
+
+    from objectives.meters.latency import finishing
+
+    side = torch.randn(8192 if device.kind == "cuda" else 1024, device="cuda" if device.kind == "cuda" else "cpu")
+    square = side[:, None] * side[None, :]
+    multiply = finishing(lambda: square @ square, device.kind)
+    rest = watch_load(lambda: time.sleep(0.05), counter)
+    load = watch_load(multiply, counter)
+    found: dict[str, Any] = {"tick_seconds": counter.tick_seconds, "rest_watts": rest.counted_watts}
+    found |= {"load": asdict(load), "disagreement": load.disagreement}
+    print(f"the counter moves every {1e3 * counter.tick_seconds:.1f} ms; at rest {rest.counted_watts:.1f} W")
+    if load.disagreement is None:
+        print("absent: agreement with a power sensor: there is none")
+    else:
+        print(
+            f"under load {load.counted_watts:.0f} W: in {load.seconds:.1f} s and {load.num_samples} readings the "
+            f"counter is {100 * load.disagreement:+.1f} % off the integrated power sensor"
+        )
+    zeus = open_zeus(device.identity) if device.kind == "cuda" else "Zeus is asked about GPUs alone"
+    if isinstance(zeus, str):
+        print(f"absent: agreement with Zeus: {zeus}")
+        return found | {"zeus": zeus}
+    start = counter.read_joules()
+    theirs = zeus_joules(zeus, lambda: watch_load(multiply, counter, warm_up_seconds=0.0))
+    ours = counter.read_joules() - start
+    print(f"Zeus tells {theirs:.1f} J of what this counter calls {ours:.1f} J: {100 * (ours / theirs - 1):+.2f} %")
+    return found | {"zeus": {"joules": theirs, "ours_joules": ours}}
 
 
 def main() -> None:
@@ -141,27 +231,30 @@ def main() -> None:
 
     from machine import machine_facts
 
-    from objectives.doctor import check_gpus
+    from objectives.meters import open_counter
     from objectives.slot import open_device
     from objectives.trial import Placement, TrialConfig
 
     facts = machine_facts("torch") | {"device": chosen.device}
     if chosen.device == "cpu":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    device = open_device(Placement(0, "cpu" if chosen.device == "cpu" else "cuda:0", 1))
-    epochs = 4 if chosen.device == "cpu" else 40  # of a trial that takes seconds, as long as many ticks of the counter
-    config = TrialConfig(0, "cnn", "mnist5k", epochs, 0, 0.01, "sgd", 64, {"width": 1.0}, {}, is_profiled=True)
-    run_once(config, device)
+    try:
+        device = open_device(Placement(0, "cpu" if chosen.device == "cpu" else "cuda:0", 1))
+    except RuntimeError as error:
+        parser.error(str(error))
+    facts["device_name"] = device.name
+    counter = open_counter(device)
+    facts["counter"] = examine_counter(counter, device)
+    short = TrialConfig(0, "cnn", "mnist5k", 4, 0, 0.01, "sgd", 64, {"width": 1.0}, {}, is_profiled=True)
+    config = lengthen(short, device)
     facts["repeatability"] = repeat(config, device, chosen.runs)
     facts["linearity"] = double(config, device, max(3, chosen.runs // 2))
     facts["gemm_flop_per_second"] = peak = gemm_rate(chosen.device)
     print(f"matrix product: {peak / 1e9:.4g} GFLOP/s")
     widths = [float(width) for width in chosen.widths.split(",")]
-    facts["steps"] = survey(widths, [int(size) for size in chosen.batch_sizes.split(",")], chosen.device, peak)
-    if chosen.device == "cuda":
-        gpus = check_gpus()
-        facts["gpus"] = dict(gpus.values)
-        print(gpus.text)
+    batch_sizes = [int(size) for size in chosen.batch_sizes.split(",")]
+    facts["steps"] = survey(widths, batch_sizes, chosen.device, peak, counter)
+    facts["parts"] = take_rows_apart(facts["steps"])
     output = chosen.output or Path(__file__).parent / f"results/costs_{chosen.device}.json"
     output.write_text(json.dumps(facts, indent=1) + "\n")
 

@@ -6,15 +6,16 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from synthetic import DEVICE, attempt_row, summary_of, trial
+from synthetic import DEVICE, SPEC, attempt_row, summary_of, trial
 
 from dashboards.answers import answer_all
+from dashboards.bills import bill_lines
 from dashboards.choice import NothingFits, pick
 from dashboards.contention import Contention, contention_words, find_contention
-from dashboards.devices import device_warning
+from dashboards.devices import device_warning, name_devices
 from dashboards.records import as_json
 from dashboards.report import render_report
-from dashboards.summary import Summary, bill_lines, summarize
+from dashboards.summary import Summary, summarize
 from storage.ledger import CostValue
 from storage.studies import TrialRow
 
@@ -197,3 +198,15 @@ def test_costs_of_several_devices_are_told_of() -> None:
         "torch 2; A GPU (0), 1 CPU thread, torch 2, driver 580.1, at most 700 W"
     )
     assert words in render_report(mixed)
+
+
+def test_threads_that_were_searched_are_no_other_devices() -> None:
+    trials = [
+        trial(number, [(900, 1.0)], attempts=(attempt_row("complete", {}, device={**DEVICE, "threads": threads}),))
+        for number, threads in enumerate((1, 2))
+    ]
+    searched = summary_of(*trials, spec={**SPEC, "compute": {"threads": [1, 2]}}).study
+    assert device_warning(searched) is None
+    assert len(name_devices(searched)) == 2
+    changed = summary_of(*trials, spec={**SPEC, "compute": {"threads": 2}}).study
+    assert "come from 2 devices" in (device_warning(changed) or "")

@@ -13,6 +13,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 from synthetic import NOW, attempt_row, summary_of, synthetic_summary, trial
 
+from dashboards.bills import bill_lines
 from dashboards.exports import NoImages, as_plain, as_still, write_figure
 from dashboards.figures import FIGURES
 from dashboards.figures.compare import draw_compare, trace_compare
@@ -28,7 +29,7 @@ from dashboards.figures.timeline import trace_timeline
 from dashboards.figures.tradeoff import MOST_EARLIER, draw_tradeoff, tell_tradeoff, trace_tradeoff
 from dashboards.palette import LAYOUT, RED
 from dashboards.report import MOST_ROWS, render_report
-from dashboards.summary import Summary, bill_lines, summarize
+from dashboards.summary import Summary, summarize
 from storage.ledger import CostValue
 
 

@@ -78,6 +78,18 @@ def test_a_cpu_slot_counts_as_so_many_vcpus_as_it_has_threads() -> None:
     assert study.lasts[0].value("money") == pytest.approx(0.1)
 
 
+def test_what_is_billed_counts_all_threads_that_the_slot_held_and_a_setting_its_own() -> None:
+    two_of_four = {**DEVICE, "threads": 2, "held_threads": 4}
+    killed = attempt_row("killed", {"lost": 1800.0}, device=None)
+    study = at(
+        BOOK,
+        trial(0, [(900, 1800.0)], attempts=on(two_of_four, 1800.0)),
+        trial(1, [(900, 1800.0)], attempts=(killed, *on({**DEVICE, "threads": 4, "held_threads": 4}, 1800.0))),
+    )
+    assert study.prices["money"].value == pytest.approx(3 * 0.5 * 4 * 0.05)
+    assert [last.value("money") for last in study.lasts.values()] == pytest.approx([0.5 * 2 * 0.05, 0.5 * 4 * 0.05])
+
+
 def test_without_energy_there_is_rent_but_no_number_for_electricity_or_carbon() -> None:
     study = at(BOOK, metered(0, 3600.0, 3.6e6), metered(1, 3600.0, None))
     prices = study.prices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import threading
@@ -14,10 +15,12 @@ import optuna
 import psutil
 import pytest
 from commands import Run, workers_of
+from replay import Replay
 
 from objectives.costs import measured
 from objectives.trial import EpochRecord, Event
 from search import sweeps
+from search.faults import Faults
 from search.limits import judge_epoch
 from search.reading import read_spec, validate
 from search.spec import SweepSpec
@@ -263,3 +266,61 @@ def test_a_latency_that_an_attempt_before_measured_is_judged_by_the_next_epoch()
         "failed",
         "limits.inference_latency_seconds cannot be held: it was not measured",
     )
+
+
+def test_a_model_that_needs_too_much_memory_of_its_users_is_infeasible(database: Database) -> None:
+    name = "inference_peak_memory_bytes"
+    spec = validate(
+        {
+            "name": "quick",
+            "objective": {"dataset": "digits", "epochs": 2, "minimize": [name]},
+            "space": {"width": [0.25, 4.0], "lr": 0.01, "optimizer": "sgd", "batch_size": 512},
+            "search": {"sampler": "grid", "trials": 2, "baseline": False},
+            "compute": {"engine": "inline", "threads": 1, "device": "cpu"},
+            "limits": {name: 4e6},
+        }
+    )
+    study = sweeps.launch(spec, database, silent)
+    by_width = {trial.params["width"]: trial for trial in study.trials}
+    assert by_width[4.0].reason is not None
+    told = rf"{name} is \S+ MB for a large batch, more than 4 MB \(limits.{name}\)"
+    assert re.fullmatch(told, by_width[4.0].reason)
+    assert by_width[0.25].state == "complete"
+    assert 1e5 < (by_width[0.25].costs[name].value or 0.0) < 4e6
+
+
+def test_energy_of_inference_that_cannot_be_measured_is_told_before_anything_begins(database: Database) -> None:
+    name = "inference_joules_per_1000_images"
+    for tables in ({"objective": {"minimize": [name]}}, {"limits": {name: 1.0}}):
+        with pytest.raises(Faults, match=f"{name}.* cannot be measured here: "):
+            sweeps.launch(
+                validate({**tables, "compute": {"device": "cpu", "slots": 1, "threads": 1}}), database, silent
+            )
+
+
+@pytest.mark.parametrize(("most", "state"), [(1e9, "complete"), (1e-9, "infeasible")])
+def test_energy_of_inference_is_an_objective_and_a_limit_where_a_counter_shows_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, most: float, state: str
+) -> None:
+    name = "inference_joules_per_1000_images"
+    counter = Replay.steady(20.0, 0.001, 1.0)
+    monkeypatch.setattr(counter, "read_joules", lambda: 20.0 * time.perf_counter())
+    monkeypatch.setattr("objectives.meters.open_counter", lambda _device: counter)
+    monkeypatch.setattr("search.sweeps.find_fault", lambda _cores: None)
+    spec = validate(
+        {
+            "objective": {"dataset": "digits", "epochs": 1, "minimize": [name]},
+            "space": {"width": 0.25, "lr": 0.01, "optimizer": "sgd", "batch_size": 512},
+            "search": {"trials": 1, "baseline": False},
+            "compute": {"engine": "inline", "threads": 1, "device": "cpu"},
+            "limits": {name: most},
+        }
+    )
+    (trial,) = sweeps.launch(spec, database, silent).trials
+    assert trial.state == state
+    found = trial.costs[name]
+    assert found.method == "measured"
+    assert found.value is not None
+    assert found.error is not None
+    assert 0 < found.error < found.value
+    assert most > 1 or f"for 1,000 images, more than 1e-09 J (limits.{name})" in (trial.reason or "")

@@ -11,9 +11,10 @@ import pytest
 from commands import Run
 from resumed import launch_here, outcome, resume_here, silent
 
+from dashboards.bills import bill_lines
 from dashboards.figures import FIGURES
 from dashboards.report import render_report
-from dashboards.summary import bill_lines, summarize
+from dashboards.summary import summarize
 from search import sweeps
 from search.faults import Faults
 from search.reading import read_spec

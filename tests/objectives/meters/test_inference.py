@@ -5,15 +5,30 @@ import time
 
 import pytest
 import torch
+from replay import Replay
 from torch import Tensor, nn
 
-from objectives.costs import ONCE, counted
+from objectives.costs import ONCE, counted, measured
 from objectives.meters.flops import flops_per_image
 from objectives.meters.inference import profile_model
 from objectives.meters.latency import quantile, time_passes
 from objectives.models import build_model
 
 FLOPS = counted(1.0)
+NO_COUNTER = "there is no counter"
+
+
+class Wide(nn.Module):
+    """Maps 100 values to 1,000 and those to 10: 4,000 bytes for each image in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.narrow = nn.Linear(100, 1000, bias=False), nn.Linear(1000, 10, bias=False)
+        self.register_buffer("kept", torch.zeros(7))
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        logits: Tensor = self.narrow(self.wide(images_NCHW.flatten(1)))
+        return logits
 
 
 class Slow(nn.Module):
@@ -36,7 +51,7 @@ class Slow(nn.Module):
 def test_size_and_flops_are_those_by_hand() -> None:
     model = build_model("cnn", 1, 10, {"width": 1.0})
     flops = flops_per_image("cnn", {"width": 1.0}, (1, 32, 32), 10)
-    costs = profile_model(model, torch.randn(8, 1, 32, 32), counted(float(flops.inference)))
+    costs = profile_model(model, torch.randn(8, 1, 32, 32), counted(float(flops.inference)), NO_COUNTER)
     assert set(costs) == set(ONCE)
     assert costs["parameters"].value == 61_706
     conv1, conv2, linear = 6 * 25 * 28**2, 16 * 6 * 25 * 10**2, 400 * 120 + 120 * 84 + 84 * 10
@@ -45,7 +60,7 @@ def test_size_and_flops_are_those_by_hand() -> None:
 
 
 def test_latency_is_that_of_one_image_and_batches_are_cheaper_by_the_image() -> None:
-    costs = profile_model(Slow(), torch.randn(16, 1, 2, 2), FLOPS)
+    costs = profile_model(Slow(), torch.randn(16, 1, 2, 2), FLOPS, NO_COUNTER)
     latency, late, each = (
         costs[f"inference_{name}"] for name in ("latency_seconds", "latency_p95_seconds", "seconds_per_image")
     )
@@ -60,11 +75,43 @@ def test_latency_is_that_of_one_image_and_batches_are_cheaper_by_the_image() -> 
 def test_the_model_and_the_random_state_are_left_as_they_were() -> None:
     model = Slow()
     before, drawn = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    profile_model(model, torch.randn(4, 1, 2, 2, generator=torch.Generator()), FLOPS)
+    profile_model(model, torch.randn(4, 1, 2, 2, generator=torch.Generator()), FLOPS, NO_COUNTER)
     assert torch.equal(torch.get_rng_state(), drawn)
     assert model.training
     assert model.num_calls == 0
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("num_images", [1, 64])
+def test_peak_memory_is_weights_images_and_what_a_pass_allocates(num_images: int) -> None:
+    held = 4 * (100 * 1000 + 1000 * 10 + 7 + num_images * 100)
+    allocated = 4 * num_images * (1000 + 10)
+    for _ in range(2):  # whatever the process holds and freed before
+        costs = profile_model(Wide(), torch.randn(num_images, 1, 10, 10), FLOPS, NO_COUNTER)
+        assert costs["inference_peak_memory_bytes"] == measured(float(held + allocated))
+        del costs
+        torch.ones(10_000_000)
+
+
+def test_energy_is_that_of_1000_images_by_the_devices_counter() -> None:
+    device = Replay.steady(2.0, 1.0, 400.0)
+    device.tick_seconds = 0.001
+
+    class Playing(Slow):
+        """Takes a second of the played device for each pass, 2 J."""
+
+        def forward(self, images_NCHW: Tensor) -> Tensor:
+            device.play(1.0)
+            return super().forward(images_NCHW)
+
+        def __deepcopy__(self, _memo: object) -> Playing:
+            return Playing()
+
+    costs = profile_model(Playing(), torch.randn(16, 1, 2, 2), FLOPS, device)
+    assert costs["inference_joules_per_1000_images"].value == pytest.approx(2.0 * 1000 / 16)
+    assert costs["inference_joules_per_1000_images"].error is not None
+    absent = profile_model(Slow(), torch.randn(16, 1, 2, 2), FLOPS, NO_COUNTER)
+    assert absent["inference_joules_per_1000_images"].reason == NO_COUNTER
 
 
 def test_passes_are_as_many_as_fit_and_at_least_the_least() -> None:

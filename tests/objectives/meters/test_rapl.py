@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from objectives.meters.rapl import CpuEnergy, find_counters, find_fault
+from objectives.meters.energy import Energy
+from objectives.meters.rapl import find_counters, find_fault, open_rapl
 
 ALL_CORES = range(os.cpu_count() or 1)
 
@@ -38,7 +39,7 @@ def test_packages_and_their_memory_count_once(root: Path) -> None:
 
 
 def test_the_energy_is_what_all_counters_moved_and_its_error_a_tick(root: Path) -> None:
-    meter = CpuEnergy(ALL_CORES, root)
+    meter = Energy(open_rapl(ALL_CORES, root))
     meter.start()
     show(root, "intel-rapl:0", 4_000_000)
     show(root, "intel-rapl:0:0", 9_000_000)
@@ -51,7 +52,7 @@ def test_the_energy_is_what_all_counters_moved_and_its_error_a_tick(root: Path) 
 
 def test_a_counter_that_comes_round_is_followed(root: Path) -> None:
     show(root, "intel-rapl:1", 262_143_328_850)
-    meter = CpuEnergy(ALL_CORES, root)
+    meter = Energy(open_rapl(ALL_CORES, root))
     meter.start()
     show(root, "intel-rapl:1", 999_999)
     assert meter.stop(1.0).value == pytest.approx(1.0)
@@ -59,7 +60,7 @@ def test_a_counter_that_comes_round_is_followed(root: Path) -> None:
 
 def test_a_slot_with_a_part_of_the_cores_has_no_energy_of_its_own(root: Path) -> None:
     num_cores = len(ALL_CORES)
-    meter = CpuEnergy(ALL_CORES[:-1], root)
+    meter = Energy(open_rapl(ALL_CORES[:-1], root))
     meter.start()
     reason = f"the CPU's energy counter is that of all {num_cores} cores, and this slot has {num_cores - 1}"
     assert meter.stop(1.0).reason == reason
@@ -67,7 +68,7 @@ def test_a_slot_with_a_part_of_the_cores_has_no_energy_of_its_own(root: Path) ->
 
 def test_a_machine_without_counters_says_so(tmp_path: Path) -> None:
     assert find_fault(ALL_CORES, tmp_path) == "this machine shows no energy counter of its CPU"
-    assert CpuEnergy(ALL_CORES, tmp_path / "none").stop(1.0).value is None
+    assert Energy(open_rapl(ALL_CORES, tmp_path / "none")).stop(1.0).value is None
 
 
 def test_a_counter_that_cannot_be_read_says_so(root: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_counter_that_cannot_be_read_says_so(root: Path) -> None:
 
 def test_one_counter_of_several_that_cannot_be_read_is_told_before_it_is_needed(root: Path) -> None:
     (root / "intel-rapl:1" / "energy_uj").unlink()
-    meter = CpuEnergy(ALL_CORES, root)
+    meter = Energy(open_rapl(ALL_CORES, root))
     meter.start()
     assert meter.stop(1.0).reason == "the CPU's energy counter cannot be read: No such file or directory"
 
@@ -89,6 +90,6 @@ def test_a_folder_that_names_nothing_is_told(root: Path) -> None:
 
 
 def test_a_stretch_in_which_a_counter_may_come_round_twice_is_absent(root: Path) -> None:
-    meter = CpuEnergy(ALL_CORES, root)
+    meter = Energy(open_rapl(ALL_CORES, root))
     meter.start()
-    assert meter.stop(263.0).reason == "in 263 s the CPU's energy counter may have come round more than once"
+    assert meter.stop(263.0).reason == "in 263 s the energy counter may have come round more than once"

@@ -65,6 +65,18 @@ def test_what_runs_already_keeps_what_it_has(database: Database, running: list[R
     assert slots.take("new", Need(4, 3)) == Share((2, 3, 6, 7), ("0", "1", "3"))
 
 
+def test_slots_that_share_a_device_have_it_together(database: Database, running: list[RunningStudy]) -> None:
+    shared = {"slots": 4, "slots_per_device": 2}
+    running += [study("on the CPU", **shared), study("on GPUs", threads=[1, 2], device="cuda", **shared)]
+    assert Slots(database).taken() == {
+        "on the CPU": Share((0, 1, 2, 3)),
+        "on GPUs": Share(MACHINE.cores, ("0", "1")),
+    }
+    running[:] = [study("of another version", slots="many")]
+    assert Slots(database).taken() == {"of another version": MACHINE}
+    assert find_need(Compute(device="cpu", slots=2, slots_per_device=2, threads=1), 8, None) == Need(1, 0)
+
+
 def test_what_asks_for_all_has_all(database: Database, running: list[RunningStudy]) -> None:
     running.append(study("auto", slots="auto"))
     assert Slots(database).take("new", Need(1, 0)) is None

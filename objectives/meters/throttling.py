@@ -1,0 +1,71 @@
+"""How long heat or a power limit held the device back: what makes measured seconds too long though it is not shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from objectives.costs import Measurement, absent, measured
+from objectives.meters.nvml import call_nvml
+from objectives.trial import Device
+
+CPUS = Path("/sys/devices/system/cpu")
+"""Where the kernel counts for how long each core was throttled (Intel; Documentation/ABI/testing)."""
+
+Reader = Callable[[], list[float]]
+"""Reads counters of seconds, those of one device in the same order each time."""
+
+
+class Throttling:
+    """Reads the hardware's own counters at both ends of a stretch.
+
+    Of several cores the one counts that was throttled longest. A GPU's counters are those of its power limit and its
+    temperature (nvml.h, `nvmlViolationTime_t`).
+
+    Args:
+        device: What the slot runs on.
+        cores: Of a CPU's slot.
+        root: Where the kernel shows the cores.
+    """
+
+    def __init__(self, device: Device, cores: Sequence[int], root: Path = CPUS) -> None:
+        self._read = _gpu_reader(device.identity) if device.kind == "cuda" else _cpu_reader(cores, root)
+        self._start: list[float] | str = []
+
+    def start(self) -> None:
+        """Begins a stretch."""
+        self._start = self._read if isinstance(self._read, str) else _try(self._read)
+
+    def stop(self, seconds: float) -> Measurement:
+        """Returns for how much of a stretch of so many seconds the device was throttled."""
+        now = self._read if isinstance(self._read, str) else _try(self._read)
+        if isinstance(now, str) or isinstance(self._start, str):
+            return absent(str(now if isinstance(now, str) else self._start))
+        return measured(min(seconds, max(end - start for start, end in zip(self._start, now, strict=True))))
+
+
+def _try(read: Reader) -> list[float] | str:
+    try:
+        return read()
+    except (OSError, ValueError) as error:
+        return f"throttling cannot be read: {error}"
+
+
+def _cpu_reader(cores: Sequence[int], root: Path) -> Reader | str:
+    files = [root / f"cpu{core}/thermal_throttle/core_throttle_total_time_ms" for core in cores]
+    if not all(file.exists() for file in files):
+        return "this machine does not count for how long its cores are throttled"
+    return lambda: [int(file.read_text()) / 1000 for file in files]
+
+
+def _gpu_reader(uuid: str) -> Reader | str:
+    import pynvml
+
+    def read() -> list[float]:
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        limits = (pynvml.NVML_PERF_POLICY_POWER, pynvml.NVML_PERF_POLICY_THERMAL)
+        times = [int(pynvml.nvmlDeviceGetViolationStatus(handle, limit).violationTime) for limit in limits]
+        return [sum(times) / 1e9]
+
+    found = call_nvml(read)
+    return found if isinstance(found, str) else read

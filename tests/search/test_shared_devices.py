@@ -1,0 +1,127 @@
+"""Sweeps whose slots share their cores: solo costs are calibrated, bills are shares that add up."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Run, start, wait_for, workers_of
+
+from dashboards.bills import IDLE, bill_lines, held_seconds
+from search import sweeps
+from search.compute import place_slots
+from search.faults import Faults
+from search.reading import validate
+from search.spec import Compute
+from storage.database import Database
+from storage.studies import StudyRow, load_study
+
+NUM_CORES = len(os.sched_getaffinity(0))
+
+
+def spec(name: str, slots: int, **compute: Any) -> Any:
+    return validate(
+        {
+            "name": name,
+            "objective": {"dataset": "digits", "epochs": 2},
+            "space": {"width": [0.25, 0.5], "lr": 0.01, "optimizer": ["sgd", "adam"], "batch_size": 64},
+            "search": {"sampler": "grid", "trials": 4, "baseline": False},
+            "compute": {"slots": slots, "slots_per_device": slots, "threads": 1, "device": "cpu", **compute},
+        }
+    )
+
+
+def assert_lines_add_up(study: StudyRow, shared: int) -> None:
+    held = 0.0
+    for trial in study.trials:
+        for attempt in trial.attempts:
+            assert attempt.ended_at is not None
+            seconds = (attempt.ended_at - attempt.started_at).total_seconds() / shared
+            assert sum(attempt.bill.values()) == pytest.approx(seconds, rel=0.1, abs=0.3)
+            held += seconds
+    lines = bill_lines(study)
+    assert sum(lines.values()) == pytest.approx(held_seconds(study), abs=0.05)
+    assert lines[IDLE] == pytest.approx(held_seconds(study) - held, rel=0.1, abs=0.5)
+
+
+def test_solo_costs_are_calibrated_once_for_each_signature_and_reused(database: Database) -> None:
+    first = sweeps.launch(spec("first", 2), database, lambda *_: None)
+    second = sweeps.launch(spec("second", 2), database, lambda *_: None)
+    assert [trial.state for study in (first, second) for trial in study.trials] == ["complete"] * 8
+    assert bill_lines(first)["calibration"] > 0
+    assert "calibration" not in bill_lines(second)
+    for study in (first, second):
+        assert_lines_add_up(study, 2)
+        assert [sitting.slots_per_device for sitting in study.sittings] == [2]
+    costs = [{str(trial.params): trial.costs["device_seconds"] for trial in study.trials} for study in (first, second)]
+    assert costs[0] == costs[1]
+    assert {cost.method for cost in costs[0].values()} == {"calibrated"}
+    assert all(cost.error for cost in costs[0].values())
+
+
+@pytest.mark.slow
+def test_a_calibrated_cost_is_that_of_a_slot_with_cores_of_its_own(database: Database) -> None:
+    shared = sweeps.launch(spec("shared", 4), database, lambda *_: None)
+    own = sweeps.launch(spec("own", 1), database, lambda *_: None)
+    for trial, other in zip(shared.trials, own.trials, strict=True):
+        assert trial.params == other.params
+        ours, theirs = trial.costs["device_seconds"].value, other.costs["device_seconds"].value
+        assert ours == pytest.approx(theirs, rel=0.5)  # the two runs are minutes apart on a machine that others use
+        training = sum(attempt.bill["training"] for attempt in trial.attempts)
+        assert training < 0.75 * (ours or 0.0) * 4  # a quarter of the device, for longer
+
+
+def test_a_kill_in_mid_training_leaves_the_lines_in_balance(paretune: Run, tmp_path: Path, database: Database) -> None:
+    settings = ["objective.dataset=digits", "objective.epochs=6", "compute.slots=2", "compute.slots_per_device=2",
+                "compute.threads=1"]  # fmt: skip
+    flags = ["--trials", "3", "--study", "quick", *(part for setting in settings for part in ("--set", setting))]
+    running = start(tmp_path, "launch", *flags)
+    home = Database(f"sqlite:///{tmp_path}/paretune.db")
+
+    def num_epochs() -> int:
+        try:
+            return sum(len(trial.epochs) for trial in load_study(home, "quick").trials)
+        except Exception:  # noqa: BLE001  there is no study yet
+            return 0
+
+    wait_for(lambda: num_epochs() >= 2)
+    for process in [*workers_of(running.pid)]:
+        process.send_signal(signal.SIGKILL)
+    running.kill()
+    running.communicate()
+    paretune("resume", "quick", "--quiet", check=True)
+    study = load_study(home, "quick")
+    assert [trial.state for trial in study.trials] == ["complete"] * 3
+    assert len(study.sittings) == 2
+    assert_lines_add_up(study, 2)
+
+
+def test_slots_that_share_cores_are_spread_over_them() -> None:
+    placements = place_slots(Compute(device="cpu", threads=1, slots_per_device=3), 1000)
+    assert len(placements) == 3 * NUM_CORES
+    counts = [sum(placement.cores == (core,) for placement in placements) for core in sorted(os.sched_getaffinity(0))]
+    assert counts == [3] * NUM_CORES
+    assert len(place_slots(Compute(device="cpu", slots_per_device=2), 1)) == 2
+
+
+@pytest.mark.parametrize(
+    ("compute", "preload", "law"),
+    [
+        ({"slots": 3, "slots_per_device": 2}, None, "a multiple of slots_per_device"),
+        ({"engine": "inline", "slots_per_device": 2}, None, "the inline engine has 1 slot, but got 2 on a device"),
+        ({"slots_per_device": 2}, "my:train", "needs a device of its own"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(compute: dict[str, Any], preload: str | None, law: str) -> None:
+    with pytest.raises(Faults, match=law):
+        place_slots(Compute(device="cpu", **compute), 10, preload)
+
+
+def test_wall_time_of_shared_slots_cannot_be_minimised(database: Database) -> None:
+    asked = spec("a", 2)
+    asked = asked.model_copy(update={"objective": asked.objective.model_copy(update={"minimize": ["wall_seconds"]})})
+    with pytest.raises(Faults, match="wall_seconds tells nothing where slots share a device"):
+        sweeps.launch(asked, database, lambda *_: None)
