@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -15,19 +15,38 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class Begun:
+    """What became of a wish to run a study.
+
+    Attributes:
+        study: Its name.
+        place: From 1, where it waits in the queue for free slots; None where it runs.
+    """
+
+    study: str
+    place: int | None = None
+
+
+@dataclass(frozen=True)
 class Actions:
     """What a page may ask the service to do; each raises `Refused`.
 
     Attributes:
-        launch: Given a spec as TOML text, checks it, starts its sweep, and returns the study's name.
-        resume: Given a study's name and a number of more trials, continues it.
+        launch: Given a spec as TOML text, checks it, and starts its sweep or queues it.
+        resume: Given a study's name and a number of more trials, continues it or queues that.
         stop: Given a study's name, asks its coordinator to stop after the epochs under way.
         delete: Given a study's name, removes it and its weights.
-        example: Returns the TOML text that a launch form begins with.
+        cancel: Given a study's name, takes what is asked of it out of the queue.
+        templates: Returns the names of the texts that a launch form may begin with, the first of which it does.
+        template: Given such a name, returns its TOML text.
+        clone: Given a study's name, returns the TOML text of its spec under a new name.
     """
 
-    launch: Callable[[str], str]
-    resume: Callable[[str, int], None]
+    launch: Callable[[str], Begun]
+    resume: Callable[[str, int], Begun]
     stop: Callable[[str], None]
     delete: Callable[[str], None]
-    example: Callable[[], str]
+    cancel: Callable[[str], None]
+    templates: Callable[[], Sequence[str]]
+    template: Callable[[str], str]
+    clone: Callable[[str], str]

@@ -15,8 +15,22 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, dcc, html
 from fastapi import FastAPI
 
-from dashboards.actions import Actions, Refused
-from dashboards.pages import choosing, compare, live, operating, panels, studies, study, trial, trials
+from dashboards.actions import Actions
+from dashboards.machine import Machine
+from dashboards.pages import (
+    choosing,
+    compare,
+    launching,
+    live,
+    machines,
+    operating,
+    panels,
+    queue,
+    studies,
+    study,
+    trial,
+    trials,
+)
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
@@ -62,6 +76,7 @@ def add_pages(
     database: Database,
     actions: Actions,
     may_operate: Callable[[], bool],
+    look: Callable[[], Machine],
     book: PriceBook | None = None,
 ) -> Dash:
     """Mounts the pages on an app; call it last, since they answer every address that nothing else does.
@@ -72,9 +87,10 @@ def add_pages(
         actions: What a page may ask of the service.
         may_operate: Whether the request under way may ask for it; else the buttons are hidden, and what they would
             call refuses.
+        look: Looks at the machine of the service.
         book: The prices that a study's own go before; None for those of the package.
     """
-    site = Site(Reader(database, book), actions, may_operate)
+    site = Site(Reader(database, book), actions, may_operate, look)
     served: Any = server  # Dash's own types know Flask alone
     app = Dash(
         __name__,
@@ -90,7 +106,7 @@ def add_pages(
         [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
         defaultColorScheme="auto",
     )
-    for room in (live, panels, operating, studies, study, choosing, trials, trial, compare):
+    for room in (live, panels, operating, launching, queue, studies, study, choosing, trials, trial, compare, machines):
         room.register(app, site)
     _register_address(app, site)
     return app
@@ -113,16 +129,15 @@ async def find_page(site: Site, path: str, search: str) -> Component:
     """
     match [unquote(part) for part in path.split("/") if part]:
         case []:
-            return studies.layout(site, await _example(site))
+            return await studies.find_layout(site, search)
         case ["study", name]:
             return await _of_study(site, name) or study.layout(site, name, search)
         case ["study", name, "trial", number] if number.isdecimal():
             return await _of_study(site, name) or trial.layout(name, int(number))
+        case ["machines"]:
+            return machines.layout(site)
         case ["compare"]:
-            try:
-                return await asyncio.to_thread(compare.layout, site.reader, search)
-            except StorageFault as fault:
-                return _lost(str(fault))
+            return await _compared(site, search)
         case _:
             return _lost(f"there is no page {path}")
 
@@ -138,12 +153,11 @@ def _register_address(app: Dash, site: Site) -> None:
     app.clientside_callback(KEEP_STUDIES, silent, Input("compared", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
 
 
-async def _example(site: Site) -> str:
-    """Returns what the form begins with; nothing where nobody may launch."""
+async def _compared(site: Site, search: str) -> Component:
     try:
-        return str(await site.act(site.actions.example))
-    except Refused:
-        return ""
+        return await asyncio.to_thread(compare.layout, site.reader, search)
+    except StorageFault as fault:
+        return _lost(str(fault))
 
 
 async def _of_study(site: Site, name: str) -> Component | None:

@@ -33,6 +33,9 @@ NOTABLE_NOISE, NOTABLE_BEND, NOTABLE_CONTENTION = 0.05, 0.05, 0.05
 
 NO_GPU = "a GPU needs its NVIDIA driver; slots are on the CPU without"
 
+BUSY_SECONDS = 0.05
+"""How long it is busy to see whether waiting for cores can be told."""
+
 WATCH_SECONDS = 1.5
 """How long a GPU's energy counter is watched."""
 
@@ -103,7 +106,10 @@ def check_contention() -> Finding:
     """Tells whether waiting for cores can be told."""
     meter = Contention(_CPU)
     meter.start()
-    found = meter.stop(1.0)
+    start = time.perf_counter()
+    while (seconds := time.perf_counter() - start) < BUSY_SECONDS:  # only a thread that is busy can wait
+        pass
+    found = meter.stop(seconds)
     if found.reason is None:
         return Finding("good", "the kernel tells how long training waited for its cores")
     return Finding("absent", found.reason, "seconds that other work made longer cannot be told from others")

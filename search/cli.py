@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,7 @@ from search.commands import (
     remeasuring,
     running,
     serving,
+    sources,
 )
 from search.commands.completion import mend_bash_words
 from search.commands.console import tell
@@ -28,12 +30,35 @@ from storage.faults import StorageFault
 USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(
-    help="Hyperparameter search that measures what each trial costs and shows the trade-off with accuracy.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def main_options(
+    ctx: typer.Context,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            envvar="PARETUNE_SERVER",
+            metavar="URL",
+            help="Ask a service (`paretune serve`) in the place of a database. The token is read from PARETUNE_TOKEN, "
+            "or the file PARETUNE_TOKEN_FILE, or ~/.config/paretune/token.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Hyperparameter search that measures what each trial costs and shows the trade-off with accuracy."""
+    sources.server.set(server)
+    ctx.call_on_close(sources.close)
+    if ctx.invoked_subcommand is not None:
+        sources.check_remote(ctx.invoked_subcommand)
+
+
 for room in (running, looking, choosing, remeasuring, exporting, pricing, clearing, importing, examining, serving):
     app.add_typer(room.app)
 

@@ -14,6 +14,26 @@ if TYPE_CHECKING:
     from search.spec import Compute
 
 
+CORES = "PARETUNE_CORES"
+"""Environment variable: the cores that slots may have, such as `0,2,3`; without it all that the process may run on."""
+
+
+def find_cores() -> list[int]:
+    """Returns the cores that slots may have; nothing where the system tells of none.
+
+    Raises:
+        Faults: where the environment names cores that are not there.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    told = os.environ.get(CORES)
+    if not told:
+        return cores
+    named = sorted({int(part) for part in told.split(",") if part.strip().isdecimal()})
+    if not cores or not named or not {*named} <= {*cores}:
+        raise Faults(f"{CORES}: some of the cores {','.join(map(str, cores))} are needed, but got {told!r}")
+    return named
+
+
 def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -> list[Placement]:
     """Returns the slots of a sweep: each with a GPU or cores of its own, or so many on each as are to share it.
 
@@ -25,7 +45,7 @@ def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -
     Raises:
         Faults: where what was asked for is not there.
     """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cores = find_cores()
     num_cores = len(cores) or os.cpu_count() or 1
     gpus = [] if compute.device == "cpu" else find_gpus()
     if compute.device == "cuda" and not gpus:
@@ -88,12 +108,12 @@ def name_devices(placements: Iterable[Placement]) -> list[dict[str, Any]]:
     found = {
         (placement.threads, name): {"kind": kind, "name": name, "threads": placement.threads}
         for placement in placements
-        for kind, name in [_name_device(placement.device)]
+        for kind, name in [name_device(placement.device)]
     }
     return list(found.values())
 
 
-def _name_device(device: str) -> tuple[str, str]:
+def name_device(device: str) -> tuple[str, str]:
     """Returns the kind and the name of a placement's device; a GPU that NVML does not find has no name."""
     if device == "cpu":
         return "cpu", cpu_name()

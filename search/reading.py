@@ -34,13 +34,36 @@ def read_spec(
         Faults: with every fault that was found, a line each.
     """
     faults: list[str] = []
+    return validate(read_tables(path, settings, flags, base, faults=faults), faults)
+
+
+def read_tables(
+    path: Path | None,
+    settings: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
+    *,
+    faults: list[str],
+) -> dict[str, Any]:
+    """Returns what `read_spec` validates, as plain tables.
+
+    Args:
+        path: See `read_spec`.
+        settings: See `read_spec`.
+        flags: See `read_spec`.
+        base: See `read_spec`.
+        faults: What is wrong with the settings is added to them.
+
+    Raises:
+        Faults: where the file is no TOML.
+    """
     told = {key: value for key, value in (flags or {}).items() if value is not None}
     changes = _read_changes(settings, told, faults)
     if path is not None:
         raw = read_toml(path, "a spec", "`paretune launch --example` prints one to start from")
     else:
         raw = {"space": built_in_space(_named_model(dict(changes)))} if base is None else dict(base)
-    return validate(_merge_all(raw, changes, faults), faults)
+    return _merge_all(raw, changes, faults)
 
 
 def merge_settings(

@@ -130,7 +130,7 @@ def remeasure(
         StorageFault: where the name is taken.
         KeyboardInterrupt: after everything is saved.
     """
-    if not is_forced and (running := list_running_here(database)):
+    if not is_forced and (running := [study.name for study in list_running_here(database)]):
         raise Faults(
             f"remeasure: {', '.join(running)} runs on this machine and would disturb the costs; "
             "`paretune stop` it first, or --force"

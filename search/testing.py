@@ -14,6 +14,8 @@ from storage.artifacts import trial_folder
 from storage.database import Database
 from storage.studies import StudyRow, keep_test
 
+FUNCTION = "a training function tells of its validation data alone"
+
 
 @dataclass(frozen=True)
 class TestAccuracy:
@@ -42,13 +44,27 @@ def test_accuracy(database: Database, study: StudyRow, point: Checkpoint) -> Tes
     return TestAccuracy(*seeds_interval(known), None)
 
 
+NOT_TESTED = "it was not tested yet: `paretune pick` or `report` where the study is kept does that"
+
+
+def kept_accuracy(study: StudyRow, point: Checkpoint) -> TestAccuracy:
+    """Returns the test accuracy of a checkpoint, the mean over its seeds, where it was computed before."""
+    if study.spec["objective"].get("train") is not None:
+        return TestAccuracy(None, None, FUNCTION)
+    counts = [study.tests.get((number, point.epoch)) for number in point.seeds]
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return TestAccuracy(None, None, NOT_TESTED)
+    return TestAccuracy(*seeds_interval(known), None)
+
+
 def _count_correct(database: Database, study: StudyRow, trial: int, point: Checkpoint) -> tuple[int, int] | str:
     """Returns how many test images the stored weights of one seed get right, of how many; or why that is unknown."""
     if (trial, point.epoch) in study.tests:
         return study.tests[trial, point.epoch]
     objective = study.spec["objective"]
     if objective.get("train") is not None:
-        return "a training function tells of its validation data alone"
+        return FUNCTION
     folder = trial_folder(database.artifacts / study.uuid, trial)
     if not weights_path(folder, point.epoch).exists():
         which = f"the weights of trial {trial} after epoch {point.epoch}"

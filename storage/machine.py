@@ -37,6 +37,12 @@ class Holder:
         pid = os.getpid()
         return Holder(platform.node(), _boot(), pid, _started(pid) or 0.0)
 
+    @property
+    def machine(self) -> str:
+        """What tells its machine from others, the same after a restart of it; its name where it has no identity."""
+        identity = self.boot.partition("/")[0]
+        return self.host if identity == UNKNOWN else identity
+
     def is_beside(self, other: Holder) -> bool:
         """Says whether both run on one machine, in one container or not."""
         if UNKNOWN in (self.boot, other.boot):

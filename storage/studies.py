@@ -299,17 +299,43 @@ def list_remeasurements(database: Database, study: str) -> list[str]:
         return [str(name) for name in connection.scalars(chosen)]
 
 
-def list_running_here(database: Database) -> list[str]:
-    """Returns the names of the studies whose coordinators run on this machine."""
+@dataclass(frozen=True)
+class RunningStudy:
+    """A study whose coordinator runs on this machine.
+
+    Attributes:
+        name: Of the study.
+        compute: The `compute` table of its spec.
+        pid: The coordinator's process number; None where it is of another container.
+        since: When it took the lease.
+        is_alone: Whether it trains another study's settings again, beside which nothing else should run.
+    """
+
+    name: str
+    compute: Mapping[str, Any]
+    pid: int | None
+    since: datetime
+    is_alone: bool
+
+
+def list_running_here(database: Database) -> list[RunningStudy]:
+    """Returns the studies whose coordinators run on this machine."""
     database.check()
     here = Holder.here()
     with database.read() as connection:
         held = tables.studies.join(tables.leases, tables.leases.c.study == tables.studies.c.uuid)
+        columns = tables.studies.c
         rows = connection.execute(
-            select(tables.studies.c.name, tables.studies.c.state, tables.leases).select_from(held)
+            select(columns.name, columns.state, columns.spec, tables.leases).select_from(held).order_by(columns.name)
         )
         return [
-            str(row.name)
+            RunningStudy(
+                row.name,
+                row.spec.get("compute", {}),
+                row.pid if row.boot == here.boot else None,
+                row.acquired_at,
+                row.spec.get("search", {}).get("remeasures") is not None,
+            )
             for row in rows
             if row.state == "running"
             and leases.is_live(row)
@@ -370,6 +396,8 @@ def delete_study(database: Database, name: str) -> str:
 
 
 def _find(connection: Connection, name: str) -> Row[Any]:
+    if "\0" in name:  # no text of PostgreSQL's holds it, so that it would refuse the question
+        raise NoStudy(f"study: there is no {name!r}")
     row = connection.execute(select(tables.studies).where(tables.studies.c.name == name)).one_or_none()
     if row is None:
         names = list(connection.scalars(select(tables.studies.c.name).order_by(tables.studies.c.created_at.desc())))

@@ -15,7 +15,9 @@ whatever study asks.
 `test_results` are computed once, of the checkpoints that a person picked.
 
 `tokens` say who may use the service: of a token's secret only a salted hash is kept, and its row stays when it is
-revoked. `audit` says who did what there; a study's name stays in it when the study is gone.
+revoked. `audit` says who did what there; a study's name stays in it when the study is gone. `queue` holds what a
+service was asked to run on its machine and has no slots for yet, in the order of its keys: a new sweep's `spec`, or the
+study to resume. What could not begin stays in it with the `fault` until somebody takes it out.
 """
 
 from __future__ import annotations
@@ -264,4 +266,21 @@ audit = Table(
     _must("action", String(16)),
     _may("study", String(100)),
     _may("detail", Text),
+)
+
+queue = Table(
+    f"{PREFIX}queue",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _must("machine", String(255)),
+    _must("host", String(255)),
+    Column("study", String(100), nullable=False, unique=True),
+    _must("action", String(16)),
+    _may("spec", Text),
+    _must("num_more", Integer),
+    _must("num_cores", Integer),
+    _must("num_gpus", Integer),
+    _must("token", String(100)),
+    _must("asked_at", UtcTime),
+    _may("fault", Text),
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -12,6 +13,7 @@ from postgresql import find_postgresql, running_postgresql
 
 from storage.database import Database
 
+TESTS = Path(__file__).parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers share two cores
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # where pytest's own folders stay
 
@@ -53,6 +55,14 @@ def saves_always(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trial in this process saves whenever it may, as if saving took no time."""
     monkeypatch.setattr("objectives.pace.LEAST_SECONDS", 0.0)
     monkeypatch.setattr("objectives.pace.SHARE", 1e9)
+
+
+@pytest.fixture
+def own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training functions in the working directory of the service."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(TESTS / "instant.py", tmp_path)
+    shutil.copy(TESTS / "search" / "sleepers.py", tmp_path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -18,13 +19,24 @@ from fastapi import FastAPI
 from sqlalchemy import func, insert, select
 from synthetic import DATA, REFERENCE, synthetic_summary
 
-from dashboards.actions import Actions, Refused
+from dashboards.actions import Actions, Begun, Refused
+from dashboards.machine import Machine, Place
 from dashboards.web import add_pages
+from objectives.doctor import Finding
 from storage import tables
 from storage.beginnings import Beginning
 from storage.database import Database
 from storage.studies import create_study
 
+MACHINE = Machine(
+    "gpu1",
+    [Place("a processor", "cores 0-3", "a"), Place("a processor", "cores 4-7", None), Place("a GPU", "GPU 0", "a")],
+    {
+        "memory": Finding("good", "it can be read"),
+        "energy of the CPU": Finding("absent", "no counter", "ask its owner"),
+    },
+    datetime(2026, 1, 1, tzinfo=UTC),
+)
 EXAMPLE = '[search]\ntrials = 8\n\n[objective]\nminimize = ["device_seconds"]\n'
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
@@ -81,19 +93,40 @@ class Noting:
 
     @property
     def actions(self) -> Actions:
-        return Actions(self.launch, self.resume, self.stop, self.delete, lambda: EXAMPLE)
+        return Actions(
+            self.launch,
+            self.resume,
+            self.stop,
+            self.delete,
+            self.cancel,
+            lambda: ["example", "ours"],
+            self.template,
+            self.clone,
+        )
 
-    def launch(self, text: str) -> str:
+    def launch(self, text: str) -> Begun:
         self.asked.append(("launch", text))
         try:
             name = str(tomllib.loads(text).get("name", "launched"))
         except tomllib.TOMLDecodeError as error:
             raise Refused(f"spec: {error}", "spec: a second fault") from error
         write_study(Database(self.url), name, 8, 5)
-        return name
+        return Begun(name)
 
-    def resume(self, name: str, more: int) -> None:
+    def resume(self, name: str, more: int) -> Begun:
         self.asked.append(("resume", name, more))
+        return Begun(name)
+
+    def template(self, name: str) -> str:
+        return EXAMPLE if name == "example" else f'name = "{name}"'
+
+    def clone(self, name: str) -> str:
+        if name == "gone":
+            raise Refused(f"study: there is no {name!r}")
+        return f'name = "{name}-2"'
+
+    def cancel(self, name: str) -> None:
+        self.asked.append(("cancel", name))
 
     def stop(self, name: str) -> None:
         self.asked.append(("stop", name))
@@ -110,7 +143,7 @@ class Pages:
         self.noting, self.operates = Noting(folder), True
         self.server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self.server.add_api_route("/api/now", lambda: "now")
-        add_pages(self.server, database, self.noting.actions, lambda: self.operates)
+        add_pages(self.server, database, self.noting.actions, lambda: self.operates, lambda: MACHINE)
         self.client = httpx.Client()
 
     def ask(self, output: str, changed: str, /, *groups: dict[str, Any], **values: Any) -> Any:

@@ -28,6 +28,14 @@ from storage.tokens import make_token
 
 SPEC = {"objective": {"minimize": ["device_seconds"], "model": "cnn", "dataset": "digits"}, "space": {}, "search": {}}
 
+INSTANT: dict[str, Any] = {
+    "name": "tiny",
+    "objective": {"train": "instant:train", "epochs": 1, "minimize": ["train_flops"]},
+    "space": {"lr": {"low": 0.001, "high": 0.1, "log": True}, "width": {"low": 0.5, "high": 2.0}, "batch_size": 64},
+    "search": {"trials": 3, "sampler": "random", "baseline": False},
+    "compute": {"engine": "process", "slots": 1, "threads": 1, "device": "cpu"},
+}
+
 
 @dataclass(frozen=True)
 class Service:
@@ -91,12 +99,14 @@ def talk(
 
 
 @contextmanager
-def serving(database: Database, *, allow_import: bool = False, allow_folders: bool = False) -> Iterator[Service]:
+def serving(
+    database: Database, *, allow_import: bool = False, allow_folders: bool = False, templates: Path | None = None
+) -> Iterator[Service]:
     """Serves a database meanwhile."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     rules = make_rules("127.0.0.1", port, allow_import=allow_import, allow_folders=allow_folders)
-    app = build_app(database, rules)
+    app = build_app(database, rules, templates)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -154,3 +164,15 @@ def is_up(url: str) -> bool:
         return httpx.get(f"{url}/readyz").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def slow_spec(num_trials: int, **compute: int) -> dict[str, Any]:
+    """A sweep of two epochs of 0.2 to 0.4 s a trial."""
+    return {
+        **INSTANT,
+        "name": "slow",
+        "objective": {"train": "sleepers:sleep", "epochs": 2, "minimize": ["wall_seconds"]},
+        "space": {"pause": {"low": 0.2, "high": 0.4}},
+        "search": {"trials": num_trials, "sampler": "random", "baseline": False},
+        "compute": {**INSTANT["compute"], **compute},
+    }

@@ -28,6 +28,7 @@ TORCH_FREE = [
     "dashboards.web",
     "search.cleanup", "search.data", "search.environment", "search.inference", "search.pricing", "search.reading",
     "search.service.app", "search.spec", "search.sweeps", "search.cli",
+    "search.choosing", "search.client", "search.records", "search.watching",
 ]  # fmt: skip
 
 

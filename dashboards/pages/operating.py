@@ -1,4 +1,4 @@
-"""Resume, stop and delete: buttons, a dialog that asks once more, and what came of it."""
+"""Resume, stop, delete, cancel: buttons, a dialog that asks once more, and what came of it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from dashboards.actions import Refused
+from dashboards.actions import Begun, Refused
+from dashboards.pages.launching import clone_path
 from dashboards.pages.parts import Component, aria, faults
 from dashboards.pages.site import Site
+from dashboards.queue import place_words
 
 TOLD = {
-    "stop": "Its trials end after the epochs under way, and keep what they have. Resume continues it.",
+    "stop": "Its trials end after the epochs under way, and keep what they have. Its slots are free then; "
+    "Resume continues it where it was.",
     "resume": "What was cut off is continued, and so many trials are added.",
     "delete": "Its trials, its bills and its weights are removed. This cannot be undone.",
+    "cancel": "It is taken out of the queue, and does not begin.",
 }
 DONE = {
     "stop": "{} was asked to stop after the epochs under way.",
     "resume": "{} goes on.",
     "delete": "{} was deleted.",
+    "cancel": "{} is not queued any more.",
 }
-COLOURS = {"stop": "orange", "resume": "blue", "delete": "red"}
+TAKE_OUT = "Take it out of the queue"
+COLOURS = {"stop": "orange", "resume": "blue", "delete": "red", "cancel": "orange"}
 
 
 def possible(state: str, *, is_imported: bool) -> list[str]:
@@ -39,19 +45,20 @@ def possible(state: str, *, is_imported: bool) -> list[str]:
 
 def buttons(name: str, state: str, *, is_imported: bool) -> Component:
     """Returns the buttons of a study."""
-    return dmc.Group(
-        [
-            dmc.Button(
-                verb.capitalize(),
-                id={"act": verb, "study": name},
-                size="compact-sm",
-                variant="light",
-                color=COLOURS[verb],
-                **aria(label=f"{verb} {name}"),
-            )
-            for verb in possible(state, is_imported=is_imported)
-        ],
-        gap="xs",
+    made = [button(verb, name) for verb in possible(state, is_imported=is_imported)]
+    clone = dmc.Anchor("Clone", href=clone_path(name), size="sm", **aria(label=f"clone {name}"))
+    return dmc.Group([*made, *([] if is_imported else [clone])], gap="xs")
+
+
+def button(verb: str, name: str) -> Component:
+    """Returns the button that asks for one thing."""
+    return dmc.Button(
+        verb.capitalize(),
+        id={"act": verb, "study": name},
+        size="compact-sm",
+        variant="light",
+        color=COLOURS[verb],
+        **aria(label=f"{verb} {name}"),
     )
 
 
@@ -88,7 +95,8 @@ def register(app: Dash, site: Site) -> None:
         verb, name = ctx.triggered_id["act"], ctx.triggered_id["study"]
         shown = {} if verb == "resume" else {"display": "none"}
         title = f"{verb.capitalize()} {name}?"
-        return True, title, TOLD[verb], shown, verb.capitalize(), COLOURS[verb], {"verb": verb, "study": name}
+        answer = TAKE_OUT if verb == "cancel" else verb.capitalize()  # else two buttons would say `Cancel`
+        return True, title, TOLD[verb], shown, answer, COLOURS[verb], {"verb": verb, "study": name}
 
     @app.callback(
         Output("dialog", "opened", allow_duplicate=True),
@@ -110,20 +118,26 @@ async def operate(site: Site, verb: str, name: str, more: Any) -> Component:
 
     Args:
         site: What the pages share.
-        verb: resume, stop or delete.
+        verb: resume, stop, delete or cancel.
         name: The study.
         more: Trials to add, of a resume.
     """
     try:
         if verb == "resume":
-            await site.act(site.actions.resume, name, _count(more))
-        elif verb in ("stop", "delete"):
+            begun: Begun = await site.act(site.actions.resume, name, _count(more))
+            if begun.place is not None:
+                return _done(f"{name} is {place_words(begun.place)}: it goes on once its slots are free.")
+        elif verb in ("stop", "delete", "cancel"):
             await site.act(getattr(site.actions, verb), name)
         else:
-            raise Refused(f"resume, stop or delete is possible, but got {verb!r}")
+            raise Refused(f"resume, stop, delete or cancel is possible, but got {verb!r}")
     except Refused as refused:
         return faults(f"{name}: not possible", refused.lines)
-    return dmc.Alert(DONE[verb].format(name), color="green", variant="light", withCloseButton=True)
+    return _done(DONE[verb].format(name))
+
+
+def _done(words: str) -> Component:
+    return dmc.Alert(words, color="green", variant="light", withCloseButton=True)
 
 
 def _count(more: Any) -> int:

@@ -47,7 +47,7 @@ def frame(title: str, *content: Component, study: str | None = None, unseen: Seq
         lightIcon="\N{BLACK SUN WITH RAYS}", darkIcon="\N{FIRST QUARTER MOON}", variant="default",
         size="lg", **aria(label="dark or light"),
     )  # fmt: skip
-    links = dmc.Group([link("Studies", "/"), link("Compare", compare)], gap="lg")
+    links = dmc.Group([link("Studies", "/"), link("Compare", compare), link("Machines", "/machines")], gap="lg")
     brand = dmc.Anchor("Paretune", href="/", fw=700, fz="xl", underline="never")
     plain = {"background": "none", "border": "none", "color": "inherit", "cursor": "pointer", "font": "inherit"}
     leave = html.Form(html.Button("Log out", type="submit", style=plain), action="/logout", method="post")

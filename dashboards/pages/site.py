@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.actions import Actions, Refused
+from dashboards.machine import Machine
 from dashboards.pages.reading import Reader
 from dashboards.summary import Summary
 from storage.faults import StorageFault
@@ -23,11 +24,13 @@ class Site:
         reader: Of the database.
         actions: What may be asked of the service.
         may_operate: Whether the request under way may ask for it.
+        look: Looks at the machine of the service.
     """
 
     reader: Reader
     actions: Actions
     may_operate: Callable[[], bool]
+    look: Callable[[], Machine]
 
     async def read(self, names: Sequence[str]) -> Summary | None:
         """Returns the summary of the first study; None where it cannot be read, which the page says elsewhere."""

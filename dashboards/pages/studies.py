@@ -1,4 +1,4 @@
-"""All studies, the newest first, and the form that launches one."""
+"""All studies, the newest first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
-from dashboards.actions import Refused
 from dashboards.budget import Line, budget_lines
-from dashboards.pages import operating
+from dashboards.pages import launching, operating
 from dashboards.pages.drawing import colour
 from dashboards.pages.live import LIVE_MILLISECONDS
 from dashboards.pages.parts import (
@@ -27,11 +26,13 @@ from dashboards.pages.parts import (
     study_path,
     waiting,
 )
+from dashboards.pages.queue import queue
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.palette import BLUE, GREY
 from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, task_words
+from storage.audit import Deed, find_stop
 from storage.faults import StorageFault
 from storage.studies import StudyLine, is_imported, list_studies
 
@@ -69,8 +70,13 @@ class Card:
     is_imported: bool
 
 
-def trace_card(summary: Summary) -> Card:
-    """Returns a study at a glance."""
+def trace_card(summary: Summary, stop: Deed | None = None) -> Card:
+    """Returns a study at a glance.
+
+    Args:
+        summary: What it has come to.
+        stop: Who paused it, where somebody did.
+    """
     study, best, cost = summary.study, summary.best, summary.cost
     words = None if best is None else (
         f"{accuracy_words(best.accuracy, best.interval)} for {cost_words(cost, best.value(cost))}"
@@ -80,7 +86,7 @@ def trace_card(summary: Summary) -> Card:
         study.state,
         task_words(study.spec["objective"]),
         words,
-        study.reason,
+        study.reason if stop is None else f"Stopped by {stop.token} at {stop.at:%Y-%m-%d %H:%M} UTC",
         tuple(budget_lines(study, summary.book)),
         _places(front_at(summary.front, cost), cost),
         _places(summary.finals, cost),
@@ -168,7 +174,7 @@ def read_cards(reader: Reader, kept: dict[str, tuple[str, Card]]) -> tuple[list[
     for name, mark in marks.items():
         with suppress(StorageFault):  # deleted meanwhile
             if name not in kept or kept[name][0] != mark:
-                kept[name] = (mark, trace_card(reader.summary(name)))
+                kept[name] = (mark, trace_card(reader.summary(name), find_stop(reader.database, name)))
             found[places[name]] = kept[name][1]
     return found, "\n".join(marks.get(line.name, f"{line.name} {line.state}") for line in lines)
 
@@ -190,21 +196,21 @@ def show_studies(found: list[Card | StudyLine], scheme: str, *, may_operate: boo
     return dmc.Stack([grid, dmc.Title("Older studies", order=2, size="h3"), *rows])
 
 
-def layout(site: Site, example: str) -> Component:
-    """Returns the page.
+async def find_layout(site: Site, search: str) -> Component:
+    """Returns the page, with the form open where the address asks for a draft.
 
     Args:
         site: What the pages share.
-        example: The TOML text that the form begins with.
+        search: Of the address, with its question mark.
     """
     may_operate = site.may_operate()
     button = [dmc.Button("Launch a sweep", id="open-launch")] if may_operate else []
     head = dmc.Group([dmc.Title("Studies", order=1, size="h2"), *button], justify="space-between")
-    acting = [*operating.dialog(), _form(example)] if may_operate else []
+    acting = [*operating.dialog(), await launching.find_form(site, search)] if may_operate else []
     return frame(
         "Studies - Paretune",
         head,
-        html.Div(waiting(260), id="studies"),
+        html.Div([*queue(), html.Div(waiting(260), id="studies")]),
         unseen=[
             *acting,
             dcc.Interval(id="studies-clock", interval=LIVE_MILLISECONDS),
@@ -239,44 +245,3 @@ def register(app: Dash, site: Site) -> None:
             return no_update, no_update, None
         shown = await asyncio.to_thread(show_studies, found, scheme, may_operate=may_operate)
         return shown, now, None
-
-    @app.callback(
-        Output("launch", "opened"),
-        Input("open-launch", "n_clicks"),
-        prevent_initial_call=True,
-    )
-    async def _(clicks: int | None) -> Any:
-        return bool(clicks)
-
-    @app.callback(
-        Output("launched", "children"),
-        Input("launch-it", "n_clicks"),
-        State("spec", "value"),
-        prevent_initial_call=True,
-    )
-    async def _(clicks: int | None, spec: str | None) -> Any:
-        return await launch(site, spec or "") if clicks else no_update
-
-
-async def launch(site: Site, spec: str) -> Component:
-    """Launches a sweep, and returns a link to its study, or what is wrong with its spec, a line for each fault."""
-    try:
-        name = await site.act(site.actions.launch, spec)
-    except Refused as refused:
-        return faults("Not launched", refused.lines)
-    return dmc.Alert([link(name, study_path(name)), " is running."], color="green", variant="light")
-
-
-def _form(example: str) -> Component:
-    text = dmc.Textarea(
-        id="spec",
-        value=example,
-        label="the sweep, as TOML",
-        autosize=True,
-        minRows=12,
-        maxRows=24,
-        spellCheck=False,
-        styles={"input": {"fontFamily": "monospace", "fontSize": "13px", "whiteSpace": "pre", "overflowX": "auto"}},
-    )
-    inside = dmc.Stack([text, html.Div(id="launched", role="status"), dmc.Button("Launch", id="launch-it")])
-    return dmc.Modal(inside, id="launch", title="Launch a sweep", size="xl", opened=False)

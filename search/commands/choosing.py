@@ -8,7 +8,8 @@ import typer
 
 from search.commands.console import print_json, standard_output
 from search.commands.options import DEFAULT_URL, AsJson, Name, Prices, Storage
-from search.faults import Faults, suggest
+from search.commands.sources import find_source
+from search.faults import Faults
 
 app = typer.Typer()
 
@@ -38,54 +39,19 @@ def pick(
     """Pick a setting: the cheapest that is accurate enough, the best that is cheap enough, or the knee."""
     from dashboards.choice import NothingFits
     from dashboards.choice import pick as choose
-    from dashboards.records import checkpoint_json
-    from search.pricing import load_summary
-    from search.testing import test_accuracy
-    from storage.database import Database
+    from search.choosing import pick_json, read_limits
 
-    limits = _limits(min_accuracy, max_cost or [])
-    database = Database(storage)
-    summary = load_summary(database, name, prices)
+    limits = read_limits(min_accuracy, max_cost or [])
+    source = find_source(storage)
+    summary = source.load_summary(name, prices)
     try:
         picked = choose(summary, min_accuracy, limits, at_knee=knee)
     except NothingFits as error:
         raise Faults(str(error)) from error
-    tested = test_accuracy(database, summary.study, picked.point)
+    tested = source.test_accuracy(summary, picked.point)
     if as_json:
-        print_json(
-            {
-                "study": name,
-                "why": picked.why,
-                **checkpoint_json(picked.point, summary.book),
-                **tested.as_json(),
-                "validation_looks": summary.num_looks,
-            }
-        )
+        print_json(pick_json(summary, picked, tested))
     else:
         from search.tables import print_pick
 
         print_pick(picked, tested, summary.num_looks, summary.book, standard_output())
-
-
-def _limits(min_accuracy: float | None, max_costs: list[str]) -> dict[str, float]:
-    from objectives.costs import MINIMIZABLE
-    from objectives.prices import DERIVED
-
-    limits: dict[str, float] = {}
-    faults = []
-    if min_accuracy is not None and not 0 <= min_accuracy <= 1:
-        faults.append(f"--min-accuracy: a number with 0 <= x <= 1 is needed, but got {min_accuracy:g}")
-    for text in max_costs:
-        name, equals, value = text.partition("=")
-        if not equals:
-            faults.append(f"--max-cost: COST=VALUE is needed, such as device_seconds=3, but got {text!r}")
-        elif name not in MINIMIZABLE and name not in DERIVED:
-            faults.append(f"--max-cost: no such cost: {name!r}{suggest(name, [*MINIMIZABLE, *DERIVED])}")
-        else:
-            try:
-                limits[name] = float(value)
-            except ValueError:
-                faults.append(f"--max-cost {name}: a number is needed, but got {value!r}")
-    if faults:
-        raise Faults(*faults)
-    return limits

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from search.commands.console import new_table, print_json, standard_output
 from search.commands.options import DEFAULT_URL, AsJson, Name, Storage
+from search.commands.sources import find_client, find_source
 from search.faults import Faults
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Delete a study and its weights. Asks first where there is a terminal to ask on."""
-    from search import sweeps
-    from storage.database import Database
-    from storage.studies import load_study
-
-    database = Database(storage)
-    study = load_study(database, name)
+    num_trials = len(find_source(storage).load_summary(name).study.trials)
     if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete {name} with its {len(study.trials)} trials?", abort=True)
-    sweeps.delete(name, database)
+        typer.confirm(f"Delete {name} with its {num_trials} trials?", abort=True)
+    if (client := find_client()) is not None:
+        client.ask("DELETE", "studies", name)
+    else:
+        from search import sweeps
+        from storage.database import Database
+
+        sweeps.delete(name, Database(storage))
     if as_json:
         print_json({"study": name, "deleted": True})
     else:

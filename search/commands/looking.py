@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +10,11 @@ import typer
 from search.commands.completion import complete_name
 from search.commands.console import new_table, print_json, standard_output
 from search.commands.options import DEFAULT_URL, AsJson, Name, Prices, Storage
+from search.commands.sources import Source, find_source
 from search.faults import Faults
 
 if TYPE_CHECKING:
     from dashboards.summary import Summary
-    from storage.database import Database
 
 app = typer.Typer()
 
@@ -23,10 +22,7 @@ app = typer.Typer()
 @app.command("list", epilog="Examples: [cyan]paretune list[/]   [cyan]paretune list --json[/]")
 def list_(storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List the studies."""
-    from storage.database import Database
-    from storage.studies import list_studies
-
-    lines = list_studies(Database(storage))
+    lines = find_source(storage).list_studies()
     if as_json:
         keys = ("name", "state", "num_trials", "num_ended")
         print_json(
@@ -87,8 +83,6 @@ def show(
     """Show a study: its trials, front, knee, bill; or the log of one trial; or one figure or table."""
     from dashboards.records import as_json as summary_json
     from dashboards.remeasured import remeasurement_json
-    from search.pricing import load_summary
-    from storage.database import Database
 
     if table is not None and figure is not None:
         raise Faults("--table: it does not go with --figure")
@@ -100,14 +94,14 @@ def show(
         from search.figures import check_figure
 
         check_figure(figure, others or (), output)
-    database = Database(storage)
-    summary = load_summary(database, name, prices)
+    source = find_source(storage)
+    summary = source.load_summary(name, prices)
     if trial is not None:
-        _show_trial(database, summary, trial, as_json=as_json)
+        _show_trial(source, summary, trial, as_json=as_json)
     elif figure is not None:
         from search.figures import show_figure
 
-        summaries = [summary, *(load_summary(database, other, prices) for other in others or ())]
+        summaries = [summary, *(source.load_summary(other, prices) for other in others or ())]
         print(show_figure(figure, summaries, output, standard_output().width, as_json=as_json))
     elif table is not None:
         from search.exports import show_table
@@ -131,17 +125,13 @@ def report(
 ) -> None:
     """Write one HTML file that opens offline: the trade-off, the curves, the five answers."""
     from dashboards.report import write_report
-    from search.pricing import load_summary
-    from search.testing import test_accuracy
-    from storage.database import Database
-    from storage.studies import load_tests
 
-    database = Database(storage)
-    summary = load_summary(database, name, prices)
+    source = find_source(storage)
+    summary = source.load_summary(name, prices)
     for point in (summary.best, summary.knee, summary.baseline):
         if point is not None:
-            test_accuracy(database, summary.study, point)
-    summary = replace(summary, study=replace(summary.study, tests=load_tests(database, summary.study.uuid)))
+            source.test_accuracy(summary, point)
+    summary = source.with_tests(summary)
     try:
         write_report(summary, output)
     except OSError as error:
@@ -152,8 +142,7 @@ def report(
         print(f"wrote {output}: open it in a browser")
 
 
-def _show_trial(database: Database, summary: Summary, number: int, *, as_json: bool) -> None:
-    from dashboards.logs import read_log
+def _show_trial(source: Source, summary: Summary, number: int, *, as_json: bool) -> None:
     from dashboards.prices import price_trial, price_words, prices_json
     from dashboards.records import trial_log_json
 
@@ -161,7 +150,7 @@ def _show_trial(database: Database, summary: Summary, number: int, *, as_json: b
     if number not in trials:
         there = f"there are 0 to {max(trials)}" if trials else "there is none yet"
         raise Faults(f"trial: {summary.study.name} has no trial {number}; {there}")
-    printed = read_log(database, summary.study.uuid, number)
+    printed = source.read_log(summary, number)
     prices, book = price_trial(summary.study, trials[number], summary.book), summary.book
     if as_json:
         print_json(trial_log_json(trials[number], printed, prices_json(prices, book)))

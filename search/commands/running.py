@@ -12,6 +12,7 @@ import typer
 from search.commands.completion import complete_name
 from search.commands.console import print_json, standard_output, tell
 from search.commands.options import DEFAULT_URL, AsJson, Budget, Engine, Name, Quiet, Slots, Storage
+from search.commands.sources import find_client, find_source
 from search.faults import Abandoned, Faults, Unsaved
 from storage.faults import DiskFull
 
@@ -56,13 +57,23 @@ def launch(
 ) -> None:
     """Run a new sweep: the built-in one, or that of a TOML file, changed by flags."""
     from search.reading import example as example_spec
-    from search.reading import read_spec
+    from search.reading import read_spec, read_tables
 
     if example:
         print(example_spec(), end="")
         return
     flags = {"name": study, "search.trials": trials, "compute.engine": engine, "compute.slots": _slots(slots)}
     flags |= read_budget(budget or ())
+    if (client := find_client()) is not None:
+        from search.commands.there import launch_there, refuse_there
+
+        refuse_there({"--from": source})
+        faults: list[str] = []
+        tables = read_tables(spec, setting or (), flags, faults=faults)
+        if faults:
+            raise Faults(*faults)
+        _end(launch_there(client, tables, quiet=quiet), storage, as_json=as_json)
+        return
 
     from search import sweeps
     from search.progress import SweepProgress
@@ -112,14 +123,22 @@ def resume(
 
     A range may widen (--set space.lr.high=2.0); another change of the space is a new study: launch --from NAME.
     """
+    if trials < 0:
+        raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
+    changes = read_budget(budget or ())
+    if (client := find_client()) is not None:
+        from search.commands.there import refuse_there, resume_there
+
+        refuse_there({"--budget": budget, "--engine": engine, "--slots": slots, "--set": setting})
+        resume_there(client, name, trials, quiet=quiet)
+        _end(name, storage, as_json=as_json)
+        return
+
     from search import sweeps
     from search.progress import SweepProgress
     from storage.database import Database
     from storage.studies import load_study
 
-    if trials < 0:
-        raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
-    changes = read_budget(budget or ())
     database = Database(storage)
     study = load_study(database, name)
     sweeps.check_can_run(study)
@@ -153,16 +172,19 @@ def resume(
 @app.command(epilog="Example: [cyan]paretune stop mnist5k-cnn[/]")
 def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Stop a running study; everything is saved, `resume` continues it."""
-    from search import sweeps
-    from storage.database import Database
-    from storage.studies import load_study
+    if (client := find_client()) is not None:
+        from search.commands.there import stop_there
 
-    database = Database(storage)
-    stopped = sweeps.stop(name, database)
+        stopped = stop_there(client, name)
+    else:
+        from search import sweeps
+        from storage.database import Database
+
+        stopped = sweeps.stop(name, Database(storage))
     if as_json:
         print_json({"study": name, "stopped": stopped})
     elif not stopped:
-        print(f"{name} is not running: it is {load_study(database, name).state}")
+        print(f"{name} is not running: it is {find_source(storage).load_summary(name).study.state}")
     else:
         print(f"stopped {name}; `paretune resume {name}` continues it")
 
@@ -204,10 +226,8 @@ def _resume_line(name: str, storage: str) -> str:
 
 def _end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | None = None) -> None:
     from dashboards.records import as_json as summary_json
-    from search.pricing import load_summary
-    from storage.database import Database
 
-    summary = load_summary(Database(storage), name)
+    summary = find_source(storage).load_summary(name)
     if show is not None:
         show()
     elif as_json:

@@ -7,6 +7,8 @@ import secrets
 import socket
 import sys
 from ipaddress import ip_address
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,6 +53,10 @@ def serve(
     allow_folders: Annotated[
         bool, typer.Option("--allow-folders", help="Let specs that are sent name folders of this machine.")
     ] = False,
+    templates: Annotated[
+        Path | None,
+        typer.Option("--templates", metavar="FOLDER", help="Specs to begin with, NAME.toml each.", show_default=False),
+    ] = None,
     storage: Storage = DEFAULT_URL,
 ) -> None:
     """Serve the pages and the REST API of a database. Its sweeps are processes of their own and go on without it."""
@@ -62,12 +68,14 @@ def serve(
     from storage.database import Database
     from storage.tokens import OPERATE, list_tokens, make_first_token
 
+    if templates is not None and not templates.is_dir():
+        raise Faults(f"--templates: a folder is needed, but got {str(templates)!r}")
     database = Database(storage)
     listener = _listen(host, port)
     database.create()
     port = listener.getsockname()[1]
     rules = make_rules(host, port, allow_host or (), allow_import=allow_import, allow_folders=allow_folders)
-    served = build_app(database, rules)
+    served = build_app(database, rules, templates)
     shown = f"[{host}]" if ":" in host else host
     print(f"serving {database} at http://{shown}:{port}/; Ctrl-C ends it, sweeps go on")
     if not _is_loopback(host):
@@ -90,7 +98,13 @@ def serve(
         ws_max_size=2**20,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            served.state.end_streams()
+            super().handle_exit(sig, frame)
+
+    Server(config).run(sockets=[listener])
 
 
 @tokens.command("add", epilog="Example: [cyan]paretune token add --role read --name wall-display[/]")

@@ -5,106 +5,59 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from dashboards.actions import Actions
-from dashboards.logs import read_log
 from dashboards.pages.reading import Reader
-from dashboards.prices import price_trial, prices_json
-from dashboards.records import as_json, checkpoint_json, trial_json, trial_log_json
-from dashboards.remeasured import remeasurement_json
-from dashboards.summary import Summary
+from search.service.answers import (
+    BegunStudy,
+    Done,
+    Draft,
+    Limit,
+    ListedStudy,
+    Me,
+    More,
+    Queue,
+    QueuedStudy,
+    Studies,
+    Templates,
+    told,
+)
 from search.service.auth import check_operates, may_operate, visitor
-from search.service.coordinators import MOST_TRIALS, Coordinators
-from search.service.problems import MEDIA_TYPE, Missing, Problem, ProblemDetails
+from search.service.coordinators import Coordinators
+from search.service.events import Streams
+from search.service.machine import Lookout
+from search.service.problems import Problem, ProblemDetails
+from search.service.studies import add_events, add_study
 from search.service.toml import write_toml
 from search.spec import SweepSpec
 from storage.audit import list_deeds
-from storage.faults import NoStudy
-from storage.leases import find_holding
+from storage.queue import Waiting, list_queue
 from storage.studies import StudyLine, list_studies
 
-MOST_AT_ONCE = 1000
-WORDS = {
-    401: "No token, or none that holds.",
-    403: "The token may only read, or the spec reaches further than the operator allows.",
-    404: "There is no such study, trial or page.",
-    409: "The study is in no state for that.",
-    413: "The body is too large.",
-    415: "The body is no JSON.",
-    422: "What was sent is not what is needed; each fault has a line.",
-    429: "Too many wrong tokens.",
-}
 
-Limit = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="At most so many.")]
-
-
-class Me(BaseModel):
-    """Whose token this is."""
-
-    name: str
-    role: str
-    may_operate: bool
-
-
-class ListedStudy(BaseModel):
-    """A study in a list."""
-
-    name: str
-    uuid: str
-    state: str
-    num_trials: int
-    num_ended: int
-    created_at: datetime
-
-
-class Studies(BaseModel):
-    """All studies, the newest first."""
-
-    studies: list[ListedStudy]
-
-
-class More(BaseModel):
-    """How a study is continued."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    trials: int = Field(0, ge=0, le=MOST_TRIALS, description="Trials to add to its target.")
-
-
-class Done(BaseModel):
-    """What was done, or is under way."""
-
-    study: str
-    action: str
-
-
-def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Returns the descriptions of a route's errors."""
-    schema = {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}
-    return {
-        status: {"description": WORDS[status], "content": {MEDIA_TYPE: schema}} for status in (401, 422, 429, *statuses)
-    }
-
-
-def build_router(coordinators: Coordinators, actions: Actions, reader: Reader) -> APIRouter:
+def build_router(
+    coordinators: Coordinators, actions: Actions, reader: Reader, lookout: Lookout, streams: Streams
+) -> APIRouter:
     """Returns the routes under `/api`, the last of which says that there is no other.
 
     Args:
         coordinators: Of the studies.
         actions: What may be done to them.
         reader: Reads them.
+        lookout: Looks at this machine.
+        streams: Those of events.
     """
     router = APIRouter(prefix="/api")
-    _add_lists(router, coordinators)
-    _add_study(router, reader)
+    _add_lists(router, coordinators, actions)
+    add_study(router, reader)
+    add_events(router, reader, streams)
     _add_actions(router, actions)
+    _add_machine(router, coordinators, lookout)
 
     @router.get("", include_in_schema=False)
     @router.get("/{_path:path}", include_in_schema=False)
@@ -130,7 +83,7 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
+def _add_lists(router: APIRouter, coordinators: Coordinators, actions: Actions) -> None:
     @router.get("/me", responses=told())
     def me() -> Me:
         """Tells whose token this is and what it may do."""
@@ -141,7 +94,23 @@ def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
     @router.get("/studies", responses=told())
     def studies() -> Studies:
         """Lists the studies."""
-        return Studies(studies=[_line(line) for line in list_studies(coordinators.database)])
+        places = {waiting.order.study: waiting.place for waiting in list_queue(coordinators.database)}
+        return Studies(studies=[_line(line, places.get(line.name)) for line in list_studies(coordinators.database)])
+
+    @router.get("/templates", responses=told())
+    def templates() -> Templates:
+        """Lists what a launch may begin with."""
+        return Templates(templates=list(actions.templates()))
+
+    @router.get("/templates/{name}", responses=told(404, 409))
+    def template(name: str) -> Draft:
+        """Returns a template."""
+        return Draft(name=name, toml=actions.template(name))
+
+    @router.get("/studies/{name}/clone", responses=told(404, 409))
+    def clone(name: str) -> Draft:
+        """Returns the spec of a study, with a new name proposed."""
+        return Draft(name=name, toml=actions.clone(name))
 
     @router.get("/audit", responses=told(403))
     def audit(limit: Limit = 100) -> dict[str, Any]:
@@ -150,65 +119,49 @@ def _add_lists(router: APIRouter, coordinators: Coordinators) -> None:
         return {"deeds": [asdict(deed) for deed in list_deeds(coordinators.database, limit)]}
 
 
-def _add_study(router: APIRouter, reader: Reader) -> None:
-    database = reader.database
+def _add_machine(router: APIRouter, coordinators: Coordinators, lookout: Lookout) -> None:
+    @router.get("/machine", responses=told())
+    def machine() -> dict[str, Any]:
+        """Tells what the service's machine has, whose each part is now, and what can be measured there."""
+        return lookout.look().as_json()
 
-    @router.get("/studies/{name}", responses=told(404))
-    def study(name: str) -> dict[str, Any]:
-        """Tells what `paretune show NAME --json` tells, and who coordinates the study now."""
-        summary = _summary(reader, name)
-        holding = find_holding(database, name)
-        coordinator = None if holding is None else asdict(holding)
-        return {**as_json(summary), "remeasurement": remeasurement_json(summary), "coordinator": coordinator}
-
-    @router.get("/studies/{name}/trials", responses=told(404))
-    def trials(
-        name: str, after: Annotated[int, Query(ge=-1, description="Begin behind this number.")] = -1, limit: Limit = 100
-    ) -> dict[str, Any]:
-        """Lists trials by number; `next` is the `after` of the next page, null on the last one."""
-        summary = _summary(reader, name)
-        rest = [trial for trial in summary.study.trials if trial.number > after]
-        page = rest[:limit]
-        return {"trials": [trial_json(trial) for trial in page], "next": page[-1].number if len(rest) > limit else None}
-
-    @router.get("/studies/{name}/trials/{number}", responses=told(404))
-    def trial(name: str, number: int) -> dict[str, Any]:
-        """Tells what `paretune show NAME TRIAL --json` tells: attempts, epochs, log, prices."""
-        summary = _summary(reader, name)
-        found = next((each for each in summary.study.trials if each.number == number), None)
-        if found is None:
-            raise Problem(404, f"trial: {name!r} has no trial {number}")
-        printed = read_log(database, summary.study.uuid, number)
-        prices = price_trial(summary.study, found, summary.book)
-        return trial_log_json(found, printed, prices_json(prices, summary.book))
-
-    @router.get("/studies/{name}/front", responses=told(404))
-    def front(name: str) -> dict[str, Any]:
-        """Lists the checkpoints that nothing beats, and the knee."""
-        summary = _summary(reader, name)
-        knee = None if summary.knee is None else checkpoint_json(summary.knee, summary.book)
-        return {"front": [checkpoint_json(point, summary.book) for point in summary.front], "knee": knee}
+    @router.get("/queue", responses=told())
+    def queue() -> Queue:
+        """Lists what waits for free slots: a core or a GPU is one study's at a time, who came first goes first."""
+        return Queue(queue=[_queued(waiting) for waiting in list_queue(coordinators.database)])
 
 
 def _add_actions(router: APIRouter, actions: Actions) -> None:
     body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/SweepSpec"}}}, "required": True}
 
-    @router.post("/studies", status_code=201, responses=told(403, 409, 413, 415), openapi_extra={"requestBody": body})
-    async def launch(request: Request, response: Response) -> Done:
-        """Starts the sweep of a spec."""
-        name = await run_in_threadpool(actions.launch, _spec_text(request, await request.body()))
-        response.headers["location"] = f"/api/studies/{name}"
-        return Done(study=name, action="launch")
+    @router.post(
+        "/studies",
+        status_code=201,
+        responses={**told(403, 409, 413, 415), 202: {"model": BegunStudy, "description": "It is queued."}},
+        openapi_extra={"requestBody": body},
+    )
+    async def launch(request: Request, response: Response) -> BegunStudy:
+        """Starts the sweep of a spec, or queues it until the slots that it needs are free."""
+        begun = await run_in_threadpool(actions.launch, _spec_text(request, await request.body()))
+        response.headers["location"] = f"/api/studies/{begun.study}" if begun.place is None else "/api/queue"
+        response.status_code = 201 if begun.place is None else 202
+        return BegunStudy(study=begun.study, action="launch", place=begun.place)
 
-    @router.post("/studies/{name}/resume", status_code=202, responses=told(403, 404, 409))
-    def resume(name: str, more: More | None = None) -> Done:
-        """Continues a study: what was cut off, what is still to do, and more trials if asked."""
-        actions.resume(name, more.trials if more else 0)
-        return Done(study=name, action="resume")
+    @router.post("/studies/{name}/resume", status_code=202, responses=told(400, 403, 404, 409))
+    def resume(name: str, more: More | None = None) -> BegunStudy:
+        """Continues a study: what was cut off, what is still to do, and more trials if asked.
+
+        It is queued until the slots that it needs are free.
+        """
+        begun = actions.resume(name, more.trials if more else 0)
+        return BegunStudy(study=name, action="resume", place=begun.place)
 
     @router.post("/studies/{name}/stop", status_code=202, responses=told(403, 404, 409))
     def stop(name: str) -> Done:
-        """Asks the study's coordinator to stop; everything is saved."""
+        """Pauses or ends a study, which is one thing: its trials end after the epochs under way and all is saved.
+
+        Its slots are free for what is queued, and `resume` continues it where it was.
+        """
         actions.stop(name)
         return Done(study=name, action="stop")
 
@@ -218,18 +171,21 @@ def _add_actions(router: APIRouter, actions: Actions) -> None:
         actions.delete(name)
         return Done(study=name, action="delete")
 
-
-def _summary(reader: Reader, name: str) -> Summary:
-    if "\0" in name:  # no text of PostgreSQL's holds it, so that it would refuse the question
-        raise Missing(f"study: there is no {name!r}")
-    try:
-        return reader.summary(name)
-    except NoStudy as fault:
-        raise Missing(f"study: there is no {name!r}") from fault
+    @router.delete("/queue/{name}", responses=told(403, 404, 409))
+    def cancel(name: str) -> Done:
+        """Takes what waits for free slots, or could not begin, out of the queue."""
+        actions.cancel(name)
+        return Done(study=name, action="cancel")
 
 
-def _line(line: StudyLine) -> ListedStudy:
-    return ListedStudy(**{key: getattr(line, key) for key in ListedStudy.model_fields})
+def _queued(waiting: Waiting) -> QueuedStudy:
+    order, faults = waiting.order, (waiting.fault or "").splitlines()
+    own = {key: getattr(order, key) for key in ("study", "action", "num_more", "num_cores", "num_gpus", "token")}
+    return QueuedStudy(**own, host=waiting.host, asked_at=waiting.asked_at, place=waiting.place, faults=faults)
+
+
+def _line(line: StudyLine, place: int | None) -> ListedStudy:
+    return ListedStudy(**vars(line), place=place)
 
 
 def _spec_text(request: Request, body: bytes) -> str:

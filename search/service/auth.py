@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +32,9 @@ OPEN = HEALTH | {"/login", "/logout"}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 VISITOR = "paretune.visitor"
 """Key of the name of the request's token in its ASGI scope."""
+
+CHECK = "paretune.check"
+"""Key of what asks again whose request it is, in its ASGI scope: it raises a `Problem` once its token does not hold."""
 
 POLICY_VIOLATION = 1008
 """Close code of a websocket."""
@@ -178,6 +182,7 @@ class Guard:
         except StorageFault as fault:
             raise of_fault(fault, connection.scope) from fault
         connection.scope[VISITOR] = token.name
+        connection.scope[CHECK] = partial(self._gate.identify, connection)
         return token
 
     def _watched(self, connection: HTTPConnection, receive: Receive, send: Send) -> Receive:

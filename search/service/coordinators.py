@@ -1,40 +1,30 @@
-"""Coordinators: processes of their own, which outlive the service and are found again by their lease."""
+"""Coordinators: processes of their own, which outlive the service and are found again by their lease.
+
+One is started as soon as the cores and GPUs that its slots need are free; until then it is queued. Who came first goes
+first: a small sweep does not pass a large one, which would else wait for ever.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 
-from dashboards.actions import Refused
+from dashboards.actions import Begun, Refused
 from search import sweeps
 from search.service.problems import Missing, Unfit, refusals
+from search.service.processes import check_name, private_file, start_coordinator
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
-from search.spec import NAME
+from search.service.slots import Need, Share, Slots, find_need, read_compute
 from storage.database import Database
 from storage.faults import StorageFault
-from storage.leases import find_holding
+from storage.machine import Holder
+from storage.queue import Order, Waiting, find_waiting, join_queue, leave_queue, list_queue, note_fault
 from storage.studies import StudyLine, list_studies, load_study, request_stop
 
-START_SECONDS = 60.0
-"""How long a coordinator is watched for a fault before it is left to itself."""
-
-GLANCE_SECONDS = 0.1
-ENDED = (0, 3)
-"""Exit codes of a coordinator that came to its end: all trials done, or some failed."""
-
 MOST_TRIALS = 1_000_000
-MOST_LOG_BYTES, MOST_LOG_LINES = 2**14, 20
-COMMAND = (sys.executable, "-P", "-c", "from search.cli import main; main()")
-"""The command line, wherever it is installed; a file in the working directory shadows none of its modules."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +34,25 @@ class Coordinators:
     Attributes:
         database: Where the studies are.
         rules: What a spec that is sent here may reach.
+        slots: What of this machine is free.
     """
 
     database: Database
     rules: Rules
+    slots: Slots = field(init=False)
     _starting: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
-    def launch(self, text: str) -> str:
-        """Starts the sweep of a spec and returns the study's name.
+    def __post_init__(self) -> None:
+        """Looks after the slots of this machine."""
+        object.__setattr__(self, "slots", Slots(self.database))
+
+    def launch(self, text: str, token: str) -> Begun:
+        """Starts the sweep of a spec, or queues it.
 
         Args:
             text: The spec, TOML.
+            token: Name of the token that it is asked with.
 
         Raises:
             Refused: where it cannot be, a line for each reason.
@@ -65,16 +62,16 @@ class Coordinators:
             with self._alone(spec.name):
                 if any(line.name == spec.name for line in list_studies(self.database)):
                     raise Refused(f"name: {spec.name!r} is there already; resume it, or give another name")
-                with _private_file(text) as path:
-                    self._start(spec.name, ("launch", str(path)))
-        return spec.name
+                need = find_need(spec.compute, spec.search.trials, spec.objective.train)
+                return self._begin(Order(spec.name, "launch", token, need.num_cores, need.num_gpus, text))
 
-    def resume(self, name: str, num_more: int) -> None:
-        """Continues a study.
+    def resume(self, name: str, num_more: int, token: str) -> Begun:
+        """Continues a study, or queues that.
 
         Args:
             name: The study. What it trains was chosen when it was launched, and `Rules` do not ask again.
             num_more: Trials to add to its target.
+            token: Name of the token that it is asked with.
 
         Raises:
             Refused: where it cannot be, a line for each reason.
@@ -87,8 +84,13 @@ class Coordinators:
                 raise Refused(f"study: {name!r} is running already")
             if line.state == "complete" and not num_more:
                 raise Refused(f"study: {name!r} is complete; ask for more trials")
-            sweeps.check_can_run(load_study(self.database, name))
-            self._start(name, ("resume", "--trials", str(num_more), "--", name))
+            check_name(name)
+            study = load_study(self.database, name)
+            sweeps.check_can_run(study)
+            # Not the whole spec: reading that would import the user's code, which its coordinator alone does.
+            compute = read_compute(study.spec.get("compute", {}))
+            need = find_need(compute, study.num_trials + num_more, study.spec["objective"].get("train"))
+            return self._begin(Order(name, "resume", token, need.num_cores, need.num_gpus, None, num_more))
 
     def stop(self, name: str) -> None:
         """Asks a study's coordinator to stop, and does not wait for it.
@@ -97,6 +99,9 @@ class Coordinators:
             Refused: where there is none.
         """
         with refusals():
+            waiting = find_waiting(self.database, name)
+            if waiting is not None:
+                raise Refused(f"study: {name!r} is queued, and not running; cancel that")
             line = self.find(name)
             if not request_stop(self.database, name):
                 raise Refused(f"study: {name!r} is not running: it is {line.state}")
@@ -109,7 +114,33 @@ class Coordinators:
         """
         with refusals(), self._alone(name):
             self.find(name)
+            if find_waiting(self.database, name) is not None:
+                raise Refused(f"study: {name!r} is queued to be resumed; cancel that first")
             sweeps.delete(name, self.database)
+
+    def cancel(self, name: str) -> None:
+        """Takes what is asked of a study out of the queue.
+
+        Raises:
+            Refused: where it is not there, or begins at this moment.
+        """
+        with refusals(), self._alone(name):
+            if find_waiting(self.database, name) is None or not leave_queue(self.database, name):
+                raise Missing(f"study: {name!r} is not queued")
+
+    def advance(self, note: Callable[[Order, str], None]) -> None:
+        """Starts what waits on this machine, the first in line first, for as long as there are slots.
+
+        Args:
+            note: Told of each order how it went.
+
+        Raises:
+            StorageFault: where the database cannot be used.
+        """
+        here = Holder.here().machine
+        for waiting in list_queue(self.database):
+            if waiting.machine == here and waiting.fault is None and not self._begin_waiting(waiting, note):
+                return
 
     def find(self, name: str) -> StudyLine:
         """Returns a study's line.
@@ -135,73 +166,72 @@ class Coordinators:
             with self._lock:
                 self._starting.discard(name)
 
-    def _start(self, name: str, arguments: Sequence[str]) -> None:
-        """Starts a coordinator and waits until it runs its study.
-
-        Args:
-            name: The study.
-            arguments: Of the command line.
+    def _begin(self, order: Order) -> Begun:
+        """Starts what was asked for, or puts it in the queue.
 
         Raises:
-            Refused: with what it said where it ends before that.
+            Refused: where it cannot begin.
+            StorageFault: where it is queued already.
         """
-        log = self._log_file(name)
-        begin = log.stat().st_size if log.exists() else 0
-        storage = self.database.url.render_as_string(hide_password=False)
-        with log.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603  its own command line; what users wrote is in a file or after `--`
-                [*COMMAND, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, "PARETUNE_STORAGE": storage},  # among the arguments all users would see a password
-                start_new_session=True,
+        here, queue = Holder.here().machine, list_queue(self.database)
+        if any(waiting.order.study == order.study for waiting in queue):
+            raise Refused(f"study: {order.study!r} is queued already; cancel that first")
+        is_first = not any(waiting.machine == here and waiting.fault is None for waiting in queue)
+        share = self.slots.take(order.study, Need(order.num_cores, order.num_gpus)) if is_first else None
+        if share is None:
+            return Begun(order.study, join_queue(self.database, order).place)
+        self._run(order, share)
+        return Begun(order.study)
+
+    def _begin_waiting(self, waiting: Waiting, note: Callable[[Order, str], None]) -> bool:
+        """Starts what is first in line; returns whether the next one's turn has come."""
+        order = waiting.order
+        try:
+            with self._alone(order.study):
+                if find_waiting(self.database, order.study) != waiting:
+                    return True  # cancelled meanwhile
+                line = next((line for line in list_studies(self.database) if line.name == order.study), None)
+                if line is not None and (order.action == "launch" or line.state == "running"):
+                    return leave_queue(self.database, order.study)  # a service that was killed had begun it
+                share = self.slots.take(order.study, Need(order.num_cores, order.num_gpus))
+                if share is None:
+                    return False
+                self._run_waiting(order, share, note)
+        except Refused:  # somebody else is at it
+            return False
+        return True
+
+    def _run_waiting(self, order: Order, share: Share, note: Callable[[Order, str], None]) -> None:
+        try:
+            with refusals():
+                self._run(order, share)
+        except Refused as refusal:
+            note_fault(self.database, order.study, "\n".join(refusal.lines))
+            note(order, "refused; " + "; ".join(refusal.lines))
+        else:
+            leave_queue(self.database, order.study)
+            note(order, "begun, slots were free")
+
+    def _run(self, order: Order, share: Share) -> None:
+        """Starts an order's coordinator on its share.
+
+        Raises:
+            Refused: where it cannot begin.
+            OSError: where its program or its files cannot be used.
+        """
+
+        def start(*arguments: str) -> None:
+            environment = share.environment()
+            start_coordinator(
+                self.database, order.study, arguments, environment, lambda: self.slots.give_back(order.study, share)
             )
-        Thread(target=process.wait, daemon=True).start()  # else it would stay behind as a zombie
-        self._watch(name, process, log, begin)
 
-    def _watch(self, name: str, process: subprocess.Popen[bytes], log: Path, begin: int) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            code = process.poll()
-            if code in ENDED:
-                return
-            if code is not None:
-                raise Refused(
-                    *(_last_lines(log, begin) or [f"study: its coordinator ended with {code} and said nothing"])
-                )
-            with suppress(StorageFault):  # it runs on, whether or not the database can be asked at this moment
-                holding = find_holding(self.database, name)
-                if holding is not None and holding.pid == process.pid and self.find(name).state == "running":
-                    return
-            time.sleep(GLANCE_SECONDS)
-
-    def _log_file(self, name: str) -> Path:
-        """Returns the file that a study's coordinators write to."""
-        if not NAME.fullmatch(name):  # it comes from the database, and becomes a part of a path
-            raise Refused(f"study: {name!r} is no name of ours")
-        folder = self.database.artifacts / "coordinators"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{name}.log"
-
-
-@contextmanager
-def _private_file(text: str) -> Iterator[Path]:
-    """Gives a file that only this user may read, and removes it."""
-    descriptor, name = tempfile.mkstemp(prefix="paretune-", suffix=".toml")
-    path = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _last_lines(log: Path, begin: int) -> list[str]:
-    """Returns what a coordinator wrote since it began, the last lines of it."""
-    with log.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        file.seek(max(begin, end - MOST_LOG_BYTES))
-        lines = file.read().decode(errors="replace").splitlines()
-    return [line.strip() for line in lines if line.strip()][-MOST_LOG_LINES:]
+        try:
+            if order.spec is None:
+                start("resume", "--trials", str(order.num_more), "--", order.study)
+            else:
+                with private_file(order.spec) as path:
+                    start("launch", str(path))
+        except (Refused, OSError, StorageFault):
+            self.slots.give_back(order.study, share)
+            raise

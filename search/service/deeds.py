@@ -4,42 +4,51 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from threading import Event
 from typing import TypeVar
 
-from dashboards.actions import Actions, Refused
-from search.reading import example
+from dashboards.actions import Actions, Begun, Refused
+from search.faults import Faults
 from search.service.auth import check_operates, visitor
 from search.service.coordinators import Coordinators
+from search.service.drafts import Drafts
 from search.service.problems import refusals
-from storage.audit import write_deed
+from storage.audit import DONE, write_deed
 from storage.faults import StorageFault
+from storage.queue import Order
+
+GLANCE_SECONDS, PAUSE_SECONDS = 1.0, 10.0
+"""How often it is looked for free slots, and for how long it is not while the database cannot be used."""
 
 log = logging.getLogger("paretune.service")
 Result = TypeVar("Result")
 
 
-def build_actions(coordinators: Coordinators) -> Actions:
+def build_actions(coordinators: Coordinators, drafts: Drafts) -> Actions:
     """Returns what may be done: only by a token that may operate, and each deed is written down.
 
     The audit has it twice, as it is asked for and as it is done or refused: where the first cannot be written nothing
     is done. What a token that may only read asks for is in the log of requests alone.
     """
 
-    def resume(name: str, num_more: int) -> None:
+    def resume(name: str, num_more: int) -> Begun:
         detail = f"{num_more} more trials" if num_more else None
-        _do(coordinators, "resume", name, detail, lambda: coordinators.resume(name, num_more))
+        return _do(coordinators, "resume", name, detail, lambda token: coordinators.resume(name, num_more, token))
 
     return Actions(
-        launch=lambda text: _do(coordinators, "launch", None, None, lambda: coordinators.launch(text)),
+        launch=lambda text: _do(coordinators, "launch", None, None, lambda token: coordinators.launch(text, token)),
         resume=resume,
-        stop=lambda name: _do(coordinators, "stop", name, None, lambda: coordinators.stop(name)),
-        delete=lambda name: _do(coordinators, "delete", name, None, lambda: coordinators.delete(name)),
-        example=example,
+        stop=lambda name: _do(coordinators, "stop", name, None, lambda _: coordinators.stop(name)),
+        delete=lambda name: _do(coordinators, "delete", name, None, lambda _: coordinators.delete(name)),
+        cancel=lambda name: _do(coordinators, "cancel", name, None, lambda _: coordinators.cancel(name)),
+        templates=drafts.list_templates,
+        template=drafts.read_template,
+        clone=drafts.clone,
     )
 
 
 def _do(
-    coordinators: Coordinators, action: str, study: str | None, detail: str | None, run: Callable[[], Result]
+    coordinators: Coordinators, action: str, study: str | None, detail: str | None, run: Callable[[str], Result]
 ) -> Result:
     """Does what a visitor asks for and writes it down.
 
@@ -48,7 +57,7 @@ def _do(
         action: What it is called in the audit.
         study: The study that it is about; None where the result names it.
         detail: More about it.
-        run: Does it.
+        run: Does it, for the bearer of the token of this name.
 
     Raises:
         Refused: where it cannot be done, or not by this visitor.
@@ -68,9 +77,34 @@ def _do(
         note(study, "asked", *([detail] if detail else []))
     try:
         with refusals():
-            result = run()
+            result = run(token.name)
     except Refused as refusal:
         note_end(study, "refused", *refusal.lines)
         raise
-    note_end(study or (result if isinstance(result, str) else None), "done")
+    if isinstance(result, Begun):
+        note_end(result.study, DONE if result.place is None else "queued")
+    else:
+        note_end(study, DONE)
     return result
+
+
+def keep_queue(coordinators: Coordinators, is_over: Event) -> None:
+    """Starts what waits as soon as there are slots, until it is over; each beginning is written down.
+
+    Args:
+        coordinators: Whose queue it is.
+        is_over: Set when the service ends.
+    """
+
+    def note(order: Order, outcome: str) -> None:
+        try:
+            write_deed(coordinators.database, order.token, order.action, order.study, outcome)
+        except StorageFault as fault:
+            log.error("the audit lacks that %s of %r was %s: %s", order.action, order.study, outcome, fault)
+
+    while not is_over.wait(GLANCE_SECONDS):
+        try:
+            coordinators.advance(note)
+        except (StorageFault, Faults) as fault:  # it is looked at again, so that a database may go away for a while
+            log.warning("the queue waits: %s", fault)
+            is_over.wait(PAUSE_SECONDS)

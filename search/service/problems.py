@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -127,12 +128,25 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
-        return answer(Problem(error.status_code, str(error.detail), headers=error.headers), request.scope)
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(app, request.url.path)):
+            headers["allow"] = ", ".join(methods)
+        return answer(Problem(error.status_code, str(error.detail), headers=headers), request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> Response:
         lines = [_line(fault) for fault in error.errors()]
         return answer(Problem(422, lines[0], lines), request.scope)
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """Returns what an address can be asked for; a route knows its own method alone, and several share an address."""
+    return sorted(
+        method.upper()
+        for template, operations in app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)), path)
+        for method in operations
+    )
 
 
 def _line(fault: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from browser import needs_chromium, opening
 from fastapi import FastAPI
-from pages import Noting, add_epoch, serving, write_study
+from pages import MACHINE, Noting, add_epoch, serving, write_study
 from playwright.sync_api import Page, expect
 
 from dashboards.pages.study import DRAWN_TABS, TABS
@@ -32,7 +32,7 @@ pytestmark = needs_chromium
 @pytest.fixture
 def address(tmp_path: Path, database: Database) -> Iterator[str]:
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_pages(server, database, Noting(tmp_path).actions, lambda: True)
+    add_pages(server, database, Noting(tmp_path).actions, lambda: True, lambda: MACHINE)
     with serving(server) as address:
         yield address
 

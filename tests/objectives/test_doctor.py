@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from objectives.doctor import CHECKS, check_cpu_energy, watch_counter
+from objectives.doctor import CHECKS, check_contention, check_cpu_energy, watch_counter
+from objectives.meters.contention import TASKS
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -15,6 +16,11 @@ def test_a_check_tells_what_it_found_and_what_to_do(name: str) -> None:
     assert found.text
     assert (found.advice is None) == (found.grade == "good")
     assert all(math.isfinite(value) for value in found.values.values())
+
+
+@pytest.mark.skipif(not TASKS.exists(), reason="the kernel tells of no threads here")
+def test_waiting_for_cores_is_told_wherever_the_kernel_tells_it() -> None:
+    assert check_contention().grade == "good"
 
 
 def test_a_counter_is_watched_for_its_tick_and_its_power() -> None:

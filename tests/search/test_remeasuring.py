@@ -163,7 +163,7 @@ def test_it_is_refused_while_another_study_runs_on_this_machine(tmp_path: Path, 
     spec = load_study(database, "searched").spec
     other = create_study(database, "other", {**spec, "name": "other"}, 3, {})
     leases.acquire(database, other)
-    assert list_running_here(database) == ["other"]
+    assert [study.name for study in list_running_here(database)] == ["other"]
     done = run(tmp_path, "remeasure", "searched", check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -173,7 +173,7 @@ def test_it_is_refused_while_another_study_runs_on_this_machine(tmp_path: Path, 
     run(tmp_path, "remeasure", "searched", "--trial", "1", "--repeats", "2", "--force", "--quiet")
     with database.write() as connection:
         connection.execute(update(tables.leases).where(tables.leases.c.study == other).values(boot="a/b/c", host="far"))
-    assert list_running_here(database) == []
+    assert [study.name for study in list_running_here(database)] == []
 
 
 def test_wishes_that_cannot_be(tmp_path: Path, database: Database) -> None:

@@ -39,7 +39,7 @@ FIRST: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """A row in each table of the first schema, in the order of their keys."""
 
-LATER = ("tokens", "audit", "sittings", "calibrations")
+LATER = ("tokens", "audit", "sittings", "calibrations", "queue")
 """Tables that came later."""
 
 

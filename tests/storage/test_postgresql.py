@@ -10,10 +10,13 @@ from postgresql import new_database
 from search.proposals import Proposals
 from search.reading import read_spec
 from storage import leases
+from storage.audit import DONE, find_stop, write_deed
 from storage.database import Database
+from storage.faults import StorageFault
 from storage.leases import LeaseLost
 from storage.ledger import Ledger
 from storage.projection import optuna_storage
+from storage.queue import Order, join_queue, leave_queue, list_queue, note_fault
 from storage.studies import create_study, list_remeasurements, list_running_here, load_study
 
 
@@ -87,6 +90,22 @@ def test_studies_that_name_another_and_that_run_here_are_found(postgresql: Datab
     create_study(postgresql, "other", {"search": {"remeasures": "b"}}, 1, {})
     again = [create_study(postgresql, name, {"search": {"remeasures": "a"}}, 1, {}) for name in ("older", "newer")]
     assert list_remeasurements(postgresql, "a") == ["newer", "older"]
-    assert list_running_here(postgresql) == []
+    assert [study.name for study in list_running_here(postgresql)] == []
     leases.acquire(postgresql, again[0])
-    assert list_running_here(postgresql) == ["older"]
+    assert [study.name for study in list_running_here(postgresql)] == ["older"]
+
+
+def test_the_queue_and_who_stopped_a_study_are_kept(postgresql: Database) -> None:
+    for name in ("a", "b"):
+        join_queue(postgresql, Order(name, "launch", "ours", 1, 0, spec="x = 1"))
+    with pytest.raises(StorageFault, match="'a' is queued already"):
+        join_queue(postgresql, Order("a", "resume", "ours", 1, 0))
+    note_fault(postgresql, "a", "one\ntwo")
+    assert [(one.order.study, one.place) for one in list_queue(postgresql)] == [("a", None), ("b", 1)]
+    assert leave_queue(postgresql, "a")
+    uuid = create_study(postgresql, "stopped", {}, 1, {}, state="stopped")
+    leases.acquire(postgresql, uuid)
+    write_deed(postgresql, "ours", "stop", "stopped", DONE)
+    found = find_stop(postgresql, "stopped")
+    assert found is not None
+    assert found.token == "ours"

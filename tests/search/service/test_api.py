@@ -14,6 +14,8 @@ from postgresql import new_database
 from service import Service, raw_request, serving
 from sqlalchemy import Table, null, update
 
+from dashboards.rows import TABLES
+from search.pricing import load_summary
 from storage import tables
 from storage.audit import list_deeds
 from storage.database import Database
@@ -85,6 +87,26 @@ def test_a_study_is_read_whole_only_where_something_of_it_is_new(
     assert whole == ["full", "full"]
 
 
+def test_picks_and_rows_are_those_of_the_command_line(fresh: Service) -> None:
+    write_study(fresh.database, "full", 12)
+    summary = load_summary(fresh.database, "full")
+    with fresh.client(fresh.read) as client:
+        for name, rows in TABLES.items():
+            assert client.get(f"/api/studies/full/tables/{name}").json() == {"rows": rows(summary)}
+        picked = client.get("/api/studies/full/pick?min_accuracy=0.9&max_cost=device_seconds%3D100").json()
+        assert (picked["study"], picked["accuracy"] >= 0.9, picked["test_accuracy"]) == ("full", True, None)
+        assert "not tested yet" in picked["test_absent"]
+        for query, status, law in [
+            ("min_accuracy=1", 404, "no checkpoint has an accuracy of 1"),
+            ("min_accuracy=2", 422, "min_accuracy: "),
+            ("max_cost=device_second%3D1", 422, "max_cost: no such cost: 'device_second'; did you mean"),
+            ("max_cost=1", 422, "max_cost: COST=VALUE is needed"),
+        ]:
+            answer = client.get(f"/api/studies/full/pick?{query}")
+            assert (answer.status_code, law in answer.json()["detail"]) == (status, True), answer.text
+        assert client.get("/api/studies/full/tables/nothing").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("table", "values"),
     [
@@ -126,9 +148,13 @@ def test_a_database_server_is_asked_for_no_name_that_it_cannot_hold(server: str,
     database = Database(new_database(server))
     database.create()
     with serving(database) as service, service.client(service.read) as client:
-        for path in ("", "/trials", "/front", "/trials/1"):
+        for path in ("", "/trials", "/front", "/trials/1", "/clone", "/record", "/events", "/pick", "/tables/epochs"):
             answer = client.get(f"/api/studies/a%00{path}")
-            assert (answer.status_code, answer.json()["detail"]) == (404, "study: there is no 'a\\x00'")
+            assert (answer.status_code, answer.json()["detail"]) == (404, "study: there is no 'a\\x00'"), path
+        client.headers["authorization"] = f"Bearer {service.operate}"
+        for method, path in [("POST", "studies/a%00/stop"), ("POST", "studies/a%00/resume"), ("DELETE", "studies/a%00"),
+                             ("DELETE", "queue/a%00"), ("GET", "templates/a%00")]:  # fmt: skip
+            assert client.request(method, f"/api/{path}").status_code == 404, path
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -15,10 +14,12 @@ import httpx
 import psutil
 import pytest
 from commands import wait_for
-from service import SPEC, serving, started
+from service import INSTANT, SPEC, serving, slow_spec, started
 from sqlalchemy import update
 
-from dashboards.actions import Refused
+from dashboards.actions import Begun, Refused
+from dashboards.pages.reading import Reader
+from dashboards.pages.studies import read_cards
 from search.service.coordinators import Coordinators
 from search.service.problems import Missing
 from search.service.rules import make_rules
@@ -27,33 +28,6 @@ from storage import tables
 from storage.database import Database
 from storage.leases import Holding, find_holding
 from storage.studies import create_study, delete_study, load_study
-
-TESTS = Path(__file__).parents[2]
-INSTANT = {
-    "name": "tiny",
-    "objective": {"train": "instant:train", "epochs": 1, "minimize": ["train_flops"]},
-    "space": {"lr": {"low": 0.001, "high": 0.1, "log": True}, "width": {"low": 0.5, "high": 2.0}, "batch_size": 64},
-    "search": {"trials": 3, "sampler": "random", "baseline": False},
-    "compute": {"engine": "process", "slots": 1, "threads": 1, "device": "cpu"},
-}
-
-
-@pytest.fixture
-def own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training functions in the working directory of the service."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(TESTS / "instant.py", tmp_path)
-    shutil.copy(TESTS / "search" / "sleepers.py", tmp_path)
-
-
-def slow_spec(num_trials: int) -> dict[str, Any]:
-    return {
-        **INSTANT,
-        "name": "slow",
-        "objective": {"train": "sleepers:sleep", "epochs": 2, "minimize": ["wall_seconds"]},
-        "space": {"pause": {"low": 0.2, "high": 0.4}},
-        "search": {"trials": num_trials, "sampler": "random", "baseline": False},
-    }
 
 
 @pytest.mark.usefixtures("own_code")
@@ -124,15 +98,20 @@ def test_a_coordinator_outlives_the_service_and_is_found_again(tmp_path: Path) -
             assert no_token is None  # it is printed once
             shown = client.get("/api/studies/slow").json()
             assert (shown["state"], shown["coordinator"]["pid"]) == ("running", before.pid)
+            assert shown["stopped"] is None
             assert client.delete("/api/studies/slow").status_code == 409
             assert client.post("/api/studies/slow/resume").status_code == 409
             assert client.post("/api/studies/slow/stop").status_code == 202
             wait_for(lambda: is_("stopped"))
             wait_for(lambda: not psutil.pid_exists(before.pid))
             assert client.post("/api/studies/slow/resume").status_code == 202
+            assert client.get("/api/studies/slow").json()["stopped"] is None
             assert client.post("/api/studies/slow/stop").status_code == 202
             wait_for(lambda: is_("stopped"))
-            assert client.get("/api/studies/slow").json()["coordinator"] is None
+            shown = client.get("/api/studies/slow").json()
+            assert (shown["coordinator"], shown["stopped"]["by"]) == (None, "first")
+            [card], _ = read_cards(Reader(database), {})
+            assert (card.name, str(card.reason).rpartition(" at ")[0]) == ("slow", "Stopped by first")
     finally:
         if (holding := find_holding(database, "slow")) is not None:
             os.kill(holding.pid, signal.SIGKILL)
@@ -160,7 +139,7 @@ def test_what_a_coordinator_is_given_is_for_its_user_alone(database: Database, m
             seen.extend([path, path.stat().st_mode & 0o777, options["start_new_session"], str(database.url) in command])
         return popen(command, **options)
 
-    monkeypatch.setattr("search.service.coordinators.subprocess.Popen", look)
+    monkeypatch.setattr("search.service.processes.subprocess.Popen", look)
     with serving(database, allow_import=True) as service, service.client(service.operate) as client:
         assert client.post("/api/studies", json=INSTANT).status_code == 201
     assert seen[1:] == [0o600, True, False]
@@ -191,7 +170,7 @@ def test_a_study_is_looked_at_only_once_nobody_else_starts_it(database: Database
     lock: Any = Meanwhile(end)
     coordinators = Coordinators(database, make_rules("127.0.0.1", 1), _lock=lock)
     with pytest.raises(Refused, match="'made' is complete; ask for more trials"):
-        coordinators.resume("made", 0)
+        coordinators.resume("made", 0, "ours")
     lock = Meanwhile(lambda: delete_study(database, "made"))
     with pytest.raises(Missing, match="there is no 'made'"):
         Coordinators(database, make_rules("127.0.0.1", 1), _lock=lock).delete("made")
@@ -210,10 +189,10 @@ def test_no_spec_is_left_behind_where_its_coordinator_cannot_be_started(
     elif fault == "file":
         (database.artifacts / "coordinators" / "tiny.log").mkdir(parents=True)
     else:
-        monkeypatch.setattr("search.service.coordinators.COMMAND", ("/nowhere/python",))
+        monkeypatch.setattr("search.service.processes.COMMAND", ("/nowhere/python",))
     coordinators = Coordinators(database, make_rules("127.0.0.1", 1, allow_import=True))
     with pytest.raises(Refused):
-        coordinators.launch(write_toml(INSTANT))
+        coordinators.launch(write_toml(INSTANT), "ours")
     assert list(specs.glob("*.toml")) == []
 
 
@@ -227,8 +206,8 @@ def test_a_coordinator_that_runs_is_not_told_as_refused_where_the_database_canno
         asked.append(name)
         return find_holding(given if len(asked) > 1 else Database("sqlite:////nowhere/none.db"), name)
 
-    monkeypatch.setattr("search.service.coordinators.find_holding", find)
+    monkeypatch.setattr("search.service.processes.find_holding", find)
     coordinators = Coordinators(database, make_rules("127.0.0.1", 1, allow_import=True))
-    assert coordinators.launch(write_toml(INSTANT)) == "tiny"
+    assert coordinators.launch(write_toml(INSTANT), "ours") == Begun("tiny")
     assert len(asked) > 1
     wait_for(lambda: load_study(database, "tiny").state == "complete")

@@ -22,7 +22,7 @@ def test_what_a_page_does_asks_for_the_role_too(service: Service, monkeypatch: p
     kept: list[Any] = []
     monkeypatch.setattr("search.service.app.add_pages", lambda *given: kept.append(given) or _Pages())
     build_app(service.database, make_rules("127.0.0.1", 1))
-    _server, _database, actions, may_operate, _book = kept[0]
+    _server, _database, actions, may_operate, _look, _book = kept[0]
     secrets = {"read": service.read, "operate": service.operate}
     for role, secret in [("none", ""), *secrets.items()]:
         token = find_token(service.database, secret)
@@ -50,7 +50,7 @@ def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service) -> No
             tables.audit.drop(connection)
         answer = client.delete("/api/studies/made")
         assert (answer.status_code, "cannot be used" in answer.json()["detail"]) == (409, True)
-        assert client.get("/api/studies/made").status_code == 200
+        assert client.get("/api/studies/made/trials").status_code == 200
 
 
 @pytest.mark.parametrize(("name", "status", "outcome"), [("made", 200, "done"), ("nothing", 404, "refused")])

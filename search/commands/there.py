@@ -1,0 +1,108 @@
+"""Running sweeps through a service: they run where it is, and are watched from here."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from search.client import Client
+from search.commands.console import tell
+from search.faults import Faults
+from search.watching import Follower
+
+INTERRUPTED = 130
+STOP_SECONDS = 120
+
+
+def launch_there(client: Client, spec: Mapping[str, Any], *, quiet: bool) -> str:
+    """Launches a sweep there, watches it to its end, and returns its name.
+
+    Args:
+        client: Asks the service.
+        spec: As plain tables; the service checks them.
+        quiet: Show nothing while it runs.
+
+    Raises:
+        Faults: where the service refuses, a line for each reason.
+    """
+    with _left_to_go_on(client, str(spec.get("name", "NAME"))):
+        begun = client.ask("POST", "studies", body=spec)
+        _watch(client, begun, quiet=quiet, is_new=True)
+    return str(begun["study"])
+
+
+def resume_there(client: Client, name: str, num_more: int, *, quiet: bool) -> None:
+    """Continues a study there, and watches it to its end.
+
+    Args:
+        client: Asks the service.
+        name: The study.
+        num_more: Trials to add to its target.
+        quiet: Show nothing while it runs.
+
+    Raises:
+        Faults: where the service refuses, a line for each reason.
+    """
+    with _left_to_go_on(client, name):
+        begun = client.ask("POST", "studies", name, "resume", body={"trials": num_more})
+        _watch(client, begun, quiet=quiet, is_new=False)
+
+
+def stop_there(client: Client, name: str) -> bool:
+    """Asks a study's coordinator to stop and waits until it has; returns whether one was there.
+
+    Raises:
+        Faults: where there is no such study, or its coordinator does not answer.
+    """
+    if _state(client, name) != "running":
+        return False
+    client.ask("POST", "studies", name, "stop")
+    deadline = time.monotonic() + STOP_SECONDS
+    while _state(client, name) == "running":
+        if time.monotonic() > deadline:
+            raise Faults(f"study: {name!r} did not stop within {STOP_SECONDS} s; the request stays")
+        time.sleep(0.2)
+    return True
+
+
+def refuse_there(flags: Mapping[str, Any]) -> None:
+    """Makes sure that no flag is given that a service does not take.
+
+    Args:
+        flags: Their values by name.
+
+    Raises:
+        Faults: with a line for each that is.
+    """
+    lines = [f"{flag}: it does not go with --server; run it where the study is kept" for flag, value in flags.items()
+             if value]  # fmt: skip
+    if lines:
+        raise Faults(*lines)
+
+
+def _state(client: Client, name: str) -> str:
+    studies = client.ask("GET", "studies")["studies"]
+    state = next((str(study["state"]) for study in studies if study["name"] == name), None)
+    if state is None:
+        raise Faults(f"study: there is no {name!r}")
+    return state
+
+
+def _watch(client: Client, begun: Mapping[str, Any], *, quiet: bool, is_new: bool) -> None:
+    follower = Follower(client, str(begun["study"]), quiet=quiet)
+    if begun["place"] is not None:
+        follower.wait_in_queue()
+    follower.follow(is_new=is_new)
+
+
+@contextmanager
+def _left_to_go_on(client: Client, name: str) -> Iterator[None]:
+    """Ends this process on an interrupt, and says what becomes of the sweep."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(f"not watched any more; what runs there goes on. Stop it with: paretune --server {client.url} stop {name}")
+        sys.exit(INTERRUPTED)

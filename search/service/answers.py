@@ -1,0 +1,123 @@
+"""What the API answers, and what its routes say of their errors."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from search.service.coordinators import MOST_TRIALS
+from search.service.problems import MEDIA_TYPE, ProblemDetails
+
+MOST_AT_ONCE = 1000
+WORDS = {
+    400: "The body is no text.",
+    401: "No token, or none that holds.",
+    403: "The token may only read, or the spec reaches further than the operator allows.",
+    404: "There is no such study, trial or page.",
+    409: "The study is in no state for that.",
+    413: "The body is too large.",
+    415: "The body is no JSON.",
+    422: "What was sent is not what is needed; each fault has a line.",
+    429: "Too many wrong tokens, or too many streams.",
+}
+
+Limit = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="At most so many.")]
+
+
+class Me(BaseModel):
+    """Whose token this is."""
+
+    name: str
+    role: str
+    may_operate: bool
+
+
+class ListedStudy(BaseModel):
+    """A study in a list."""
+
+    name: str
+    uuid: str
+    state: str
+    num_trials: int
+    num_ended: int
+    created_at: datetime
+    place: int | None = Field(description="In the queue to be resumed, from 1; null where it is not there.")
+
+
+class Studies(BaseModel):
+    """All studies, the newest first."""
+
+    studies: list[ListedStudy]
+
+
+def _whole(value: Any) -> Any:
+    """Returns a whole number as one: JSON knows no difference between 5 and 5.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class More(BaseModel):
+    """How a study is continued."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    trials: Annotated[int, BeforeValidator(_whole)] = Field(
+        0, ge=0, le=MOST_TRIALS, description="Trials to add to its target."
+    )
+
+
+class Done(BaseModel):
+    """What was done, or is under way."""
+
+    study: str
+    action: str
+
+
+class BegunStudy(Done):
+    """What runs, or waits for free slots."""
+
+    place: int | None = Field(description="In the queue, from 1; null where it runs.")
+
+
+class Templates(BaseModel):
+    """What a launch may begin with, the built-in example first."""
+
+    templates: list[str]
+
+
+class Draft(BaseModel):
+    """A spec to begin with."""
+
+    name: str = Field(description="Of the template, or of the study that it is a clone of.")
+    toml: str
+
+
+class QueuedStudy(BaseModel):
+    """What waits until enough slots of its machine are free, or could not begin."""
+
+    study: str
+    action: str = Field(description="launch or resume.")
+    num_more: int = Field(description="Trials that a resume adds.")
+    num_cores: int = Field(description="CPU cores that its slots need together.")
+    num_gpus: int = Field(description="GPUs that they need, each of them whole.")
+    host: str = Field(description="The machine whose slots it waits for.")
+    token: str = Field(description="Name of the token that it was asked with.")
+    asked_at: datetime
+    place: int | None = Field(description="From 1, on its machine; null where it could not begin.")
+    faults: list[str] = Field(description="Why it could not begin; it stays until it is cancelled.")
+
+
+class Queue(BaseModel):
+    """What waits, the first in line first."""
+
+    queue: list[QueuedStudy]
+
+
+def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Returns the descriptions of a route's errors."""
+    schema = {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}
+    return {
+        status: {"description": WORDS[status], "content": {MEDIA_TYPE: schema}} for status in (401, 422, 429, *statuses)
+    }

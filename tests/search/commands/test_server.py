@@ -1,0 +1,268 @@
+"""`paretune --server URL`: the same answers as at home, and one line for what cannot be done from afar."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import start, wait_for
+from pages import write_study
+from service import INSTANT, Service, serving, slow_spec, started
+from sqlalchemy import insert
+from synthetic import NOW
+
+from search.cli import main
+from search.service.toml import write_toml
+from storage import tables
+from storage.database import Database
+from storage.leases import find_holding
+from storage.studies import list_studies, load_study
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with three studies, of which one trains settings of another again and one was tested."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('server')}/test.db")
+    database.create()
+    uuid = write_study(database, "full", 12)
+    write_study(database, "hostile", 4, 1, hostile=True)
+    again = write_study(database, "again", 12)
+    with database.write() as connection:
+        spec = load_study(database, "again").spec
+        spec = {**spec, "search": {**spec.get("search", {}), "remeasures": uuid}}
+        connection.execute(tables.studies.update().where(tables.studies.c.uuid == again).values(spec=spec))
+        for trial in range(12):
+            for epoch in load_study(database, "full").trials[trial].epochs:
+                row = {"study": uuid, "trial": trial, "epoch": epoch.epoch, "num_correct": 900, "num_images": 1000}
+                connection.execute(insert(tables.test_results).values(**row, computed_at=NOW))
+    with serving(database) as served:
+        yield served
+
+
+class Line:
+    """The command line in this process: exit code, standard output, standard error."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capsys, self._monkeypatch = capsys, monkeypatch
+
+    def __call__(self, *words: str) -> tuple[Any, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["paretune", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = self._capsys.readouterr()
+        return end.value.code or 0, told.out, told.err
+
+
+@pytest.fixture
+def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Line:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return Line(capsys, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list",
+        "list --json",
+        "show full",
+        "show full --json",
+        "show hostile",
+        "show full 3",
+        "show full 3 --json",
+        "show full --table epochs",
+        "show full --table costs --json",
+        "show full --figure tradeoff",
+        "show full --figure compare --with hostile --json",
+        "pick full",
+        "pick full --min-accuracy 0.9 --json",
+        "pick full --max-cost money=nothing",
+        "pick full --min-accuracy 1",
+        "show full 99",
+        "stop full",
+        "stop full --json",
+    ],
+)
+def test_a_service_answers_as_the_database_does(
+    words: str, line: Line, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = line(*words.split(), "--storage", str(service.database.url))
+    monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+    assert line("--server", service.url, *words.split()) == here
+    assert here[1] or here[0]
+
+
+def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", service.read)
+    monkeypatch.setenv("PARETUNE_SERVER", service.url)
+    for name, words in {"rows.csv": "show full --table trials -o", "report.html": "report full -o"}.items():
+        assert line(*words.split(), f"there-{name}")[0] == 0
+        with monkeypatch.context() as context:
+            context.delenv("PARETUNE_SERVER")
+            assert line(*words.split(), f"here-{name}", "--storage", str(service.database.url))[0] == 0
+        assert Path(f"there-{name}").read_bytes() == Path(f"here-{name}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "law"),
+    [
+        ("doctor", "--server: `doctor` works on its own machine alone"),
+        ("export full -o a.pth", "--server: `export` works on its own machine alone"),
+        ("token list", "--server: `token` works on its own machine alone"),
+        ("launch --from full --study x", "--from: it does not go with --server"),
+        ("resume full --set space.lr.high=1 --slots 2", "--slots: it does not go with --server"),
+        ("show gone", "study: there is no 'gone'"),
+        ("stop gone", "study: there is no 'gone'"),
+        ("resume full --trials 1", "token: this one may only read"),
+        ("launch --set search.trials=0", "token: this one may only read"),
+        ("launch --set nothing", "--set: key=value is needed"),
+    ],
+)
+def test_what_cannot_be_done_is_a_line_each(
+    words: str, law: str, line: Line, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", service.read)
+    code, out, told = line("--server", service.url, *words.split())
+    assert (code, out) == (2, "")
+    assert told.splitlines()[0].startswith(law)
+    assert len(told.splitlines()) == (2 if "--slots" in words else 1)
+
+
+def test_every_fault_of_a_spec_that_is_sent_has_a_line(
+    line: Line, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+    code, _, told = line("--server", service.url, "launch", "--set", "search.trials=0", "--set", "objective.epochs=x")
+    assert (code, [text.partition(":")[0] for text in told.splitlines()]) == (2, ["objective.epochs", "search.trials"])
+
+
+def test_the_token_is_of_the_environment_or_of_a_file(
+    line: Line, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PARETUNE_TOKEN", raising=False)
+    ask = ("--server", service.url, "list")
+    assert line(*ask)[0::2] == (
+        2,
+        "token: PARETUNE_TOKEN, or a file that holds it (PARETUNE_TOKEN_FILE, or ~/.config/paretune/token), is needed "
+        "for --server\n",
+    )
+    own = tmp_path / ".config" / "paretune" / "token"
+    own.parent.mkdir(parents=True)
+    own.write_text(service.read + "\n")
+    assert line(*ask)[0] == 0
+    other = tmp_path / "other"
+    other.write_text("wrong")
+    monkeypatch.setenv("PARETUNE_TOKEN_FILE", str(other))
+    assert line(*ask)[0::2] == (2, "token: one that holds is needed: Authorization: Bearer TOKEN\n")
+    monkeypatch.setenv("PARETUNE_TOKEN", service.read)
+    assert line(*ask)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "law"),
+    [
+        ("127.0.0.1:8000", "--server: http://HOST:PORT or https://HOST is needed"),
+        ("http://me:secret@127.0.0.1", "--server: http://HOST:PORT or https://HOST is needed"),
+        ("http://127.0.0.1:9", "--server: http://127.0.0.1:9 cannot be reached"),
+    ],
+)
+def test_what_is_no_service_is_one_line(url: str, law: str, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", "any")
+    code, _, told = line("--server", url, "list")
+    assert (code, told.startswith(law), len(told.splitlines())) == (2, True, 1)
+
+
+def test_who_goes_there_without_encryption_is_told(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", "any")
+    told = line("--server", "http://gpu1.invalid:8000", "list")[2].splitlines()
+    assert "is not encrypted" in told[0]
+    assert "cannot be reached" in told[1]
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_sweep_is_launched_watched_resumed_stopped_and_deleted_from_afar(
+    database: Database, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny.toml").write_text(write_toml(INSTANT))
+    (tmp_path / "slow.toml").write_text(write_toml(slow_spec(200, threads=len(os.sched_getaffinity(0)))))
+    with serving(database, allow_import=True) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        monkeypatch.setenv("PARETUNE_SERVER", service.url)
+        try:
+            code, out, told = line("launch", "tiny.toml", "--json")
+            assert code == 0, told
+            assert (code, json.loads(out)["state"], len(json.loads(out)["trials"])) == (0, "complete", 3)
+            lines = [text for text in told.splitlines() if text.startswith("[")]
+            assert [text.partition("]")[0] for text in lines] == ["[1/3", "[2/3", "[3/3"]
+            code, out, told = line("resume", "tiny", "--trials", "1")
+            assert (code, "complete, 4/4 trials" in out) == (0, True)
+            assert [text.partition("]")[0] for text in told.splitlines() if text.startswith("[")] == ["[4/4"]
+            with start(tmp_path, "launch", "slow.toml") as slow:
+                wait_for(lambda: find_holding(database, "slow") is not None)
+                with start(tmp_path, "resume", "tiny", "--trials", "1") as queued:
+                    assert queued.stderr is not None
+                    assert queued.stderr.readline().startswith("tiny is queued, 1st in line on ")
+                    assert line("stop", "slow")[:2] == (0, "stopped slow; `paretune resume slow` continues it\n")
+                    assert queued.wait(60) == 0
+                assert slow.wait(30) == 0  # what was stopped is a result
+            assert load_study(database, "slow").state == "stopped"
+            with start(tmp_path, "resume", "slow") as slow:
+                wait_for(lambda: load_study(database, "slow").state == "running")
+                slow.send_signal(signal.SIGINT)
+                assert slow.wait(30) == 130
+                assert slow.stderr is not None
+                assert f"paretune --server {service.url} stop slow" in slow.stderr.read()
+            assert load_study(database, "slow").state == "running"
+            assert line("delete", "slow")[0] == 2
+            assert line("stop", "slow")[0] == 0
+            assert line("delete", "slow")[:2] == (0, "deleted slow\n")
+            assert line("list", "--json")[1].count('"name"') == 1
+        finally:
+            if (holding := find_holding(database, "slow")) is not None:
+                os.kill(holding.pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_watched_sweep_goes_on_though_the_service_is_killed_and_started_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.toml").write_text(write_toml(slow_spec(8)))
+    with started(tmp_path, "--allow-import") as (url, token):
+        monkeypatch.setenv("PARETUNE_TOKEN", str(token))
+        watched = start(tmp_path, "--server", url, "launch", "slow.toml", "--json")
+        wait_for(lambda: is_running(database))
+    with started(tmp_path, "--port", url.rpartition(":")[2]), watched:
+        assert watched.wait(60) == 0
+        assert watched.stdout is not None
+        assert watched.stderr is not None
+        assert json.loads(watched.stdout.read())["state"] == "complete"
+        told = [text.partition("]")[0] for text in watched.stderr.read().splitlines()]
+        assert told == [f"[{number}/8" for number in range(1, 9)]  # each once
+
+
+@pytest.mark.usefixtures("own_code")
+def test_who_watches_is_told_that_the_coordinator_was_killed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.toml").write_text(write_toml(slow_spec(200)))
+    with serving(database, allow_import=True) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        with start(tmp_path, "--server", service.url, "launch", "slow.toml") as watched:
+            wait_for(lambda: is_running(database))
+            holding = find_holding(database, "slow")
+            assert holding is not None
+            os.kill(holding.pid, signal.SIGKILL)
+            assert watched.wait(60) == 2
+            assert watched.stderr is not None
+            last = watched.stderr.read().splitlines()[-1]
+            assert last.startswith("study: 'slow' is interrupted: its coordinator is gone")
+
+
+def is_running(database: Database) -> bool:
+    return any(line.name == "slow" and line.num_ended > 0 for line in list_studies(database))
