@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from dashboards.actions import Actions, Refused
 from dashboards.pages import choosing, compare, live, operating, panels, studies, study, trial, trials
+from dashboards.pages.easel import Easel
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
@@ -24,6 +25,7 @@ from objectives.prices import PriceBook
 from storage.database import Database
 from storage.faults import StorageFault
 
+REST_SECONDS = 0.5
 VIEWPORT = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
 WATCH = """title => {
   document.title = title;
@@ -63,6 +65,7 @@ def add_pages(
     actions: Actions,
     may_operate: Callable[[], bool],
     book: PriceBook | None = None,
+    rest_seconds: float = REST_SECONDS,
 ) -> Dash:
     """Mounts the pages on an app; call it last, since they answer every address that nothing else does.
 
@@ -73,8 +76,10 @@ def add_pages(
         may_operate: Whether the request under way may ask for it; else the buttons are hidden, and what they would
             call refuses.
         book: The prices that a study's own go before; None for those of the package.
+        rest_seconds: How long what was read is shown as it was, however many ask.
     """
-    site = Site(Reader(database, book), actions, may_operate)
+    reader = Reader(database, book, rest_seconds)
+    site = Site(reader, actions, may_operate, Easel(reader))
     served: Any = server  # Dash's own types know Flask alone
     app = Dash(
         __name__,
@@ -84,6 +89,7 @@ def add_pages(
         meta_tags=[VIEWPORT],
         suppress_callback_exceptions=True,
         serve_locally=True,
+        compress=True,
     )
     _without_websocket(app, server)
     app.layout = dmc.MantineProvider(

@@ -82,7 +82,7 @@ class TradeoffInfo(NamedTuple):
 def trace_tradeoff(summary: Summary) -> TradeoffInfo:
     """Returns what the trade-off figure shows."""
     points = [point for curve in summary.curves.values() for point in curve]
-    traced = [_trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *MINIMIZABLE, MONEY])]
+    traced = [trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *MINIMIZABLE, MONEY])]
     earlier = [point for point in points if not point.is_last]
     return TradeoffInfo(
         summary.study.name,
@@ -103,8 +103,8 @@ def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
     if not info.tradeoffs:
         return empty_figure("no epoch was recorded yet")
     # The greater part, the grey points, is there once and gets other prices; front and knee are other points each time.
-    shared = [*_grey_traces(info), _baseline_trace(info)]
-    own = [[*_own_traces(one, info.currency), *_remeasured_traces(info.remeasured, one.cost)] for one in info.tradeoffs]
+    shared = [*_grey_traces(info), baseline_trace(info.baseline)]
+    own = [[*own_traces(one, info.currency), *remeasured_traces(info.remeasured, one.cost)] for one in info.tradeoffs]
     figure = go.Figure([*shared, *(trace for traces in own for trace in traces)], layout=LAYOUT)
     for number, trace in enumerate(figure.data[len(shared) :]):
         trace.visible = number < len(own[0])
@@ -148,7 +148,8 @@ def tell_tradeoff(info: TradeoffInfo, width: int) -> str:
     return f"{heading}\n{plot(marks, width, lambda value: cost_words(first.cost, value), least)}"
 
 
-def _trace_cost(checkpoints: Sequence[Checkpoint], cost: str) -> Tradeoff:
+def trace_cost(checkpoints: Sequence[Checkpoint], cost: str) -> Tradeoff:
+    """Returns the front of checkpoints in accuracy and one cost, and its knee."""
     on_front = front_at(checkpoints, cost)
     at = knee([point.accuracy for point in on_front], [point.value(cost) or 0.0 for point in on_front])
     return Tradeoff(cost, on_front, None if at is None else on_front[at])
@@ -180,10 +181,11 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
     ]
 
 
-def _baseline_trace(info: TradeoffInfo) -> Any:
+def baseline_trace(baseline: Checkpoint | None) -> Any:
+    """Returns the trace of the baseline, whose costs come later."""
     import plotly.graph_objects as go
 
-    points = [info.baseline] if info.baseline else []
+    points = [baseline] if baseline else []
     return go.Scatter(
         name="baseline",
         y=[percent(point.accuracy) for point in points],
@@ -196,7 +198,8 @@ def _baseline_trace(info: TradeoffInfo) -> Any:
     )
 
 
-def _own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
+def own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
+    """Returns the traces of a front and its knee."""
     import plotly.graph_objects as go
 
     top = [tradeoff.knee] if tradeoff.knee else []
@@ -221,7 +224,7 @@ def _own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
     ]
 
 
-def _remeasured_traces(points: Sequence[Remeasured], cost: str) -> list[Any]:
+def remeasured_traces(points: Sequence[Remeasured], cost: str) -> list[Any]:
     """Returns what was trained again, with the intervals of both means; no trace where nothing was."""
     import plotly.graph_objects as go
 

@@ -101,4 +101,4 @@ def register(app: Dash, site: Site) -> None:
 
 
 def _show_table(reader: Reader, names: Sequence[str]) -> Component:
-    return show_rows(compare_rows([reader.summary(name) for name in names]))
+    return show_rows(compare_rows([reader.chosen(name) for name in names]))

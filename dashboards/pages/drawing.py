@@ -11,9 +11,13 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dashboards.crowd import Crowd
 from dashboards.figures import FIGURES
-from dashboards.palette import BLACK, PALE
+from dashboards.figures.crowd import draw_crowd, trace_crowd
+from dashboards.figures.parts import choose_cost, empty_figure
+from dashboards.palette import BLACK, LAYOUT, PALE
 from dashboards.summary import Summary
+from dashboards.words import cost_title
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -50,6 +54,13 @@ MENU_HEIGHT = 40
 """Pixels above a figure that its menus would take."""
 
 
+SCALES = {"x: logarithmic": True, "x: linear": False}
+"""Whether an axis of costs is logarithmic, by the label."""
+
+RANGES = {"y: the best": False, "y: everything": True}
+"""Whether checkpoints far below the best are in sight, by the label."""
+
+
 class Drawn(NamedTuple):
     """A figure for a page.
 
@@ -82,6 +93,29 @@ def draw(kind: str, summaries: Sequence[Summary], choices: Sequence[str | None],
     _choose(figure, chosen)
     figure.update_layout(uirevision=" ".join([kind, *chosen]))
     return Drawn(colour(figure, scheme), menus, chosen, (figure.layout.meta or {}).get("least_width", 0))
+
+
+def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str) -> Drawn:
+    """Returns the trade-off of a large study, with the menus that that of any study has.
+
+    Args:
+        crowd: Its checkpoints.
+        choices: A label for each menu, or fewer.
+        scheme: dark or light.
+    """
+    costs = crowd.costs()
+    cost = choose_cost(costs, choices)
+    if cost is None:
+        return Drawn(colour(empty_figure("no epoch was recorded yet"), scheme), [], [], 0)
+    menus = [[cost_title(one) for one in costs], list(SCALES), list(RANGES)]
+    chosen = [cost_title(cost), *(next((one for one in choices if one in menu), menu[0]) for menu in menus[1:])]
+    is_log, sees_all = SCALES[str(chosen[1])], RANGES[str(chosen[2])]
+    info = trace_crowd(crowd, cost, is_log=is_log, sees_all=sees_all)
+    figure = draw_crowd(info, is_log=is_log, sees_all=sees_all)
+    figure.update_layout(
+        uirevision=" ".join(["tradeoff", *map(str, chosen)]), margin_t=LAYOUT["margin"]["t"] - MENU_HEIGHT
+    )
+    return Drawn(colour(figure, scheme), menus, [str(label) for label in chosen], 0)
 
 
 def colour(figure: go.Figure, scheme: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import dash_mantine_components as dmc
 from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.figures import FIGURES
-from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, Drawn, draw
+from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, Drawn
+from dashboards.pages.easel import Easel
 from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section
-from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from storage.faults import StorageFault
 
@@ -82,11 +82,11 @@ def register(app: Dash, site: Site) -> None:
     ) -> Any:
         if not names or not mark or not scheme:
             return (no_update,) * 6
-        return await asyncio.to_thread(redraw, site.reader, own["kind"], names, mark, scheme, choices, before)
+        return await asyncio.to_thread(redraw, site.easel, own["kind"], names, mark, scheme, choices, before)
 
 
 def redraw(
-    reader: Reader,
+    easel: Easel,
     kind: str,
     names: list[str],
     mark: str,
@@ -99,7 +99,7 @@ def redraw(
     What is as it was before is left alone.
 
     Args:
-        reader: Of the database.
+        easel: What draws it.
         kind: One of `FIGURES`.
         names: The studies.
         mark: Of these studies.
@@ -111,7 +111,7 @@ def redraw(
     if before is not None and before["asked"] == asked:
         return (no_update,) * 6
     try:
-        drawn = draw(kind, [reader.summary(name) for name in names], choices, scheme)
+        drawn = easel.draw(kind, names, choices, scheme)
     except StorageFault as fault:
         return (*(no_update,) * 5, faults("The figure could not be drawn anew", [str(fault)]))
     is_same = before is not None and before["menus"] == drawn.menus

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.actions import Actions, Refused
+from dashboards.pages.easel import Easel
 from dashboards.pages.reading import Reader
 from dashboards.summary import Summary
 from storage.faults import StorageFault
@@ -23,16 +24,18 @@ class Site:
         reader: Of the database.
         actions: What may be asked of the service.
         may_operate: Whether the request under way may ask for it.
+        easel: Draws their figures.
     """
 
     reader: Reader
     actions: Actions
     may_operate: Callable[[], bool]
+    easel: Easel
 
     async def read(self, names: Sequence[str]) -> Summary | None:
-        """Returns the summary of the first study; None where it cannot be read, which the page says elsewhere."""
+        """Returns what is shown of the first study; None where it cannot be read, which the page says elsewhere."""
         try:
-            return await asyncio.to_thread(self.reader.summary, names[0])
+            return await asyncio.to_thread(self.reader.chosen, names[0])
         except StorageFault:
             return None
 

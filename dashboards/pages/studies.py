@@ -13,6 +13,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.actions import Refused
 from dashboards.budget import Line, budget_lines
+from dashboards.crowd import Tally
 from dashboards.pages import operating
 from dashboards.pages.drawing import colour
 from dashboards.pages.live import LIVE_MILLISECONDS
@@ -69,8 +70,8 @@ class Card:
     is_imported: bool
 
 
-def trace_card(summary: Summary) -> Card:
-    """Returns a study at a glance."""
+def trace_card(summary: Summary, tally: Tally | None = None) -> Card:
+    """Returns a study at a glance; of a large one the summary has some trials, and the tally counts all."""
     study, best, cost = summary.study, summary.best, summary.cost
     words = None if best is None else (
         f"{accuracy_words(best.accuracy, best.interval)} for {cost_words(cost, best.value(cost))}"
@@ -81,7 +82,7 @@ def trace_card(summary: Summary) -> Card:
         task_words(study.spec["objective"]),
         words,
         study.reason,
-        tuple(budget_lines(study, summary.book)),
+        tuple(budget_lines(study, summary.book, tally)),
         _places(front_at(summary.front, cost), cost),
         _places(summary.finals, cost),
         cost,
@@ -168,7 +169,7 @@ def read_cards(reader: Reader, kept: dict[str, tuple[str, Card]]) -> tuple[list[
     for name, mark in marks.items():
         with suppress(StorageFault):  # deleted meanwhile
             if name not in kept or kept[name][0] != mark:
-                kept[name] = (mark, trace_card(reader.summary(name)))
+                kept[name] = (mark, trace_card(reader.chosen(name), reader.peak(name)[1]))
             found[places[name]] = kept[name][1]
     return found, "\n".join(marks.get(line.name, f"{line.name} {line.state}") for line in lines)
 

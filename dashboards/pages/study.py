@@ -13,6 +13,7 @@ from dashboards.answers import answer_all
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import contention_words, find_contention
+from dashboards.crowd import Tally
 from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
@@ -31,11 +32,13 @@ from dashboards.pages.parts import (
     trial_path,
     waiting,
 )
+from dashboards.pages.reading import MOST_CHOSEN, Reader
 from dashboards.pages.site import Site
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
 from dashboards.summary import Checkpoint, Summary, bill_lines
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
+from storage.faults import StorageFault
 from storage.studies import is_imported
 
 DRAWN_TABS = [name for name, figure in FIGURES.items() if not figure.takes_several and name != "tradeoff"]
@@ -66,14 +69,32 @@ def study_notes(summary: Summary) -> list[str]:
     return [*lines, *remeasured_lines(summary)]
 
 
-def show_head(summary: Summary, *, may_operate: bool) -> list[Component]:
-    """Returns how the study stands: state, best, knee, baseline, budget, bill and notes."""
+def large_notes(summary: Summary, tally: Tally) -> list[str]:
+    """Returns what a reader of a large study's pages should know."""
+    study = summary.study
+    lines = [f"Ended before its target: {study.reason}"] if study.reason else []
+    lines.append(
+        f"Of all {tally.num_trials:,} trials are the trade-off, its front and knee, the slider and what was spent. The "
+        f"other figures, the answers and the table are of about {MOST_CHOSEN:,}: the front, the baseline, and an even "
+        "choice of the rest; their sums are of these alone."
+    )
+    return [*lines, *remeasured_lines(summary)]
+
+
+def show_head(summary: Summary, tally: Tally | None = None, *, may_operate: bool) -> list[Component]:
+    """Returns how the study stands: state, best, knee, baseline, budget, bill and notes.
+
+    Args:
+        summary: The study; of a large one only some trials, its front among them.
+        tally: What is counted over all trials where the study has only some.
+        may_operate: Whether there are buttons.
+    """
     study, cost = summary.study, summary.cost
     points = {"Most accurate": summary.best, "Knee of the front": summary.knee, "Baseline": summary.baseline}
     cards = [_point_card(study.name, title, point, cost) for title, point in points.items()]
-    bill = bill_lines(study)
+    bill = bill_lines(study) if tally is None else tally.bill
     spent = ", ".join(f"{line} {cost_words('device_seconds', seconds)}" for line, seconds in bill.items())
-    budget = gauges(budget_lines(study, summary.book))
+    budget = gauges(budget_lines(study, summary.book, tally))
     billed = cost_words("device_seconds", sum(bill.values()))
     cards.append(
         dmc.Card([dmc.Text("Spent", size="sm", c="dimmed"), dmc.Text(f"{billed} of slots", fw=600),
@@ -84,7 +105,7 @@ def show_head(summary: Summary, *, may_operate: bool) -> list[Component]:
     about += f"{study.created_at:%Y-%m-%d %H:%M} UTC; validation accuracies with 95 % intervals"
     title = dmc.Group([dmc.Title(study.name, order=1, size="h2"), state_badge(study.state)])
     acting = [operating.buttons(study.name, study.state, is_imported=is_imported(study))] if may_operate else []
-    notes = study_notes(summary)
+    notes = study_notes(summary) if tally is None else large_notes(summary, tally)
     return [
         dmc.Stack(
             [
@@ -145,8 +166,11 @@ def register(app: Dash, site: Site) -> None:
 
     @app.callback(Output("head", "children"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True)
     async def _(_mark: str | None, names: list[str]) -> Any:
-        may_operate, summary = site.may_operate(), await site.read(names)
-        return no_update if summary is None else await asyncio.to_thread(show_head, summary, may_operate=may_operate)
+        may_operate = site.may_operate()
+        try:
+            return await asyncio.to_thread(_read_head, site.reader, names[0], may_operate=may_operate)
+        except StorageFault:
+            return no_update
 
     @app.callback(Output("tab", "children"), Input("tabs", "value"), State("names", "data"))
     async def _(tab: str, names: list[str]) -> Any:
@@ -165,6 +189,10 @@ def register(app: Dash, site: Site) -> None:
     async def _(_mark: str | None, names: list[str]) -> Any:
         summary = await site.read(names)
         return no_update if summary is None else await asyncio.to_thread(show_answers, summary)
+
+
+def _read_head(reader: Reader, name: str, *, may_operate: bool) -> list[Component]:
+    return show_head(*reader.peak(name), may_operate=may_operate)
 
 
 def _point_card(study: str, title: str, point: Checkpoint | None, cost: str) -> Component:
