@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import dash_mantine_components as dmc
+import plotly
 from dash import Dash, Input, Output, dcc, html
+from dash.fingerprint import build_fingerprint
 from fastapi import FastAPI
 
 from dashboards.actions import Actions, Refused
@@ -90,6 +94,7 @@ def add_pages(
         suppress_callback_exceptions=True,
         serve_locally=True,
         compress=True,
+        external_scripts=[{"src": _plotly_address(), "defer": "defer"}],
     )
     _without_websocket(app, server)
     app.layout = dmc.MantineProvider(
@@ -100,6 +105,17 @@ def add_pages(
         room.register(app, site)
     _register_address(app, site)
     return app
+
+
+def _plotly_address() -> str:
+    """Returns where Dash serves plotly's script to be kept by browsers.
+
+    Dash itself asks for it only once a figure is there, by an address whose answer is asked for anew each time.
+    """
+    script = Path(plotly.__file__).parent / "package_data/plotly.min.js"
+    name, modified = "package_data/plotly.min.js", int(script.stat().st_mtime)
+    kept = build_fingerprint(name, plotly.__version__, modified)  # type: ignore[no-untyped-call]
+    return f"/_dash-component-suites/plotly/{kept}"
 
 
 def _without_websocket(app: Dash, server: FastAPI) -> None:
@@ -121,9 +137,9 @@ async def find_page(site: Site, path: str, search: str) -> Component:
         case []:
             return studies.layout(site, await _example(site))
         case ["study", name]:
-            return await _of_study(site, name) or study.layout(site, name, search)
+            return await _of_study(site, name, partial(study.layout, site, name, search))
         case ["study", name, "trial", number] if number.isdecimal():
-            return await _of_study(site, name) or trial.layout(name, int(number))
+            return await _of_study(site, name, partial(trial.layout, name, int(number)))
         case ["compare"]:
             try:
                 return await asyncio.to_thread(compare.layout, site.reader, search)
@@ -152,13 +168,13 @@ async def _example(site: Site) -> str:
         return ""
 
 
-async def _of_study(site: Site, name: str) -> Component | None:
-    """Returns what is wrong with a study, None where it is there."""
+async def _of_study(site: Site, name: str, layout: Callable[[str], Component]) -> Component:
+    """Returns a page that is made of a study's mark, or what is wrong with the study."""
     try:
-        await asyncio.to_thread(site.reader.mark, [name])
+        mark = await asyncio.to_thread(site.reader.mark, [name])
     except StorageFault as fault:
         return _lost(str(fault))
-    return None
+    return layout(mark)
 
 
 def _lost(why: str) -> Component:

@@ -166,7 +166,6 @@ def register(app: Dash, site: Site) -> None:
         Input({"part": "choice", "kind": "tradeoff", "menu": ALL}, "value"),
         State("limit", "value"),
         State("names", "data"),
-        prevent_initial_call=True,
     )
     async def _(_mark: str | None, kind: str, labels: list[str], value: float | None, names: list[str]) -> Any:
         is_same = is_same_quantity(ctx.triggered_id)

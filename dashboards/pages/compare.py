@@ -73,7 +73,7 @@ def layout(reader: Reader, search: str) -> Component:
         chosen,
         html.Div(panel("compare"), id="compare-figure"),
         html.Div(id="compare-table"),
-        unseen=live(names),
+        unseen=live(names, reader.mark(names)),
     )
 
 

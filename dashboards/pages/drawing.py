@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 DARK = "dark"
 DARK_TEXT, DARK_PALE, DARK_GRID = "#D5D9DD", "#3F464D", "#343A40"
 CLEAR = "rgba(0,0,0,0)"
+PUT_UP = """(fresh, shown, id, config) => {
+  if (!fresh || (shown && shown.type === 'Graph')) return window.dash_clientside.no_update;
+  const props = {id: {...id, part: 'graph'}, figure: fresh, config, style: {height: '100%'}};
+  const graph = {namespace: 'dash_core_components', type: 'Graph', props};
+  if (id.kind === 'tradeoff') return graph;
+  return new Promise(done => requestIdleCallback(() => done(graph), {timeout: 1000}));
+}"""
+"""Puts a figure where there is none yet: the trade-off first, others once the browser has time. To begin with an empty
+one would take plotly as long again."""
+
 KEEP_ZOOM = """(fresh, shown) => {
-  if (!fresh) return window.dash_clientside.no_update;
+  if (!fresh || fresh === shown) return window.dash_clientside.no_update;
   const before = (shown || {}).layout || {}, layout = {...fresh.layout};
   if (before.uirevision === layout.uirevision)
     for (const [name, axis] of Object.entries(before))

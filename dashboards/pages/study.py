@@ -131,13 +131,14 @@ def show_answers(summary: Summary) -> Component:
     )
 
 
-def layout(site: Site, name: str, search: str) -> Component:
+def layout(site: Site, name: str, search: str, mark: str) -> Component:
     """Returns the page.
 
     Args:
         site: What the pages share.
         name: The study, which is there.
         search: What follows in the address: `?tab=curves` opens that tab.
+        mark: Of the study.
     """
     asked = parse_qs(search.removeprefix("?")).get("tab", [""])[0]
     tabs = dmc.Tabs(
@@ -157,14 +158,14 @@ def layout(site: Site, name: str, search: str) -> Component:
         tabs,
         html.Div(id="tab"),
         study=name,
-        unseen=[*live([name]), *(operating.dialog() if site.may_operate() else [])],
+        unseen=[*live([name], mark), *(operating.dialog() if site.may_operate() else [])],
     )
 
 
 def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
 
-    @app.callback(Output("head", "children"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True)
+    @app.callback(Output("head", "children"), Input("mark", "data"), State("names", "data"))
     async def _(_mark: str | None, names: list[str]) -> Any:
         may_operate = site.may_operate()
         try:

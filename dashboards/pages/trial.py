@@ -164,8 +164,8 @@ def show_trial(summary: Summary, trial: TrialRow, printed: str | None) -> Compon
     )
 
 
-def layout(name: str, number: int) -> Component:
-    """Returns the page of a trial of a study that is there."""
+def layout(name: str, number: int, mark: str) -> Component:
+    """Returns the page of a trial of a study that is there, and has this mark."""
     graph = dcc.Graph(id="curve", figure=EMPTY, config=GRAPH_CONFIG, style={"height": f"{HEIGHT}px"})
     wide = html.Div(html.Div(graph, style={"minWidth": "620px"}), style={"overflowX": "auto"})
     return frame(
@@ -174,7 +174,7 @@ def layout(name: str, number: int) -> Component:
         html.Div(section("Curve", wide), id="curve-box"),
         html.Div(waiting(400), id="trial"),
         study=name,
-        unseen=[*live([name]), dcc.Store(id="number", data=number), dcc.Store(id="fresh-curve")],
+        unseen=[*live([name], mark), dcc.Store(id="number", data=number), dcc.Store(id="fresh-curve")],
     )
 
 

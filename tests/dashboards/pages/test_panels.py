@@ -34,6 +34,6 @@ def own(asked: dict[str, Any]) -> dict[str, Any]:
     drawn = asked.pop("drawn", None)
     return {
         **asked,
-        '{"kind":["MATCH"],"part":"graph"}_id': {"part": "graph", "kind": asked["kind"]},
+        '{"kind":["MATCH"],"part":"fresh"}_id': {"part": "fresh", "kind": asked["kind"]},
         '{"kind":["MATCH"],"part":"drawn"}_data': drawn,
     }
