@@ -20,7 +20,7 @@ from dash.fingerprint import build_fingerprint
 from fastapi import FastAPI
 
 from dashboards.actions import Actions, Refused
-from dashboards.pages import choosing, compare, live, operating, panels, studies, study, trial, trials
+from dashboards.pages import brushing, choosing, compare, live, operating, panels, studies, study, trial, trials
 from dashboards.pages.easel import Easel
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
@@ -101,7 +101,7 @@ def add_pages(
         [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
         defaultColorScheme="auto",
     )
-    for room in (live, panels, operating, studies, study, choosing, trials, trial, compare):
+    for room in (live, panels, operating, studies, study, brushing, choosing, trials, trial, compare):
         room.register(app, site)
     _register_address(app, site)
     return app

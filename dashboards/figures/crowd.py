@@ -126,6 +126,7 @@ def draw_crowd(info: CrowdInfo, *, is_log: bool, sees_all: bool) -> go.Figure:
         minor_showgrid=is_log,
     )  # fmt: skip
     best = max((point.accuracy for point in info.tradeoff.front), default=1.0)
+    figure.update_layout(meta={"cost": cost}, modebar={"remove": ["lasso2d"]})
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(0.0 if sees_all else best - POINTS_BELOW_BEST))
     return figure
 

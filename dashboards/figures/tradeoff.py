@@ -167,6 +167,7 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
             mode="markers",
             marker={"size": 3 if is_crowded else 4, "color": GREY, "opacity": 0.3 if is_crowded else 0.5},
             text=[f"trial {point.numbers}, epoch {point.epoch}" for point in info.earlier],
+            customdata=[point.trial for point in info.earlier],
             hovertemplate="%{text}<br>%{y:.1f} %, %{x:.3s}<extra></extra>",
         ),
         go.Scatter(
@@ -176,6 +177,7 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
             mode="markers",
             marker={"size": 5, "color": GREY} if is_crowded else _edged(9, GREY),
             text=[hover(point) for point in info.finals],
+            customdata=[point.trial for point in info.finals],
             hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
         ),
     ]
@@ -193,6 +195,7 @@ def baseline_trace(baseline: Checkpoint | None) -> Any:
         mode="markers",
         marker={**_edged(13, ORANGE), "symbol": "diamond"},
         text=[hover(point) for point in points],
+        customdata=[point.trial for point in points],
         hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
         showlegend=bool(points),
     )
@@ -217,6 +220,7 @@ def own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
             line={"shape": "hv", "color": BLUE, "width": 2},
             marker=marker,
             text=[hover(point, tradeoff.cost, currency=currency) for point in points],
+            customdata=[point.trial for point in points],
             hoverinfo="text",
             showlegend=bool(points),
         )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.crowd import Crowd
 from dashboards.figures import FIGURES
+from dashboards.figures.billed import BILLED, draw_billed, trace_billed
 from dashboards.figures.crowd import draw_crowd, trace_crowd
 from dashboards.figures.parts import choose_cost, empty_figure
 from dashboards.palette import BLACK, LAYOUT, PALE
@@ -38,6 +39,13 @@ one would take plotly as long again."""
 KEEP_ZOOM = """(fresh, shown) => {
   if (!fresh || fresh === shown) return window.dash_clientside.no_update;
   const before = (shown || {}).layout || {}, layout = {...fresh.layout};
+  const ranges = {};
+  for (const trace of (shown || {}).data || [])
+    for (const own of trace.dimensions || []) if (own.constraintrange) ranges[own.label] = own.constraintrange;
+  for (const trace of fresh.data)
+    for (const own of trace.dimensions || []) if (ranges[own.label]) own.constraintrange = ranges[own.label];
+  if (before.dragmode) layout.dragmode = before.dragmode;
+  if (before.uirevision === layout.uirevision && before.selections) layout.selections = before.selections;
   if (before.uirevision === layout.uirevision)
     for (const [name, axis] of Object.entries(before))
       if (/^[xy]axis\\d*$/.test(name) && axis.autorange === false && layout[name])
@@ -71,6 +79,10 @@ RANGES = {"y: the best": False, "y: everything": True}
 """Whether checkpoints far below the best are in sight, by the label."""
 
 
+BILLS = ("solo cost", "billed")
+"""What the trade-off is of: the labels of its last menu."""
+
+
 class Drawn(NamedTuple):
     """A figure for a page.
 
@@ -87,7 +99,13 @@ class Drawn(NamedTuple):
     least_width: int
 
 
-def draw(kind: str, summaries: Sequence[Summary], choices: Sequence[str | None], scheme: str) -> Drawn:
+def draw(
+    kind: str,
+    summaries: Sequence[Summary],
+    choices: Sequence[str | None],
+    scheme: str,
+    brushed: Set[int] | None = None,
+) -> Drawn:
     """Returns a figure of `FIGURES` with what is chosen of its menus; of a menu that lacks a choice the first.
 
     Args:
@@ -95,14 +113,42 @@ def draw(kind: str, summaries: Sequence[Summary], choices: Sequence[str | None],
         summaries: The studies that it is of.
         choices: A label for each menu, or fewer.
         scheme: dark or light.
+        brushed: The trials that stand out; None for all.
     """
     figure = FIGURES[kind].draw(FIGURES[kind].trace(summaries))
     menus = [[str(button.label) for button in menu.buttons] for menu in figure.layout.updatemenus]
     wanted = [*choices, *([None] * len(menus))]
     chosen = [choice if choice in labels else labels[0] for choice, labels in zip(wanted, menus, strict=False)]
     _choose(figure, chosen)
+    if kind == "tradeoff" and menus:
+        menus, chosen = (
+            [*menus, list(BILLS)],
+            [*chosen, choices[3] if choices[3:] and choices[3] in BILLS else BILLS[0]],
+        )
+        if chosen[3] != BILLS[0]:
+            figure = _draw_billed(summaries[0], figure, chosen)
+    _stand_out(figure, brushed)
     figure.update_layout(uirevision=" ".join([kind, *chosen]))
     return Drawn(colour(figure, scheme), menus, chosen, (figure.layout.meta or {}).get("least_width", 0))
+
+
+def _draw_billed(summary: Summary, solo: go.Figure, chosen: Sequence[str]) -> go.Figure:
+    """Returns the trade-off by bill, or by solo cost with a word on why where nothing is billed in the cost."""
+    cost = next((name for name in BILLED if cost_title(name) == chosen[0]), None)
+    if cost is None:
+        why = "not billed: bills are in device time and money"
+        return solo.update_xaxes(title_text=f"{solo.layout.xaxis.title.text} ({why})")
+    figure = draw_billed(trace_billed(summary, cost), is_log=SCALES[chosen[1]], sees_all=RANGES[chosen[2]])
+    return figure.update_layout(margin_t=LAYOUT["margin"]["t"] - MENU_HEIGHT)
+
+
+def _stand_out(figure: go.Figure, brushed: Set[int] | None) -> None:
+    """Lets the points of some trials stand out, as plotly does with what is chosen by hand."""
+    if brushed is None:
+        return
+    for trace in figure.data:
+        if trace.type == "scatter" and trace.customdata is not None:
+            trace.selectedpoints = [index for index, number in enumerate(trace.customdata) if int(number) in brushed]
 
 
 def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str) -> Drawn:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from dashboards.brushing import Brush
 from dashboards.pages.drawing import Drawn, draw, draw_large
 from dashboards.pages.reading import Reader
 
@@ -34,7 +35,9 @@ class Easel:
         self._sheets: OrderedDict[tuple[object, ...], _Sheet] = OrderedDict()
         self._lock = Lock()
 
-    def draw(self, kind: str, names: Sequence[str], choices: Sequence[str | None], scheme: str) -> Drawn:
+    def draw(
+        self, kind: str, names: Sequence[str], choices: Sequence[str | None], scheme: str, brush: Brush | None = None
+    ) -> Drawn:
         """Returns a figure of `FIGURES` as it is now, with what is chosen of its menus.
 
         Args:
@@ -42,22 +45,27 @@ class Easel:
             names: The studies that it is of.
             choices: A label for each menu, or fewer.
             scheme: dark or light.
+            brush: The trials that it is of, or that stand out in the trade-off; None for all.
 
         Raises:
             StorageFault: where a study cannot be read.
         """
-        sheet = self._find((kind, *names, self._reader.mark(names), *choices, scheme))
+        sheet = self._find((kind, *names, self._reader.mark(names), *choices, scheme, brush))
         with sheet.lock:
             if sheet.drawn is None:
-                sheet.drawn = self._draw(kind, names, choices, scheme)
+                sheet.drawn = self._draw(kind, names, choices, scheme, brush)
             return sheet.drawn
 
-    def _draw(self, kind: str, names: Sequence[str], choices: Sequence[str | None], scheme: str) -> Drawn:
+    def _draw(
+        self, kind: str, names: Sequence[str], choices: Sequence[str | None], scheme: str, brush: Brush | None
+    ) -> Drawn:
         if kind == "tradeoff":
             with self._reader.crowd(names[0]) as crowd:
                 if crowd is not None:
                     return draw_large(crowd, choices, scheme)
-        return draw(kind, [self._reader.chosen(name) for name in names], choices, scheme)
+            return draw(kind, [self._reader.chosen(names[0])], choices, scheme, None if brush is None else brush.trials)
+        shown = None if brush is None or brush.origin == kind else brush
+        return draw(kind, [self._reader.chosen(name, shown) for name in names], choices, scheme)
 
     def _find(self, key: tuple[object, ...]) -> _Sheet:
         with self._lock:

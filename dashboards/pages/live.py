@@ -16,11 +16,18 @@ LIVE_MILLISECONDS = 2000
 """How often a page asks whether there is anything new."""
 
 
-def live(names: Sequence[str], mark: str) -> list[Component]:
-    """Returns what keeps a page up to date: the studies that it is of, their mark, a clock, and a place for a fault."""
+def live(names: Sequence[str], mark: str, brush: dict[str, Any] | None = None) -> list[Component]:
+    """Returns what keeps a page up to date: the studies that it is of, their mark, a clock, and a place for a fault.
+
+    Args:
+        names: The studies.
+        mark: Of these.
+        brush: The trials that are chosen, as `read_brush` knows them; None for all.
+    """
     return [
         dcc.Store(id="names", data=list(names)),
         dcc.Store(id="mark", data=mark),
+        dcc.Store(id="brush", data=brush),
         dcc.Interval(id="clock", interval=LIVE_MILLISECONDS),
         html.Div(id="away"),
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
 
+from dashboards.brushing import read_brush
 from dashboards.figures import FIGURES
 from dashboards.pages.drawing import KEEP_ZOOM, PUT_UP, Drawn
 from dashboards.pages.easel import Easel
@@ -77,6 +78,7 @@ def register(app: Dash, site: Site) -> None:
         Input("mark", "data"),
         Input("scheme", "data"),
         Input({"part": "choice", "kind": MATCH, "menu": ALL}, "value"),
+        Input("brush", "data"),
         State({"part": "fresh", "kind": MATCH}, "id"),
         State({"part": "drawn", "kind": MATCH}, "data"),
         State("names", "data"),
@@ -85,13 +87,14 @@ def register(app: Dash, site: Site) -> None:
         mark: str | None,
         scheme: str | None,
         choices: list[str],
+        brush: dict[str, Any] | None,
         own: dict[str, str],
         before: dict[str, Any] | None,
         names: list[str],
     ) -> Any:
         if not names or not mark or not scheme:
             return (no_update,) * 5
-        return await asyncio.to_thread(redraw, site.easel, own["kind"], names, mark, scheme, choices, before)
+        return await asyncio.to_thread(redraw, site.easel, own["kind"], names, mark, scheme, choices, brush, before)
 
 
 def redraw(
@@ -101,6 +104,7 @@ def redraw(
     mark: str,
     scheme: str,
     choices: list[str],
+    brush: dict[str, Any] | None,
     before: dict[str, Any] | None,
 ) -> tuple[Any, ...]:
     """Returns a figure, the style of what holds it, its menus, what was drawn, and what is wrong.
@@ -114,17 +118,19 @@ def redraw(
         mark: Of these studies.
         scheme: dark or light.
         choices: What is chosen of each menu that is there.
+        brush: The trials that are chosen.
         before: What was drawn before, None where nothing was.
     """
-    asked = [mark, scheme, names, choices]
+    seen = None if kind == (brush or {}).get("origin") else brush  # there it is shown already, by the browser
+    asked = [mark, scheme, names, choices, seen]
     if before is not None and before["asked"] == asked:
         return (no_update,) * 5
     try:
-        drawn = easel.draw(kind, names, choices, scheme)
+        drawn = easel.draw(kind, names, choices, scheme, read_brush(brush))
     except StorageFault as fault:
         return (*(no_update,) * 4, faults("The figure could not be drawn anew", [str(fault)]))
     is_same = before is not None and before["menus"] == drawn.menus
-    now = {"asked": [mark, scheme, names, drawn.choices], "menus": drawn.menus}
+    now = {"asked": [mark, scheme, names, drawn.choices, seen], "menus": drawn.menus}
     return (
         drawn.figure,
         {"minWidth": f"{drawn.least_width}px", "height": f"{drawn.figure['layout'].get('height', 450)}px"},

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
+from dashboards.brushing import Brush, restrict
 from dashboards.crowd import Crowd, Tally
+from dashboards.figures.parts import thin
 from dashboards.figures.tradeoff import TradeoffInfo, trace_tradeoff
 from dashboards.prices import book_of
 from dashboards.remeasured import add_remeasurement
@@ -112,12 +114,18 @@ class Reader:
                 kept.summary_version, kept.tradeoff = version, None
             return kept.summary
 
-    def chosen(self, name: str) -> Summary:
+    def chosen(self, name: str, brush: Brush | None = None) -> Summary:
         """Returns what pages show of a study: the whole, or of a large one some trials, all of its front among them.
+
+        Args:
+            name: Of the study.
+            brush: The trials that are wanted; None for all.
 
         Raises:
             StorageFault: where it is not there, or the database cannot be used.
         """
+        if brush is not None:
+            return self._brushed(name, brush)
         with self.crowd(name) as crowd:
             numbers = set() if crowd is None else crowd.choose(MOST_CHOSEN)
             version = self._find(name).crowd_version
@@ -128,6 +136,14 @@ class Reader:
             if kept.chosen is None or kept.chosen_version != version:
                 kept.chosen, kept.chosen_version = crowd.read(numbers), version
             return kept.chosen
+
+    def _brushed(self, name: str, brush: Brush) -> Summary:
+        with self.crowd(name) as crowd:
+            numbers = brush.find(crowd)
+        if crowd is None:
+            return restrict(self.summary(name), numbers)
+        chosen = set(thin(sorted(numbers), MOST_CHOSEN))
+        return restrict(crowd.read(chosen), chosen)
 
     def peak(self, name: str) -> tuple[Summary, Tally | None]:
         """Returns a study, of a large one only the trials on its front and the baseline, and what is counted of all.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.actions import Actions, Refused
+from dashboards.brushing import Brush
 from dashboards.pages.easel import Easel
 from dashboards.pages.reading import Reader
 from dashboards.summary import Summary
@@ -32,10 +33,13 @@ class Site:
     may_operate: Callable[[], bool]
     easel: Easel
 
-    async def read(self, names: Sequence[str]) -> Summary | None:
-        """Returns what is shown of the first study; None where it cannot be read, which the page says elsewhere."""
+    async def read(self, names: Sequence[str], brush: Brush | None = None) -> Summary | None:
+        """Returns what is shown of the first study, of all trials or of those that are chosen.
+
+        It is None where the study cannot be read, which the page says elsewhere.
+        """
         try:
-            return await asyncio.to_thread(self.reader.chosen, names[0])
+            return await asyncio.to_thread(self.reader.chosen, names[0], brush)
         except StorageFault:
             return None
 

@@ -10,6 +10,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.answers import answer_all
+from dashboards.brushing import parse_brush, read_brush
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import contention_words, find_contention
@@ -17,7 +18,7 @@ from dashboards.crowd import Tally
 from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
-from dashboards.pages import choosing, operating, trials
+from dashboards.pages import brushing, choosing, operating, trials
 from dashboards.pages.live import live
 from dashboards.pages.panels import panel
 from dashboards.pages.parts import (
@@ -137,10 +138,12 @@ def layout(site: Site, name: str, search: str, mark: str) -> Component:
     Args:
         site: What the pages share.
         name: The study, which is there.
-        search: What follows in the address: `?tab=curves` opens that tab.
+        search: What follows in the address: `?tab=curves` opens that tab, `&trials=1-3,7` chooses these.
         mark: Of the study.
     """
-    asked = parse_qs(search.removeprefix("?")).get("tab", [""])[0]
+    wanted = {key: values[0] for key, values in parse_qs(search.removeprefix("?")).items()}
+    asked = wanted.get("tab", "")
+    brush = parse_brush(wanted.get("trials", ""), wanted.get("box", ""))
     tabs = dmc.Tabs(
         [dmc.TabsList([dmc.TabsTab(words, value=tab) for tab, words in TABS.items()])],
         id="tabs",
@@ -155,10 +158,11 @@ def layout(site: Site, name: str, search: str, mark: str) -> Component:
                 dmc.GridCol(dmc.Card(choosing.show_slider(), withBorder=True, radius="md"), span={"base": 12, "md": 4}),
             ]
         ),
+        brushing.show_place(),
         tabs,
         html.Div(id="tab"),
         study=name,
-        unseen=[*live([name], mark), *(operating.dialog() if site.may_operate() else [])],
+        unseen=[*live([name], mark, brush), *(operating.dialog() if site.may_operate() else [])],
     )
 
 
@@ -173,11 +177,11 @@ def register(app: Dash, site: Site) -> None:
         except StorageFault:
             return no_update
 
-    @app.callback(Output("tab", "children"), Input("tabs", "value"), State("names", "data"))
-    async def _(tab: str, names: list[str]) -> Any:
+    @app.callback(Output("tab", "children"), Input("tabs", "value"), State("names", "data"), State("brush", "data"))
+    async def _(tab: str, names: list[str], brush: dict[str, Any] | None) -> Any:
         if tab in DRAWN_TABS:
             return panel(tab)
-        summary = await site.read(names)
+        summary = await site.read(names, read_brush(brush) if tab == "trials" else None)
         if summary is None:
             return no_update
         shown = {"answers": show_answers, "trials": trials.show_table}[tab]
