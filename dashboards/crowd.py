@@ -141,9 +141,8 @@ class Crowd:
 
     def read(self, numbers: set[int]) -> Summary:
         """Returns the study as if it had only these trials and the baseline."""
-        if self._baseline is not None:
-            numbers |= {self._baseline}
-        study = load_study(self._database, self._name, numbers)
+        always = set() if self._baseline is None else {self._baseline}
+        study = load_study(self._database, self._name, numbers | always)
         return add_remeasurement(self._database, summarize(study, book_of(study, self._book)))
 
     def costs(self) -> list[str]:

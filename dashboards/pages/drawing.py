@@ -176,7 +176,7 @@ def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str) -> Draw
 
 def colour(figure: go.Figure, scheme: str) -> dict[str, Any]:
     """Returns a figure as plain values, in the colours of a dark or a light page."""
-    figure.update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+    figure.update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, modebar_bgcolor=CLEAR)
     if scheme != DARK:
         return dict(json.loads(figure.to_json()))
     figure.update_layout(template="plotly_dark", font_color=DARK_TEXT)

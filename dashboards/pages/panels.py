@@ -43,7 +43,7 @@ def menu_row(kind: str, drawn: Drawn) -> list[Component]:
             data=labels,
             value=choice,
             allowDeselect=False,
-            w=230,
+            w=172,
             size="sm",
             **aria(label=f"{FIGURES[kind].title} ({labels[0]}, ...)"),
         )
