@@ -71,7 +71,7 @@ def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
     >>> parse_brush("1-3,7", "")
     {'origin': 'address', 'trials': [1, 2, 3, 7]}
     >>> parse_brush("", "device_seconds:0.1:2:95:99")
-    {'origin': 'tradeoff', 'box': ['device_seconds', 0.1, 2.0, 95.0, 99.0]}
+    {'origin': 'address', 'box': ['device_seconds', 0.1, 2.0, 95.0, 99.0]}
     >>> parse_brush("1-999999999", "x:y")
     """
     if len(trials) <= LONGEST and re.fullmatch(r"\d{1,7}(-\d{1,7})?(,\d{1,7}(-\d{1,7})?)*", trials):
@@ -79,7 +79,7 @@ def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
         return {"origin": "address", "trials": [n for ends in stretches for n in range(ends[0], ends[-1] + 1)]}
     cost, *ends = box.split(":")
     try:
-        return {"origin": "tradeoff", "box": [cost, *(float(end) for end in ends)]} if len(ends) == 4 else None  # noqa: PLR2004
+        return {"origin": "address", "box": [cost, *(float(end) for end in ends)]} if len(ends) == 4 else None  # noqa: PLR2004
     except ValueError:
         return None
 

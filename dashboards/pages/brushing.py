@@ -21,17 +21,20 @@ from storage.faults import StorageFault
 BRUSH = """(chosen, restyled, clicks, before) => {
   const {no_update, callback_context: context} = window.dash_clientside;
   const [trigger] = context.triggered;
-  if (!trigger || (trigger.value === undefined && !trigger.prop_id.includes('clear'))) return no_update;
+  if (!trigger || trigger.value === undefined) return no_update;
   const find = kind => document.querySelector(`[id*='"kind":"${kind}"'] .js-plotly-plot`);
-  if (trigger.prop_id.startsWith('clear')) {
-    const graph = find('tradeoff'), lines = find('parallel');
-    if (graph) {
-      window.Plotly.restyle(graph, {selectedpoints: [null]});
-      window.Plotly.relayout(graph, {selections: []});
-    }
-    if (lines && lines.data[0].dimensions)
-      lines.data[0].dimensions.forEach((_, at) =>
-        window.Plotly.restyle(lines, {[`dimensions[${at}].constraintrange`]: null}));
+  if (trigger.prop_id.includes('"clear"')) {
+    if (!trigger.value) return no_update;
+    setTimeout(() => {  // what plotly tells of this asks here again, which would make this answer an old one
+      const graph = find('tradeoff'), lines = find('parallel');
+      if (graph) {
+        window.Plotly.restyle(graph, {selectedpoints: [null]});
+        window.Plotly.relayout(graph, {selections: []});
+      }
+      if (lines && lines.data[0].dimensions)
+        lines.data[0].dimensions.forEach((_, at) =>
+          window.Plotly.restyle(lines, {[`dimensions[${at}].constraintrange`]: null}));
+    }, 100);
     return null;
   }
   if (trigger.prop_id.includes('restyleData')) {
@@ -48,7 +51,8 @@ BRUSH = """(chosen, restyled, clicks, before) => {
     return {origin: 'parallel', trials: trials.map(Number)};
   }
   const told = trigger.value;
-  if (!told) return before && before.origin !== 'parallel' ? null : no_update;
+  if (!trigger.prop_id.includes('"tradeoff"')) return no_update;
+  if (!told) return before && before.origin === 'tradeoff' ? null : no_update;  // a figure that comes has none either
   const graph = find('tradeoff'), cost = ((graph && graph.layout.meta) || {}).cost;
   if (cost) {
     if (!told.range || !told.range.x) return no_update;
@@ -83,7 +87,12 @@ def show_place() -> Component:
                 dmc.Group(
                     [
                         dmc.Text(id="brushed", size="sm", fw=600),
-                        dmc.Button("Show all again", id="clear", variant="default", size="compact-sm"),
+                        dmc.Button(
+                            "Show all again",
+                            id={"part": "clear", "kind": "brush"},
+                            variant="default",
+                            size="compact-sm",
+                        ),
                     ]
                 ),
                 id="brush-box",
@@ -114,7 +123,7 @@ def register(app: Dash, site: Site) -> None:
         Output("brush", "data"),
         Input(graph, "selectedData"),
         Input(graph, "restyleData"),
-        Input("clear", "n_clicks"),
+        Input({"part": "clear", "kind": ALL}, "n_clicks"),
         State("brush", "data"),
         prevent_initial_call=True,
     )

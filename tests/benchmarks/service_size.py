@@ -250,7 +250,6 @@ def add_better(database: Database, uuid: str, number: int) -> None:
 
 def add_better_optuna(path: Path, number: int) -> None:
     """The same for Optuna."""
-    settings = Settings(number + 1, 1)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(
             "INSERT INTO trials (trial_id, number, study_id, state, datetime_start, datetime_complete) "
@@ -267,7 +266,6 @@ def add_better_optuna(path: Path, number: int) -> None:
             [(number + 1, 0, BETTER), (number + 1, 1, 0.01)],
         )
         connection.commit()
-    assert settings
 
 
 def spread(values: list[float]) -> dict[str, float]:

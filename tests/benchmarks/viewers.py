@@ -22,7 +22,6 @@ import argparse
 import asyncio
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -77,7 +76,6 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.watch:
         url, token, bodies = chosen.watch
-        os.nice(19)
         asyncio.run(watch(url, token, json.loads(Path(bodies).read_text()), chosen.viewers))
         return
     facts = machine_facts("dash", "fastapi", "plotly", "sqlalchemy", "torch", "uvicorn")
