@@ -12,6 +12,9 @@ from dashboards.crowd import Crowd
 from dashboards.summary import Summary
 
 PERCENT = 100.0
+MOST = 100_000
+"""Trials that an address may name."""
+
 LONGEST = 1500
 """Characters of trial numbers that an address can hold."""
 
@@ -75,8 +78,10 @@ def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
     >>> parse_brush("1-999999999", "x:y")
     """
     if len(trials) <= LONGEST and re.fullmatch(r"\d{1,7}(-\d{1,7})?(,\d{1,7}(-\d{1,7})?)*", trials):
-        stretches = [[int(end) for end in part.split("-")] for part in trials.split(",")]
-        return {"origin": "address", "trials": [n for ends in stretches for n in range(ends[0], ends[-1] + 1)]}
+        parts = [[int(end) for end in part.split("-")] for part in trials.split(",")]
+        stretches = [range(ends[0], ends[-1] + 1) for ends in parts]
+        is_short = sum(map(len, stretches)) <= MOST
+        return {"origin": "address", "trials": [n for one in stretches for n in one]} if is_short else None
     cost, *ends = box.split(":")
     try:
         return {"origin": "address", "box": [cost, *(float(end) for end in ends)]} if len(ends) == 4 else None  # noqa: PLR2004

@@ -26,7 +26,7 @@ def test_an_address_leads_back_to_the_choice() -> None:
     numbers = {0, 1, 2, 9, 11, 12}
     told = parse_brush(brush_words(numbers), "")
     assert read_brush(told) == Brush("address", frozenset(numbers))
-    for hostile in ("1-99999999", "1,", "<b>", "1" * 2000, "-1"):
+    for hostile in ("1-99999999", "1,", "<b>", "1" * 2000, "-1", ",".join(["0-99999"] * 9)):
         assert parse_brush(hostile, "") is None
     assert parse_brush("", "money:a:b:c:d") is None
 

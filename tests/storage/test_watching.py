@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,6 +76,9 @@ def test_no_row_of_a_trial_that_has_ended_is_read(database: Database, uuid: str)
     per_trial = [plan for plan in plans if "test_results" not in plan]
     assert len(per_trial) == 4
     assert all("number>?" in plan or "trial>?" in plan for plan in per_trial), per_trial
+    counts = re.search(r"\[(.*?)\]", glance(database, "a", since).mark)
+    assert counts is not None
+    assert set(counts[1].split(", ")) == {"0"}
 
 
 def test_a_study_that_is_not_there(database: Database) -> None:
