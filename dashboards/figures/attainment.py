@@ -198,7 +198,7 @@ def _band_trace(band: Band, end: float, color: str) -> Any:
         mode="lines",
         line={"width": 0, "color": color},
         fill="toself",
-        opacity=0.35,
+        opacity=0.7,
         hoverinfo="skip",
     )
 

@@ -149,7 +149,7 @@ def show_slider() -> Component:
             id="limit", min=-100, max=-99, value=-100, label=None, thumbLabel="the limit", updatemode="drag", my="sm"
         ),
         html.Div(id="answer", **aria(live="polite")),
-        quiet="Of the front's checkpoints, by the cost that the figure shows.",
+        quiet="Of the front's checkpoints, at the solo cost that the figure names.",
     )
 
 

@@ -17,8 +17,13 @@ from dashboards.pages.site import Site
 from storage.faults import StorageFault
 
 
-def panel(kind: str) -> Component:
-    """Returns the place of a figure of `FIGURES`; what is in it comes by a callback of `register`."""
+def panel(kind: str, more: str = "") -> Component:
+    """Returns the place of a figure of `FIGURES`; what is in it comes by a callback of `register`.
+
+    Args:
+        kind: Its name.
+        more: Another line on how it is read.
+    """
     figure = FIGURES[kind]
     return section(
         figure.title,
@@ -31,7 +36,7 @@ def panel(kind: str) -> Component:
             style={"overflowX": "auto"},
         ),
         html.Div(id=_part("fault", kind)),
-        quiet=figure.text,
+        quiet=f"{figure.text} {more}".rstrip(),
     )
 
 

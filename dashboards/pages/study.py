@@ -43,6 +43,7 @@ from storage.faults import StorageFault
 from storage.studies import is_imported
 
 DRAWN_TABS = [name for name, figure in FIGURES.items() if not figure.takes_several and name != "tradeoff"]
+BILLED = "By bill each is a trial at its last checkpoint, at what all its attempts were billed."
 TABS = {
     "curves": "Curves",
     "hypervolume": "Progress",
@@ -154,7 +155,7 @@ def layout(site: Site, name: str, search: str, mark: str) -> Component:
         html.Div(waiting(180), id="head"),
         dmc.Grid(
             [
-                dmc.GridCol(panel("tradeoff"), span={"base": 12, "md": 8}),
+                dmc.GridCol(panel("tradeoff", BILLED), span={"base": 12, "md": 8}),
                 dmc.GridCol(dmc.Card(choosing.show_slider(), withBorder=True, radius="md"), span={"base": 12, "md": 4}),
             ]
         ),
