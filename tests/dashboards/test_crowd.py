@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from pages import add_trial, write_study
+from postgresql import new_database
 from sqlalchemy import insert
 
 from dashboards.crowd import Crowd, find_front
@@ -127,3 +128,16 @@ def test_the_trials_within_a_region(database: Database) -> None:
         if point.accuracy >= 0.9 and (point.value("device_seconds") or 0) <= 2.0
     }
     assert crowd.within("device_seconds", (0.0, 2.0), (0.9, 1.0)) == wanted != set()
+
+
+def test_a_database_server_gives_the_same(server: str) -> None:
+    database = Database(new_database(server))
+    database.create()
+    uuid = write_study(database, "a", 30)
+    crowd, summary = crowd_of(database, "a", uuid), whole(database, "a")
+    assert places(crowd.peak()) == places(summary)
+    assert crowd.tally.bill == pytest.approx(bill_lines(summary.study))
+    add_trial(database, uuid)
+    crowd.refresh()
+    assert places(crowd.peak()) == places(whole(database, "a")) != places(summary)
+    assert crowd.costs() == [one.cost for one in trace_tradeoff(whole(database, "a")).tradeoffs]
