@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
-from storage.studies import StudyRow
+from storage.studies import SittingRow, StudyRow
 
 IDLE = "idle"
 """The line of the time in which a slot had no trial: while it loaded, waited for one, or for the last of the others."""
@@ -22,24 +23,25 @@ def bill_lines(study: StudyRow) -> dict[str, float]:
         for attempt in trial.attempts:
             for line, seconds in attempt.bill.items():
                 lines[line] += seconds
-    if study.sittings:
-        lines[IDLE] = max(0.0, held_seconds(study) - sum(lines.values()) - _under_way(study))
-    return dict(lines)
+    heard = [attempt.heard_at for trial in study.trials for attempt in trial.attempts if attempt.ended_at is None]
+    return add_idle(lines, study.sittings, heard)
 
 
-def held_seconds(study: StudyRow) -> float:
-    """Returns how long the sittings held devices, in seconds, several at a time added up."""
-    return sum(sitting.seconds * sitting.num_slots / sitting.slots_per_device for sitting in study.sittings)
+def add_idle(lines: Mapping[str, float], sittings: Sequence[SittingRow], heard: Iterable[datetime]) -> dict[str, float]:
+    """Returns what a study was billed with the time of its idle slots, where it is recorded how long they were held.
+
+    Args:
+        lines: Device seconds of all its attempts, by line.
+        sittings: Of all its coordinators.
+        heard: When each attempt under way was last heard of, and billed.
+    """
+    if not sittings:
+        return dict(lines)
+    now = sittings[-1].started_at + timedelta(seconds=sittings[-1].seconds)
+    under_way = sum(max(0.0, (now - at).total_seconds()) for at in heard) / sittings[-1].slots_per_device
+    return {**lines, IDLE: max(0.0, held_seconds(sittings) - sum(lines.values()) - under_way)}
 
 
-def _under_way(study: StudyRow) -> float:
-    """Returns the seconds since running attempts were last billed."""
-    last = study.sittings[-1]
-    now = last.started_at + timedelta(seconds=last.seconds)
-    since = [
-        (now - attempt.heard_at).total_seconds()
-        for trial in study.trials
-        for attempt in trial.attempts
-        if attempt.ended_at is None
-    ]
-    return sum(max(0.0, seconds) for seconds in since) / last.slots_per_device
+def held_seconds(sittings: Iterable[SittingRow]) -> float:
+    """Returns how long sittings held devices, in seconds, several at a time added up."""
+    return sum(sitting.seconds * sitting.num_slots / sitting.slots_per_device for sitting in sittings)

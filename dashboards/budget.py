@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dashboards.crowd import Tally
 from dashboards.energy import meter
 from dashboards.prices import price_trials
 from dashboards.words import quantity_words
@@ -77,8 +78,18 @@ def list_items(spending: Spending, budget: Mapping[str, Any], currency: str) -> 
     return [Line(name, title, spent, budget.get(name), unit) for name, title, spent, unit in found]
 
 
-def budget_lines(study: StudyRow, book: PriceBook) -> list[Line]:
-    """Returns the items of a study's budget, its trials first; money by the prices of a book."""
+def budget_lines(study: StudyRow, book: PriceBook, tally: Tally | None = None) -> list[Line]:
+    """Returns the items of a study's budget, its trials first; money by the prices of a book.
+
+    Args:
+        study: The study.
+        book: The prices.
+        tally: What is counted over all trials where the study has only some; energy and money are then not told.
+    """
+    if tally is not None:
+        spending = Spending(study.wall_seconds, sum(tally.bill.values()), None, None)
+        items = list_items(spending, study.spec.get("budget") or {}, book.currency)
+        return [Line("trials", "trials", tally.num_ended, study.num_trials, ""), *items]
     trials = study.trials
     device_seconds = sum(seconds for trial in trials for attempt in trial.attempts for seconds in attempt.bill.values())
     money = price_trials(study, book)["money"].value if device_seconds else 0.0

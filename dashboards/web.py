@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import dash_mantine_components as dmc
+import plotly
 from dash import Dash, Input, Output, dcc, html
+from dash.fingerprint import build_fingerprint
 from fastapi import FastAPI
 
 from dashboards.actions import Actions
 from dashboards.machine import Machine
 from dashboards.pages import (
+    brushing,
     choosing,
     compare,
     launching,
@@ -31,6 +36,7 @@ from dashboards.pages import (
     trial,
     trials,
 )
+from dashboards.pages.easel import Easel
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
@@ -38,6 +44,7 @@ from objectives.prices import PriceBook
 from storage.database import Database
 from storage.faults import StorageFault
 
+REST_SECONDS = 0.5
 VIEWPORT = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
 WATCH = """title => {
   document.title = title;
@@ -78,6 +85,7 @@ def add_pages(
     may_operate: Callable[[], bool],
     look: Callable[[], Machine],
     book: PriceBook | None = None,
+    rest_seconds: float = REST_SECONDS,
 ) -> Dash:
     """Mounts the pages on an app; call it last, since they answer every address that nothing else does.
 
@@ -89,8 +97,10 @@ def add_pages(
             call refuses.
         look: Looks at the machine of the service.
         book: The prices that a study's own go before; None for those of the package.
+        rest_seconds: How long what was read is shown as it was, however many ask.
     """
-    site = Site(Reader(database, book), actions, may_operate, look)
+    reader = Reader(database, book, rest_seconds)
+    site = Site(reader, actions, may_operate, look, Easel(reader))
     served: Any = server  # Dash's own types know Flask alone
     app = Dash(
         __name__,
@@ -100,16 +110,44 @@ def add_pages(
         meta_tags=[VIEWPORT],
         suppress_callback_exceptions=True,
         serve_locally=True,
+        compress=True,
+        external_scripts=[{"src": _plotly_address(), "defer": "defer"}],
     )
     _without_websocket(app, server)
     app.layout = dmc.MantineProvider(
         [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
         defaultColorScheme="auto",
     )
-    for room in (live, panels, operating, launching, queue, studies, study, choosing, trials, trial, compare, machines):
+    rooms = (
+        live,
+        panels,
+        operating,
+        launching,
+        queue,
+        studies,
+        study,
+        brushing,
+        choosing,
+        trials,
+        trial,
+        compare,
+        machines,
+    )
+    for room in rooms:
         room.register(app, site)
     _register_address(app, site)
     return app
+
+
+def _plotly_address() -> str:
+    """Returns where Dash serves plotly's script to be kept by browsers.
+
+    Dash itself asks for it only once a figure is there, by an address whose answer is asked for anew each time.
+    """
+    script = Path(plotly.__file__).parent / "package_data/plotly.min.js"
+    name, modified = "package_data/plotly.min.js", int(script.stat().st_mtime)
+    kept = build_fingerprint(name, plotly.__version__, modified)  # type: ignore[no-untyped-call]
+    return f"/_dash-component-suites/plotly/{kept}"
 
 
 def _without_websocket(app: Dash, server: FastAPI) -> None:
@@ -131,9 +169,9 @@ async def find_page(site: Site, path: str, search: str) -> Component:
         case []:
             return await studies.find_layout(site, search)
         case ["study", name]:
-            return await _of_study(site, name) or study.layout(site, name, search)
+            return await _of_study(site, name, partial(study.layout, site, name, search))
         case ["study", name, "trial", number] if number.isdecimal():
-            return await _of_study(site, name) or trial.layout(name, int(number))
+            return await _of_study(site, name, partial(trial.layout, name, int(number)))
         case ["machines"]:
             return machines.layout(site)
         case ["compare"]:
@@ -160,13 +198,13 @@ async def _compared(site: Site, search: str) -> Component:
         return _lost(str(fault))
 
 
-async def _of_study(site: Site, name: str) -> Component | None:
-    """Returns what is wrong with a study, None where it is there."""
+async def _of_study(site: Site, name: str, layout: Callable[[str], Component]) -> Component:
+    """Returns a page that is made of a study's mark, or what is wrong with the study."""
     try:
-        await asyncio.to_thread(site.reader.mark, [name])
+        mark = await asyncio.to_thread(site.reader.mark, [name])
     except StorageFault as fault:
         return _lost(str(fault))
-    return None
+    return layout(mark)
 
 
 def _lost(why: str) -> Component:

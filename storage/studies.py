@@ -98,7 +98,7 @@ class StudyRow:
         changes: Of its spec: when, from which trial on, and each key before and after.
         reason: Why it ended before its target; None where it did not, or goes on.
         wall_seconds: How long its coordinators ran, all sittings together.
-        sittings: How long they held slots, in their order.
+        sittings: How long they held slots, in their order; none where only some trials were read.
     """
 
     uuid: str
@@ -171,21 +171,25 @@ def create_study(
     return uuid
 
 
-def load_study(database: Database, name: str) -> StudyRow:
-    """Returns a study with all its trials, epochs and bills.
+def load_study(database: Database, name: str, numbers: Collection[int] | None = None) -> StudyRow:
+    """Returns a study with its trials, epochs and bills.
+
+    Args:
+        database: Where it is.
+        name: Of the study.
+        numbers: The trials that are read, some thousands at most; None for all.
 
     Raises:
         StorageFault: where there is none of that name.
     """
     database.check()
     with database.read() as connection:
-        row = _find(connection, name)
-        state = _state(connection, row)
+        row = find_study(connection, name)
+        state = study_state(connection, row)
         with collector_rests():
-            trials = _read_trials(connection, row.uuid, is_run=state == "running")
+            trials = _read_trials(connection, row.uuid, numbers, is_run=state == "running")
         tests = _read_tests(connection, row.uuid)
-        names = _own_fields(SittingRow, tables.sittings)
-        sittings = [SittingRow(*values) for values in _rows(connection, tables.sittings, row.uuid, *names)]
+        sittings = read_sittings(connection, row.uuid) if numbers is None else ()
     return StudyRow(
         row.uuid,
         row.name,
@@ -201,8 +205,14 @@ def load_study(database: Database, name: str) -> StudyRow:
         tuple(row.changes),
         row.reason,
         row.wall_seconds,
-        tuple(sittings),
+        sittings,
     )
+
+
+def read_sittings(connection: Connection, study: str) -> tuple[SittingRow, ...]:
+    """Returns how long coordinators held slots for a study, by its UUID, in their order."""
+    names = _own_fields(SittingRow, tables.sittings)
+    return tuple(SittingRow(*values) for values in _rows(connection, tables.sittings, study, *names))
 
 
 def mark_study(database: Database, name: str) -> str:
@@ -215,7 +225,7 @@ def mark_study(database: Database, name: str) -> str:
     """
     database.check()
     with database.read() as connection:
-        return _mark(connection, [_find(connection, name)])[name]
+        return _mark(connection, [find_study(connection, name)])[name]
 
 
 def mark_studies(database: Database, names: Sequence[str]) -> dict[str, str]:
@@ -236,7 +246,8 @@ def _mark(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, str]:
     return {
         row.name: " ".join(
             [
-                f"{row.uuid} {_state(connection, row)} {row.num_trials} {len(row.changes)} {len(row.environments)}",
+                f"{row.uuid} {study_state(connection, row)} {row.num_trials}",
+                f"{len(row.changes)} {len(row.environments)}",
                 *(f"{uuid} {counts[uuid]}" for uuid in families[row.uuid]),
                 row.reason or "",
             ]
@@ -263,6 +274,12 @@ def _count(connection: Connection, uuids: Collection[str]) -> dict[str, str]:
     return found
 
 
+def family_of(connection: Connection, study: str) -> list[str]:
+    """Returns the UUIDs of the studies that train settings of a study again, by its UUID."""
+    found = select(tables.studies.c.uuid).where(_remeasures == study).order_by(tables.studies.c.uuid)
+    return [str(uuid) for uuid in connection.scalars(found)]
+
+
 def load_tests(database: Database, study: str) -> Mapping[tuple[int, int], tuple[int, int]]:
     """Returns what of a study, by its UUID, was tested: `StudyRow.tests`."""
     with database.read() as connection:
@@ -284,7 +301,7 @@ def list_studies(database: Database) -> list[StudyLine]:
         studies = connection.execute(select(tables.studies).order_by(tables.studies.c.created_at.desc())).all()
         return [
             StudyLine(
-                row.uuid, row.name, _state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at
+                row.uuid, row.name, study_state(connection, row), row.num_trials, ended.get(row.uuid, 0), row.created_at
             )
             for row in studies
         ]
@@ -367,8 +384,8 @@ def request_stop(database: Database, name: str) -> bool:
     """
     database.check()
     with database.write() as connection:
-        row = _find(connection, name)
-        if _state(connection, row) != "running":
+        row = find_study(connection, name)
+        if study_state(connection, row) != "running":
             return False
         connection.execute(insert(tables.requests).values(study=row.uuid, kind="stop", made_at=datetime.now(UTC)))
     return True
@@ -386,8 +403,8 @@ def delete_study(database: Database, name: str) -> str:
 
     database.check()
     with database.write() as connection:
-        row = _find(connection, name)
-        if _state(connection, row) == "running":
+        row = find_study(connection, name)
+        if study_state(connection, row) == "running":
             raise StorageFault(f"study: {name!r} is running; `paretune stop {name}` first")
         connection.execute(delete(tables.studies).where(tables.studies.c.uuid == row.uuid))
     with suppress(KeyError):  # it was interrupted before Optuna's study was made
@@ -395,7 +412,12 @@ def delete_study(database: Database, name: str) -> str:
     return str(row.uuid)
 
 
-def _find(connection: Connection, name: str) -> Row[Any]:
+def find_study(connection: Connection, name: str) -> Row[Any]:
+    """Returns the row of a study.
+
+    Raises:
+        NoStudy: where there is none of that name.
+    """
     if "\0" in name:  # no text of PostgreSQL's holds it, so that it would refuse the question
         raise NoStudy(f"study: there is no {name!r}")
     row = connection.execute(select(tables.studies).where(tables.studies.c.name == name)).one_or_none()
@@ -407,7 +429,8 @@ def _find(connection: Connection, name: str) -> Row[Any]:
     return row
 
 
-def _state(connection: Connection, row: Row[Any]) -> str:
+def study_state(connection: Connection, row: Row[Any]) -> str:
+    """Returns the state of a study by its row: interrupted where nobody runs what should be running."""
     if row.state != "running":
         return str(row.state)
     held = connection.execute(select(tables.leases).where(tables.leases.c.study == row.uuid)).one_or_none()
@@ -416,11 +439,14 @@ def _state(connection: Connection, row: Row[Any]) -> str:
     return "running" if leases.is_live(held) else "interrupted"
 
 
-def _read_trials(connection: Connection, study: str, *, is_run: bool) -> tuple[TrialRow, ...]:
+def _read_trials(
+    connection: Connection, study: str, numbers: Collection[int] | None, *, is_run: bool
+) -> tuple[TrialRow, ...]:
     """Reads trials; where nobody runs the study, one that was running when its coordinator died waits."""
-    epochs, attempts = _read_epochs(connection, study), _read_attempts(connection, study)
+    epochs, attempts = _read_epochs(connection, study, numbers), _read_attempts(connection, study, numbers)
     costs: dict[int, dict[str, CostValue]] = defaultdict(dict)
-    for trial, name, *cost in _rows(connection, tables.trial_costs, study, "trial", "name", *CostValue._fields):
+    costed = _rows(connection, tables.trial_costs, study, "trial", "name", *CostValue._fields, numbers=numbers)
+    for trial, name, *cost in costed:
         costs[trial][name] = CostValue(*cost)
     names = _own_fields(TrialRow, tables.trials)
     trials = [
@@ -430,7 +456,7 @@ def _read_trials(connection: Connection, study: str, *, is_run: bool) -> tuple[T
             epochs=tuple(epochs.get(number, ())),
             attempts=tuple(attempts[number]),
         )
-        for number, *row in _rows(connection, tables.trials, study, "number", *names)
+        for number, *row in _rows(connection, tables.trials, study, "number", *names, numbers=numbers)
     ]
     if is_run:
         return tuple(trials)
@@ -442,27 +468,28 @@ def _read_tests(connection: Connection, study: str) -> dict[tuple[int, int], tup
     return {(trial, epoch): (num_correct, num_images) for trial, epoch, num_correct, num_images in rows}
 
 
-def _read_epochs(connection: Connection, study: str) -> dict[int, list[EpochRow]]:
+def _read_epochs(connection: Connection, study: str, numbers: Collection[int] | None) -> dict[int, list[EpochRow]]:
     # There are several costs for each epoch of each trial: rows are unpacked, since access by name takes far longer.
     costs: dict[tuple[int, int], dict[str, CostValue]] = defaultdict(dict)
     for trial, epoch, name, value, method, reason, error in _rows(
-        connection, tables.epoch_costs, study, "trial", "epoch", "name", *CostValue._fields
+        connection, tables.epoch_costs, study, "trial", "epoch", "name", *CostValue._fields, numbers=numbers
     ):
         costs[trial, epoch][name] = CostValue(value, method, reason, error)
     epochs: dict[int, list[EpochRow]] = defaultdict(list)
     names = _own_fields(EpochRow, tables.epochs)
-    for trial, epoch, *row in _rows(connection, tables.epochs, study, "trial", "epoch", *names):
+    for trial, epoch, *row in _rows(connection, tables.epochs, study, "trial", "epoch", *names, numbers=numbers):
         epochs[trial].append(EpochRow(**dict(zip(names, row, strict=True)), costs=costs[trial, epoch]))
     return epochs
 
 
-def _read_attempts(connection: Connection, study: str) -> dict[int, list[AttemptRow]]:
+def _read_attempts(connection: Connection, study: str, numbers: Collection[int] | None) -> dict[int, list[AttemptRow]]:
     bills: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
-    for trial, attempt, line, seconds in _rows(connection, tables.bills, study, "trial", "attempt", "line", "seconds"):
+    billed = _rows(connection, tables.bills, study, "trial", "attempt", "line", "seconds", numbers=numbers)
+    for trial, attempt, line, seconds in billed:
         bills[trial, attempt][line] = seconds
     attempts: dict[int, list[AttemptRow]] = defaultdict(list)
     names = _own_fields(AttemptRow, tables.attempts)
-    for trial, attempt, *row in _rows(connection, tables.attempts, study, "trial", "attempt", *names):
+    for trial, attempt, *row in _rows(connection, tables.attempts, study, "trial", "attempt", *names, numbers=numbers):
         attempts[trial].append(AttemptRow(**dict(zip(names, row, strict=True)), bill=bills[trial, attempt]))
     return attempts
 
@@ -472,7 +499,22 @@ def _own_fields(record: type[EpochRow | AttemptRow | TrialRow | SittingRow], tab
     return [field.name for field in fields(record) if field.name in table.c]
 
 
-def _rows(connection: Connection, table: Table, study: str, *columns: str) -> Sequence[Any]:
-    """Returns these columns of a study's rows, in the order of the table's key."""
+def _rows(
+    connection: Connection, table: Table, study: str, *columns: str, numbers: Collection[int] | None = None
+) -> Sequence[Any]:
+    """Returns these columns of a study's rows, in the order of the table's key; of all trials, or of some."""
     chosen = select(*(table.c[name] for name in columns)).where(table.c.study == study)
+    if numbers is not None:
+        chosen = chosen.where(table.c["number" if table is tables.trials else "trial"].in_(sorted(numbers)))
+    if numbers is not None and table.primary_key.columns.keys()[1] == "name":  # the key is of use by the name alone
+        chosen = chosen.where(table.c.name.in_(_names(connection, table, study)))
     return connection.execute(chosen.order_by(*table.primary_key)).all()
+
+
+def _names(connection: Connection, table: Table, study: str) -> list[str]:
+    """Returns the names of the costs that a study has, each by a look into the key rather than by reading all rows."""
+    names: list[str] = []
+    least = select(func.min(table.c.name)).where(table.c.study == study)
+    while (name := connection.scalar(least.where(table.c.name > names[-1]) if names else least)) is not None:
+        names.append(name)
+    return names

@@ -278,7 +278,7 @@ def _bills_off(study: StudyRow) -> list[str]:
             is_short = attempt.outcome != "killed with its coordinator" and billed < held - 0.5
             if billed > held + 0.1 or is_short:
                 found.append(f"trial {trial.number}, attempt {attempt.attempt}: {billed:.2f} s of {held:.2f} s")
-    lines, meter = bill_lines(study), held_seconds(study)
+    lines, meter = bill_lines(study), held_seconds(study.sittings)
     if abs(sum(lines.values()) - meter) > 0.02 * len(study.sittings):
         found.append(f"the study: {sum(lines.values()):.2f} s of {meter:.2f} s in {len(study.sittings)} sittings")
     return found

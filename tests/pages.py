@@ -17,7 +17,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import func, insert, select
-from synthetic import DATA, REFERENCE, synthetic_summary
+from synthetic import DATA, DEVICE, REFERENCE, synthetic_summary
 
 from dashboards.actions import Actions, Begun, Refused
 from dashboards.machine import Machine, Place
@@ -84,6 +84,23 @@ def add_epoch(database: Database, uuid: str) -> None:
         connection.execute(insert(costs).values(**key, name="device_seconds", value=1.0, method="measured"))
 
 
+def add_trial(database: Database, uuid: str) -> None:
+    """Adds a trial that runs, with an epoch more accurate than all others, as a coordinator would."""
+    row, key = tables.trials.c, dict[str, Any](study=uuid)
+    now, number = datetime.now(UTC), select(func.max(row.number)).where(row.study == uuid)
+    with database.write() as connection:
+        key["trial"] = connection.scalar(number) + 1
+        params = connection.scalar(select(row.params).where(row.study == uuid, row.number == 0))
+        new = {"state": "running", "params": params, "seed": 0, "is_baseline": False, "created_at": now}
+        connection.execute(insert(tables.trials).values(study=uuid, number=key["trial"], **new))
+        device = {"slot": 0, "device": DEVICE, "started_at": now, "heard_at": now}
+        connection.execute(insert(tables.attempts).values(**key, attempt=1, **device))
+        seen = {"epoch": 1, "attempt": 1, "num_correct": 999, "num_images": 1000, "recorded_at": now}
+        connection.execute(insert(tables.epochs).values(**key, **seen))
+        cost = {"epoch": 1, "name": "device_seconds", "value": 50.0, "method": "measured"}
+        connection.execute(insert(tables.epoch_costs).values(**key, **cost))
+
+
 class Noting:
     """Actions that note what they were asked; `launch` writes a study of the name that the spec gives it."""
 
@@ -143,7 +160,7 @@ class Pages:
         self.noting, self.operates = Noting(folder), True
         self.server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self.server.add_api_route("/api/now", lambda: "now")
-        add_pages(self.server, database, self.noting.actions, lambda: self.operates, lambda: MACHINE)
+        add_pages(self.server, database, self.noting.actions, lambda: self.operates, lambda: MACHINE, rest_seconds=0.0)
         self.client = httpx.Client()
 
     def ask(self, output: str, changed: str, /, *groups: dict[str, Any], **values: Any) -> Any:

@@ -18,7 +18,7 @@ PAGES = {"dash", "dash_ag_grid", "dash_mantine_components", "fastapi"}
 MAY_IMPORT = {
     "objectives": {"PIL", "numpy", "torch", "torchvision", "pynvml"},
     "storage": {"alembic", "filelock", "optuna", "psutil", "sqlalchemy"},
-    "dashboards": {"storage", "objectives", "numpy", "jinja2", "plotly", *PAGES},
+    "dashboards": {"storage", "objectives", "numpy", "jinja2", "moocore", "plotly", *PAGES},
 }
 TORCH_FREE = [
     "objectives.card", "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported",

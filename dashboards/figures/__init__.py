@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dashboards.figures.attainment import draw_attainment, trace_attainment
 from dashboards.figures.compare import draw_compare, trace_compare
 from dashboards.figures.curves import draw_curves, tell_curves, trace_curves
 from dashboards.figures.hypervolume import draw_hypervolume, trace_hypervolume
 from dashboards.figures.importance import draw_importance, tell_importance, trace_importance
 from dashboards.figures.optimizers import draw_optimizers, trace_optimizers
 from dashboards.figures.parallel import draw_parallel, trace_parallel
+from dashboards.figures.progress import draw_progress, trace_progress
 from dashboards.figures.slices import draw_slices, trace_slices
 from dashboards.figures.spending import draw_spending, tell_spending, trace_spending
 from dashboards.figures.timeline import draw_timeline, trace_timeline
@@ -117,6 +119,22 @@ FIGURES: dict[str, Figure] = {
         "The front of each study. Costs of different devices compare machines as well as settings.",
         trace_compare,
         draw_compare,
+        takes_several=True,
+    ),
+    "attainment": Figure(
+        "What several runs attain",
+        "The line is what at least half of the runs reached for so much or less, the band what a quarter and three "
+        "quarters reached (empirical attainment function). Runs are studies whose specs differ in the seed alone, or "
+        "the seeds of one study; where no two belong together, all studies are one group.",
+        trace_attainment,
+        draw_attainment,
+        takes_several=True,
+    ),
+    "progress": Figure(
+        "How fast each got there",
+        "The share of the best conceivable trade-off that each study's front covered, over all slot seconds billed.",
+        trace_progress,
+        draw_progress,
         takes_several=True,
     ),
 }

@@ -75,7 +75,7 @@ def draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
 
     if not info.steps:
         return empty_figure("no trial has ended yet, or none that fixed the scales")
-    steps = _bends(info.steps)
+    steps = bends(info.steps)
     spent = [short(step.spent_seconds, 6) for step in steps]
     trials = [step.num_trials for step in steps]
     figure = go.Figure(layout={**LAYOUT, "height": 420, "margin": {**LAYOUT["margin"], "l": 100}})
@@ -107,7 +107,7 @@ def draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
     )
 
 
-def _bends(steps: list[Step]) -> list[Step]:
+def bends(steps: Sequence[Step]) -> list[Step]:
     """Returns the first step, those that raise the line, and the last: between them it is flat."""
     raised = [after for before, after in pairwise(steps) if after.hypervolume > before.hypervolume]
     return list(dict.fromkeys([steps[0], *raised, steps[-1]]))

@@ -88,6 +88,7 @@ def draw_parallel(info: ParallelInfo) -> go.Figure:
     shown = len(info.trials)
     of = f"<br>({shown:,} of<br>{info.num_trials:,} trials)" if shown < info.num_trials else ""
     lines = go.Parcoords(
+        customdata=info.trials,
         dimensions=[_dimension(axis) for axis in info.axes],
         line={
             # Lines of a higher number lie on top, so the front is the highest.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dashboards.contention import NOTABLE
 from dashboards.palette import LAYOUT
 from dashboards.summary import Checkpoint
-from dashboards.words import accuracy_words, cost_words, params_words, share_words
+from dashboards.words import accuracy_words, cost_title, cost_words, params_words, share_words
 from objectives.costs import COSTS
 from objectives.prices import DERIVED
 
@@ -30,6 +30,16 @@ def axis_title(cost: str, currency: str = "") -> str:
     if cost in DERIVED:
         return f"{DERIVED[cost].title} ({DERIVED[cost].unit or currency}), solo"
     return f"{COSTS[cost].title} ({COSTS[cost].unit}), solo"
+
+
+def choose_cost(costs: Sequence[str], labels: Sequence[str | None]) -> str | None:
+    """Returns the cost whose title the first of the labels is; the first cost where it is none of theirs.
+
+    >>> choose_cost(["device_seconds", "train_flops"], ["training FLOPs", "x: linear"])
+    'train_flops'
+    """
+    wanted = labels[0] if labels else None
+    return next((cost for cost in costs if cost_title(cost) == wanted), costs[0] if costs else None)
 
 
 def known(point: Checkpoint, cost: str) -> bool:

@@ -82,7 +82,7 @@ class TradeoffInfo(NamedTuple):
 def trace_tradeoff(summary: Summary) -> TradeoffInfo:
     """Returns what the trade-off figure shows."""
     points = [point for curve in summary.curves.values() for point in curve]
-    traced = [_trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *MINIMIZABLE, MONEY])]
+    traced = [trace_cost(points, name) for name in dict.fromkeys([*summary.minimize, *MINIMIZABLE, MONEY])]
     earlier = [point for point in points if not point.is_last]
     return TradeoffInfo(
         summary.study.name,
@@ -103,8 +103,8 @@ def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
     if not info.tradeoffs:
         return empty_figure("no epoch was recorded yet")
     # The greater part, the grey points, is there once and gets other prices; front and knee are other points each time.
-    shared = [*_grey_traces(info), _baseline_trace(info)]
-    own = [[*_own_traces(one, info.currency), *_remeasured_traces(info.remeasured, one.cost)] for one in info.tradeoffs]
+    shared = [*_grey_traces(info), baseline_trace(info.baseline)]
+    own = [[*own_traces(one, info.currency), *remeasured_traces(info.remeasured, one.cost)] for one in info.tradeoffs]
     figure = go.Figure([*shared, *(trace for traces in own for trace in traces)], layout=LAYOUT)
     for number, trace in enumerate(figure.data[len(shared) :]):
         trace.visible = number < len(own[0])
@@ -148,7 +148,8 @@ def tell_tradeoff(info: TradeoffInfo, width: int) -> str:
     return f"{heading}\n{plot(marks, width, lambda value: cost_words(first.cost, value), least)}"
 
 
-def _trace_cost(checkpoints: Sequence[Checkpoint], cost: str) -> Tradeoff:
+def trace_cost(checkpoints: Sequence[Checkpoint], cost: str) -> Tradeoff:
+    """Returns the front of checkpoints in accuracy and one cost, and its knee."""
     on_front = front_at(checkpoints, cost)
     at = knee([point.accuracy for point in on_front], [point.value(cost) or 0.0 for point in on_front])
     return Tradeoff(cost, on_front, None if at is None else on_front[at])
@@ -166,6 +167,7 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
             mode="markers",
             marker={"size": 3 if is_crowded else 4, "color": GREY, "opacity": 0.3 if is_crowded else 0.5},
             text=[f"trial {point.numbers}, epoch {point.epoch}" for point in info.earlier],
+            customdata=[point.trial for point in info.earlier],
             hovertemplate="%{text}<br>%{y:.1f} %, %{x:.3s}<extra></extra>",
         ),
         go.Scatter(
@@ -175,15 +177,17 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
             mode="markers",
             marker={"size": 5, "color": GREY} if is_crowded else _edged(9, GREY),
             text=[hover(point) for point in info.finals],
+            customdata=[point.trial for point in info.finals],
             hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
         ),
     ]
 
 
-def _baseline_trace(info: TradeoffInfo) -> Any:
+def baseline_trace(baseline: Checkpoint | None) -> Any:
+    """Returns the trace of the baseline, whose costs come later."""
     import plotly.graph_objects as go
 
-    points = [info.baseline] if info.baseline else []
+    points = [baseline] if baseline else []
     return go.Scatter(
         name="baseline",
         y=[percent(point.accuracy) for point in points],
@@ -191,12 +195,14 @@ def _baseline_trace(info: TradeoffInfo) -> Any:
         mode="markers",
         marker={**_edged(13, ORANGE), "symbol": "diamond"},
         text=[hover(point) for point in points],
+        customdata=[point.trial for point in points],
         hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
         showlegend=bool(points),
     )
 
 
-def _own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
+def own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
+    """Returns the traces of a front and its knee."""
     import plotly.graph_objects as go
 
     top = [tradeoff.knee] if tradeoff.knee else []
@@ -214,6 +220,7 @@ def _own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
             line={"shape": "hv", "color": BLUE, "width": 2},
             marker=marker,
             text=[hover(point, tradeoff.cost, currency=currency) for point in points],
+            customdata=[point.trial for point in points],
             hoverinfo="text",
             showlegend=bool(points),
         )
@@ -221,7 +228,7 @@ def _own_traces(tradeoff: Tradeoff, currency: str) -> list[Any]:
     ]
 
 
-def _remeasured_traces(points: Sequence[Remeasured], cost: str) -> list[Any]:
+def remeasured_traces(points: Sequence[Remeasured], cost: str) -> list[Any]:
     """Returns what was trained again, with the intervals of both means; no trace where nothing was."""
     import plotly.graph_objects as go
 

@@ -11,12 +11,15 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
 
+from dashboards.figures.crowd import crowd_tradeoff
+from dashboards.figures.parts import choose_cost
 from dashboards.figures.tradeoff import Tradeoff
 from dashboards.marginal import best_within, cheapest, marginal_words
 from dashboards.pages.parts import Component, aria, section, trial_path
+from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from dashboards.summary import Checkpoint
-from dashboards.words import accuracy_words, cost_title, cost_words, params_words
+from dashboards.words import accuracy_words, cost_words, params_words
 from storage.faults import StorageFault
 
 AT_LEAST, AT_MOST = "at least this accuracy", "at most this cost"
@@ -56,10 +59,26 @@ class Offer:
     more: str
 
 
-def choose_tradeoff(tradeoffs: Sequence[Tradeoff], labels: Sequence[str | None]) -> Tradeoff:
-    """Returns the trade-off whose cost the figure's first menu shows; the first where it shows none yet."""
-    wanted = labels[0] if labels else None
-    return next((one for one in tradeoffs if cost_title(one.cost) == wanted), tradeoffs[0])
+def read_tradeoff(reader: Reader, name: str, labels: Sequence[str | None]) -> tuple[Tradeoff, str] | None:
+    """Returns the trade-off whose cost the figure's first menu shows, and the currency; the first where it shows none.
+
+    It is None where no epoch was recorded.
+
+    Args:
+        reader: Of the database.
+        name: The study.
+        labels: What the menus show.
+
+    Raises:
+        StorageFault: where the study cannot be read.
+    """
+    with reader.crowd(name) as crowd:
+        if crowd is not None:
+            cost = choose_cost(crowd.costs(), labels)
+            return None if cost is None else (crowd_tradeoff(crowd, cost), crowd.currency)
+    info = reader.tradeoff(name)
+    cost = choose_cost([one.cost for one in info.tradeoffs], labels)
+    return next(((one, info.currency) for one in info.tradeoffs if one.cost == cost), None)
 
 
 def is_same_quantity(changed: Any) -> bool:
@@ -130,7 +149,7 @@ def show_slider() -> Component:
             id="limit", min=-100, max=-99, value=-100, label=None, thumbLabel="the limit", updatemode="drag", my="sm"
         ),
         html.Div(id="answer", **aria(live="polite")),
-        quiet="Of the front's checkpoints, by the cost that the figure shows.",
+        quiet="Of the front's checkpoints, at the solo cost that the figure names.",
     )
 
 
@@ -147,14 +166,13 @@ def register(app: Dash, site: Site) -> None:
         Input({"part": "choice", "kind": "tradeoff", "menu": ALL}, "value"),
         State("limit", "value"),
         State("names", "data"),
-        prevent_initial_call=True,
     )
     async def _(_mark: str | None, kind: str, labels: list[str], value: float | None, names: list[str]) -> Any:
         is_same = is_same_quantity(ctx.triggered_id)
-        tradeoffs = await _tradeoffs(site, names)
-        if not tradeoffs:
+        found = await _tradeoff(site, names, labels)
+        if found is None:
             return (no_update,) * 4
-        span = wish_range(choose_tradeoff(tradeoffs[0], labels), kind)
+        span = wish_range(found[0], kind)
         is_kept = is_same and value is not None and span.low <= value <= span.high
         return span.low, span.high, span.step, no_update if is_kept else span.start
 
@@ -168,17 +186,15 @@ def register(app: Dash, site: Site) -> None:
         prevent_initial_call=True,
     )
     async def _(value: float, _most: float, kind: str, labels: list[str], names: list[str]) -> Any:
-        tradeoffs = await _tradeoffs(site, names)
-        if not tradeoffs:
+        found = await _tradeoff(site, names, labels)
+        if found is None:
             return dmc.Text("No epoch was recorded yet.", size="sm", c="dimmed")
-        found, currency = tradeoffs
-        return show_answer(names[0], answer_wish(choose_tradeoff(found, labels), kind, value, currency))
+        return show_answer(names[0], answer_wish(found[0], kind, value, found[1]))
 
 
-async def _tradeoffs(site: Site, names: Sequence[str]) -> tuple[list[Tradeoff], str] | None:
-    """Returns the trade-offs of the first study, and the currency; None where it has none."""
+async def _tradeoff(site: Site, names: Sequence[str], labels: Sequence[str | None]) -> tuple[Tradeoff, str] | None:
+    """Returns the trade-off of the first study that is shown, and the currency; None where it has none."""
     try:
-        info = await asyncio.to_thread(site.reader.tradeoff, names[0])
+        return await asyncio.to_thread(read_tradeoff, site.reader, names[0], labels)
     except StorageFault:
         return None
-    return (info.tradeoffs, info.currency) if info.tradeoffs else None

@@ -12,6 +12,7 @@ from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.bills import bill_lines
 from dashboards.devices import name_devices
+from dashboards.figures import FIGURES
 from dashboards.pages.live import live
 from dashboards.pages.panels import panel
 from dashboards.pages.parts import Component, faults, frame, link, study_path, table
@@ -22,6 +23,7 @@ from dashboards.words import accuracy_words, cost_words
 from storage.faults import StorageFault
 from storage.studies import list_studies
 
+KINDS = [name for name, figure in FIGURES.items() if figure.takes_several]
 HEAD = ["study", "state", "trials", "most accurate", "its cost", "knee", "its cost", "billed", "devices"]
 
 
@@ -72,9 +74,9 @@ def layout(reader: Reader, search: str) -> Component:
         dmc.Title("Compare studies", order=1, size="h2"),
         *([faults("Not compared", [f"there is no study {name!r}" for name in unknown])] if unknown else []),
         chosen,
-        html.Div(panel("compare"), id="compare-figure"),
+        html.Div(dmc.Stack([panel(kind) for kind in KINDS], gap="lg"), id="compare-figure"),
         html.Div(id="compare-table"),
-        unseen=live(names),
+        unseen=live(names, reader.mark(names)),
     )
 
 
@@ -102,4 +104,4 @@ def register(app: Dash, site: Site) -> None:
 
 
 def _show_table(reader: Reader, names: Sequence[str]) -> Component:
-    return show_rows(compare_rows([reader.summary(name) for name in names]))
+    return show_rows(compare_rows([reader.chosen(name) for name in names]))

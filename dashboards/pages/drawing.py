@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dashboards.crowd import Crowd
 from dashboards.figures import FIGURES
-from dashboards.palette import BLACK, PALE
+from dashboards.figures.billed import BILLED, draw_billed, trace_billed
+from dashboards.figures.crowd import draw_crowd, trace_crowd
+from dashboards.figures.parts import choose_cost, empty_figure
+from dashboards.palette import BLACK, LAYOUT, PALE
 from dashboards.summary import Summary
+from dashboards.words import cost_title
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -21,9 +26,26 @@ if TYPE_CHECKING:
 DARK = "dark"
 DARK_TEXT, DARK_PALE, DARK_GRID = "#D5D9DD", "#3F464D", "#343A40"
 CLEAR = "rgba(0,0,0,0)"
+PUT_UP = """(fresh, shown, id, config) => {
+  if (!fresh || (shown && shown.type === 'Graph')) return window.dash_clientside.no_update;
+  const props = {id: {...id, part: 'graph'}, figure: fresh, config, style: {height: '100%'}};
+  const graph = {namespace: 'dash_core_components', type: 'Graph', props};
+  if (id.kind === 'tradeoff') return graph;
+  return new Promise(done => requestIdleCallback(() => done(graph), {timeout: 1000}));
+}"""
+"""Puts a figure where there is none yet: the trade-off first, others once the browser has time. To begin with an empty
+one would take plotly as long again."""
+
 KEEP_ZOOM = """(fresh, shown) => {
-  if (!fresh) return window.dash_clientside.no_update;
+  if (!fresh || fresh === shown) return window.dash_clientside.no_update;
   const before = (shown || {}).layout || {}, layout = {...fresh.layout};
+  const ranges = {};
+  for (const trace of (shown || {}).data || [])
+    for (const own of trace.dimensions || []) if (own.constraintrange) ranges[own.label] = own.constraintrange;
+  for (const trace of fresh.data)
+    for (const own of trace.dimensions || []) if (ranges[own.label]) own.constraintrange = ranges[own.label];
+  if (before.dragmode) layout.dragmode = before.dragmode;
+  if (before.uirevision === layout.uirevision && before.selections) layout.selections = before.selections;
   if (before.uirevision === layout.uirevision)
     for (const [name, axis] of Object.entries(before))
       if (/^[xy]axis\\d*$/.test(name) && axis.autorange === false && layout[name])
@@ -50,6 +72,17 @@ MENU_HEIGHT = 40
 """Pixels above a figure that its menus would take."""
 
 
+SCALES = {"x: logarithmic": True, "x: linear": False}
+"""Whether an axis of costs is logarithmic, by the label."""
+
+RANGES = {"y: the best": False, "y: everything": True}
+"""Whether checkpoints far below the best are in sight, by the label."""
+
+
+BILLS = ("solo cost", "billed")
+"""What the trade-off is of: the labels of its last menu."""
+
+
 class Drawn(NamedTuple):
     """A figure for a page.
 
@@ -66,7 +99,13 @@ class Drawn(NamedTuple):
     least_width: int
 
 
-def draw(kind: str, summaries: Sequence[Summary], choices: Sequence[str | None], scheme: str) -> Drawn:
+def draw(
+    kind: str,
+    summaries: Sequence[Summary],
+    choices: Sequence[str | None],
+    scheme: str,
+    brushed: Set[int] | None = None,
+) -> Drawn:
     """Returns a figure of `FIGURES` with what is chosen of its menus; of a menu that lacks a choice the first.
 
     Args:
@@ -74,19 +113,70 @@ def draw(kind: str, summaries: Sequence[Summary], choices: Sequence[str | None],
         summaries: The studies that it is of.
         choices: A label for each menu, or fewer.
         scheme: dark or light.
+        brushed: The trials that stand out; None for all.
     """
     figure = FIGURES[kind].draw(FIGURES[kind].trace(summaries))
     menus = [[str(button.label) for button in menu.buttons] for menu in figure.layout.updatemenus]
     wanted = [*choices, *([None] * len(menus))]
     chosen = [choice if choice in labels else labels[0] for choice, labels in zip(wanted, menus, strict=False)]
     _choose(figure, chosen)
+    if kind == "tradeoff" and menus:
+        menus, chosen = (
+            [*menus, list(BILLS)],
+            [*chosen, choices[3] if choices[3:] and choices[3] in BILLS else BILLS[0]],
+        )
+        if chosen[3] != BILLS[0]:
+            figure = _draw_billed(summaries[0], figure, chosen)
+    _stand_out(figure, brushed)
     figure.update_layout(uirevision=" ".join([kind, *chosen]))
     return Drawn(colour(figure, scheme), menus, chosen, (figure.layout.meta or {}).get("least_width", 0))
 
 
+def _draw_billed(summary: Summary, solo: go.Figure, chosen: Sequence[str]) -> go.Figure:
+    """Returns the trade-off by bill, or by solo cost with a word on why where nothing is billed in the cost."""
+    cost = next((name for name in BILLED if cost_title(name) == chosen[0]), None)
+    if cost is None:
+        why = "not billed: bills are in device time and money"
+        return solo.update_xaxes(title_text=f"{solo.layout.xaxis.title.text} ({why})")
+    figure = draw_billed(trace_billed(summary, cost), is_log=SCALES[chosen[1]], sees_all=RANGES[chosen[2]])
+    return figure.update_layout(margin_t=LAYOUT["margin"]["t"] - MENU_HEIGHT)
+
+
+def _stand_out(figure: go.Figure, brushed: Set[int] | None) -> None:
+    """Lets the points of some trials stand out, as plotly does with what is chosen by hand."""
+    if brushed is None:
+        return
+    for trace in figure.data:
+        if trace.type == "scatter" and trace.customdata is not None:
+            trace.selectedpoints = [index for index, number in enumerate(trace.customdata) if int(number) in brushed]
+
+
+def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str) -> Drawn:
+    """Returns the trade-off of a large study, with the menus that that of any study has.
+
+    Args:
+        crowd: Its checkpoints.
+        choices: A label for each menu, or fewer.
+        scheme: dark or light.
+    """
+    costs = crowd.costs()
+    cost = choose_cost(costs, choices)
+    if cost is None:
+        return Drawn(colour(empty_figure("no epoch was recorded yet"), scheme), [], [], 0)
+    menus = [[cost_title(one) for one in costs], list(SCALES), list(RANGES)]
+    chosen = [cost_title(cost), *(next((one for one in choices if one in menu), menu[0]) for menu in menus[1:])]
+    is_log, sees_all = SCALES[str(chosen[1])], RANGES[str(chosen[2])]
+    info = trace_crowd(crowd, cost, is_log=is_log, sees_all=sees_all)
+    figure = draw_crowd(info, is_log=is_log, sees_all=sees_all)
+    figure.update_layout(
+        uirevision=" ".join(["tradeoff", *map(str, chosen)]), margin_t=LAYOUT["margin"]["t"] - MENU_HEIGHT
+    )
+    return Drawn(colour(figure, scheme), menus, [str(label) for label in chosen], 0)
+
+
 def colour(figure: go.Figure, scheme: str) -> dict[str, Any]:
     """Returns a figure as plain values, in the colours of a dark or a light page."""
-    figure.update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+    figure.update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, modebar_bgcolor=CLEAR)
     if scheme != DARK:
         return dict(json.loads(figure.to_json()))
     figure.update_layout(template="plotly_dark", font_color=DARK_TEXT)

@@ -16,11 +16,18 @@ LIVE_MILLISECONDS = 2000
 """How often a page asks whether there is anything new."""
 
 
-def live(names: Sequence[str]) -> list[Component]:
-    """Returns what keeps a page up to date: the studies that it is of, their mark, a clock, and a place for a fault."""
+def live(names: Sequence[str], mark: str, brush: dict[str, Any] | None = None) -> list[Component]:
+    """Returns what keeps a page up to date: the studies that it is of, their mark, a clock, and a place for a fault.
+
+    Args:
+        names: The studies.
+        mark: Of these.
+        brush: The trials that are chosen, as `read_brush` knows them; None for all.
+    """
     return [
         dcc.Store(id="names", data=list(names)),
-        dcc.Store(id="mark"),
+        dcc.Store(id="mark", data=mark),
+        dcc.Store(id="brush", data=brush),
         dcc.Interval(id="clock", interval=LIVE_MILLISECONDS),
         html.Div(id="away"),
     ]
@@ -35,6 +42,7 @@ def register(app: Dash, site: Site) -> None:
         Input("clock", "n_intervals"),
         Input("names", "data"),
         State("mark", "data"),
+        prevent_initial_call=True,  # what goes by a mark that this leaves alone would wait in vain
     )
     async def _(_ticks: int | None, names: list[str], before: str | None) -> Any:
         try:

@@ -8,28 +8,35 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
 
+from dashboards.brushing import read_brush
 from dashboards.figures import FIGURES
-from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, Drawn, draw
-from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section
-from dashboards.pages.reading import Reader
+from dashboards.pages.drawing import KEEP_ZOOM, PUT_UP, Drawn
+from dashboards.pages.easel import Easel
+from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section, waiting
 from dashboards.pages.site import Site
 from storage.faults import StorageFault
 
 
-def panel(kind: str) -> Component:
-    """Returns the place of a figure of `FIGURES`; what is in it comes by a callback of `register`."""
+def panel(kind: str, more: str = "") -> Component:
+    """Returns the place of a figure of `FIGURES`; what is in it comes by a callback of `register`.
+
+    Args:
+        kind: Its name.
+        more: Another line on how it is read.
+    """
     figure = FIGURES[kind]
     return section(
         figure.title,
         dmc.Group(id=_part("menus", kind), gap="sm"),
         dcc.Store(id=_part("drawn", kind)),
         dcc.Store(id=_part("fresh", kind)),
+        dcc.Store(id=_part("config", kind), data=GRAPH_CONFIG),
         html.Div(
-            html.Div(dcc.Graph(id=_part("graph", kind), figure=EMPTY, config=GRAPH_CONFIG), id=_part("inner", kind)),
+            html.Div(waiting(450), id=_part("inner", kind)),
             style={"overflowX": "auto"},
         ),
         html.Div(id=_part("fault", kind)),
-        quiet=figure.text,
+        quiet=f"{figure.text} {more}".rstrip(),
     )
 
 
@@ -41,7 +48,7 @@ def menu_row(kind: str, drawn: Drawn) -> list[Component]:
             data=labels,
             value=choice,
             allowDeselect=False,
-            w=230,
+            w=172,
             size="sm",
             **aria(label=f"{FIGURES[kind].title} ({labels[0]}, ...)"),
         )
@@ -52,15 +59,23 @@ def menu_row(kind: str, drawn: Drawn) -> list[Component]:
 def register(app: Dash, site: Site) -> None:
     """Makes the figures of all pages come alive."""
     app.clientside_callback(  # type: ignore[no-untyped-call]
+        PUT_UP,
+        Output({"part": "inner", "kind": MATCH}, "children"),
+        Input({"part": "fresh", "kind": MATCH}, "data"),
+        State({"part": "inner", "kind": MATCH}, "children"),
+        State({"part": "fresh", "kind": MATCH}, "id"),
+        State({"part": "config", "kind": MATCH}, "data"),
+    )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         KEEP_ZOOM,
         Output({"part": "graph", "kind": MATCH}, "figure"),
         Input({"part": "fresh", "kind": MATCH}, "data"),
         State({"part": "graph", "kind": MATCH}, "figure"),
+        prevent_initial_call=True,
     )
 
     @app.callback(
         Output({"part": "fresh", "kind": MATCH}, "data"),
-        Output({"part": "graph", "kind": MATCH}, "style"),
         Output({"part": "inner", "kind": MATCH}, "style"),
         Output({"part": "menus", "kind": MATCH}, "children"),
         Output({"part": "drawn", "kind": MATCH}, "data"),
@@ -68,7 +83,8 @@ def register(app: Dash, site: Site) -> None:
         Input("mark", "data"),
         Input("scheme", "data"),
         Input({"part": "choice", "kind": MATCH, "menu": ALL}, "value"),
-        State({"part": "graph", "kind": MATCH}, "id"),
+        Input("brush", "data"),
+        State({"part": "fresh", "kind": MATCH}, "id"),
         State({"part": "drawn", "kind": MATCH}, "data"),
         State("names", "data"),
     )
@@ -76,51 +92,53 @@ def register(app: Dash, site: Site) -> None:
         mark: str | None,
         scheme: str | None,
         choices: list[str],
+        brush: dict[str, Any] | None,
         own: dict[str, str],
         before: dict[str, Any] | None,
         names: list[str],
     ) -> Any:
         if not names or not mark or not scheme:
-            return (no_update,) * 6
-        return await asyncio.to_thread(redraw, site.reader, own["kind"], names, mark, scheme, choices, before)
+            return (no_update,) * 5
+        return await asyncio.to_thread(redraw, site.easel, own["kind"], names, mark, scheme, choices, brush, before)
 
 
 def redraw(
-    reader: Reader,
+    easel: Easel,
     kind: str,
     names: list[str],
     mark: str,
     scheme: str,
     choices: list[str],
+    brush: dict[str, Any] | None,
     before: dict[str, Any] | None,
 ) -> tuple[Any, ...]:
-    """Returns a figure, its style, that of what holds it, its menus, what was drawn, and what is wrong.
+    """Returns a figure, the style of what holds it, its menus, what was drawn, and what is wrong.
 
     What is as it was before is left alone.
 
     Args:
-        reader: Of the database.
+        easel: What draws it.
         kind: One of `FIGURES`.
         names: The studies.
         mark: Of these studies.
         scheme: dark or light.
         choices: What is chosen of each menu that is there.
+        brush: The trials that are chosen.
         before: What was drawn before, None where nothing was.
     """
-    asked = [mark, scheme, names, choices]
+    seen = None if kind == (brush or {}).get("origin") else brush  # there it is shown already, by the browser
+    asked = [mark, scheme, names, choices, seen]
     if before is not None and before["asked"] == asked:
-        return (no_update,) * 6
+        return (no_update,) * 5
     try:
-        drawn = draw(kind, [reader.summary(name) for name in names], choices, scheme)
+        drawn = easel.draw(kind, names, choices, scheme, read_brush(brush))
     except StorageFault as fault:
-        return (*(no_update,) * 5, faults("The figure could not be drawn anew", [str(fault)]))
+        return (*(no_update,) * 4, faults("The figure could not be drawn anew", [str(fault)]))
     is_same = before is not None and before["menus"] == drawn.menus
-    now = {"asked": [mark, scheme, names, drawn.choices], "menus": drawn.menus}
-    height = f"{drawn.figure['layout'].get('height', 450)}px"
+    now = {"asked": [mark, scheme, names, drawn.choices, seen], "menus": drawn.menus}
     return (
         drawn.figure,
-        {"height": height},
-        {"minWidth": f"{drawn.least_width}px"},
+        {"minWidth": f"{drawn.least_width}px", "height": f"{drawn.figure['layout'].get('height', 450)}px"},
         no_update if is_same else menu_row(kind, drawn),
         now,
         None,

@@ -13,7 +13,7 @@ from dashboards.budget import Line
 
 STATES = {"running": "green", "complete": "blue", "stopped": "cyan", "interrupted": "orange"}
 FULL = 100.0
-GRAPH_CONFIG: Any = {"displaylogo": False, "responsive": True}
+GRAPH_CONFIG: Any = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["sendChartToCloud"]}
 
 Component: TypeAlias = Any
 """A part of a page; most of their makers tell no types."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.actions import Actions, Refused
+from dashboards.brushing import Brush
 from dashboards.machine import Machine
+from dashboards.pages.easel import Easel
 from dashboards.pages.reading import Reader
 from dashboards.summary import Summary
 from storage.faults import StorageFault
@@ -25,17 +27,22 @@ class Site:
         actions: What may be asked of the service.
         may_operate: Whether the request under way may ask for it.
         look: Looks at the machine of the service.
+        easel: Draws their figures.
     """
 
     reader: Reader
     actions: Actions
     may_operate: Callable[[], bool]
     look: Callable[[], Machine]
+    easel: Easel
 
-    async def read(self, names: Sequence[str]) -> Summary | None:
-        """Returns the summary of the first study; None where it cannot be read, which the page says elsewhere."""
+    async def read(self, names: Sequence[str], brush: Brush | None = None) -> Summary | None:
+        """Returns what is shown of the first study, of all trials or of those that are chosen.
+
+        It is None where the study cannot be read, which the page says elsewhere.
+        """
         try:
-            return await asyncio.to_thread(self.reader.summary, names[0])
+            return await asyncio.to_thread(self.reader.chosen, names[0], brush)
         except StorageFault:
             return None
 

@@ -12,6 +12,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.budget import Line, budget_lines
+from dashboards.crowd import Tally
 from dashboards.pages import launching, operating
 from dashboards.pages.drawing import colour
 from dashboards.pages.live import LIVE_MILLISECONDS
@@ -70,11 +71,12 @@ class Card:
     is_imported: bool
 
 
-def trace_card(summary: Summary, stop: Deed | None = None) -> Card:
+def trace_card(summary: Summary, tally: Tally | None = None, stop: Deed | None = None) -> Card:
     """Returns a study at a glance.
 
     Args:
-        summary: What it has come to.
+        summary: What it has come to; of a large study, some of its trials.
+        tally: Counts all trials of a large study.
         stop: Who paused it, where somebody did.
     """
     study, best, cost = summary.study, summary.best, summary.cost
@@ -87,7 +89,7 @@ def trace_card(summary: Summary, stop: Deed | None = None) -> Card:
         task_words(study.spec["objective"]),
         words,
         study.reason if stop is None else f"Stopped by {stop.token} at {stop.at:%Y-%m-%d %H:%M} UTC",
-        tuple(budget_lines(study, summary.book)),
+        tuple(budget_lines(study, summary.book, tally)),
         _places(front_at(summary.front, cost), cost),
         _places(summary.finals, cost),
         cost,
@@ -174,7 +176,8 @@ def read_cards(reader: Reader, kept: dict[str, tuple[str, Card]]) -> tuple[list[
     for name, mark in marks.items():
         with suppress(StorageFault):  # deleted meanwhile
             if name not in kept or kept[name][0] != mark:
-                kept[name] = (mark, trace_card(reader.summary(name), find_stop(reader.database, name)))
+                stop = find_stop(reader.database, name)
+                kept[name] = (mark, trace_card(reader.chosen(name), reader.peak(name)[1], stop))
             found[places[name]] = kept[name][1]
     return found, "\n".join(marks.get(line.name, f"{line.name} {line.state}") for line in lines)
 

@@ -11,13 +11,15 @@ from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.answers import answer_all
 from dashboards.bills import bill_lines
+from dashboards.brushing import parse_brush, read_brush
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import disturbance_lines
+from dashboards.crowd import Tally
 from dashboards.devices import device_warning
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
-from dashboards.pages import choosing, operating, trials
+from dashboards.pages import brushing, choosing, operating, trials
 from dashboards.pages.live import live
 from dashboards.pages.panels import panel
 from dashboards.pages.parts import (
@@ -32,14 +34,17 @@ from dashboards.pages.parts import (
     trial_path,
     waiting,
 )
+from dashboards.pages.reading import MOST_CHOSEN, Reader
 from dashboards.pages.site import Site
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
 from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
+from storage.faults import StorageFault
 from storage.studies import is_imported
 
 DRAWN_TABS = [name for name, figure in FIGURES.items() if not figure.takes_several and name != "tradeoff"]
+BILLED = "By bill each is a trial at its last checkpoint, at what all its attempts were billed."
 TABS = {
     "curves": "Curves",
     "hypervolume": "Progress",
@@ -67,14 +72,32 @@ def study_notes(summary: Summary) -> list[str]:
     return [*lines, *remeasured_lines(summary)]
 
 
-def show_head(summary: Summary, *, may_operate: bool) -> list[Component]:
-    """Returns how the study stands: state, best, knee, baseline, budget, bill and notes."""
+def large_notes(summary: Summary, tally: Tally) -> list[str]:
+    """Returns what a reader of a large study's pages should know."""
+    study = summary.study
+    lines = [f"Ended before its target: {study.reason}"] if study.reason else []
+    lines.append(
+        f"Of all {tally.num_trials:,} trials are the trade-off, its front and knee, the slider and what was spent. The "
+        f"other figures, the answers and the table are of about {MOST_CHOSEN:,}: the front, the baseline, and an even "
+        "choice of the rest; their sums are of these alone."
+    )
+    return [*lines, *remeasured_lines(summary)]
+
+
+def show_head(summary: Summary, tally: Tally | None = None, *, may_operate: bool) -> list[Component]:
+    """Returns how the study stands: state, best, knee, baseline, budget, bill and notes.
+
+    Args:
+        summary: The study; of a large one only some trials, its front among them.
+        tally: What is counted over all trials where the study has only some.
+        may_operate: Whether there are buttons.
+    """
     study, cost = summary.study, summary.cost
     points = {"Most accurate": summary.best, "Knee of the front": summary.knee, "Baseline": summary.baseline}
     cards = [_point_card(study.name, title, point, cost) for title, point in points.items()]
-    bill = bill_lines(study)
+    bill = bill_lines(study) if tally is None else tally.lines
     spent = ", ".join(f"{line} {cost_words('device_seconds', seconds)}" for line, seconds in bill.items())
-    budget = gauges(budget_lines(study, summary.book))
+    budget = gauges(budget_lines(study, summary.book, tally))
     billed = cost_words("device_seconds", sum(bill.values()))
     cards.append(
         dmc.Card([dmc.Text("Spent", size="sm", c="dimmed"), dmc.Text(f"{billed} of slots", fw=600),
@@ -85,7 +108,7 @@ def show_head(summary: Summary, *, may_operate: bool) -> list[Component]:
     about += f"{study.created_at:%Y-%m-%d %H:%M} UTC; validation accuracies with 95 % intervals"
     title = dmc.Group([dmc.Title(study.name, order=1, size="h2"), state_badge(study.state)])
     acting = [operating.buttons(study.name, study.state, is_imported=is_imported(study))] if may_operate else []
-    notes = study_notes(summary)
+    notes = study_notes(summary) if tally is None else large_notes(summary, tally)
     return [
         dmc.Stack(
             [
@@ -111,15 +134,18 @@ def show_answers(summary: Summary) -> Component:
     )
 
 
-def layout(site: Site, name: str, search: str) -> Component:
+def layout(site: Site, name: str, search: str, mark: str) -> Component:
     """Returns the page.
 
     Args:
         site: What the pages share.
         name: The study, which is there.
-        search: What follows in the address: `?tab=curves` opens that tab.
+        search: What follows in the address: `?tab=curves` opens that tab, `&trials=1-3,7` chooses these.
+        mark: Of the study.
     """
-    asked = parse_qs(search.removeprefix("?")).get("tab", [""])[0]
+    wanted = {key: values[0] for key, values in parse_qs(search.removeprefix("?")).items()}
+    asked = wanted.get("tab", "")
+    brush = parse_brush(wanted.get("trials", ""), wanted.get("box", ""))
     tabs = dmc.Tabs(
         [dmc.TabsList([dmc.TabsTab(words, value=tab) for tab, words in TABS.items()])],
         id="tabs",
@@ -130,30 +156,34 @@ def layout(site: Site, name: str, search: str) -> Component:
         html.Div(waiting(180), id="head"),
         dmc.Grid(
             [
-                dmc.GridCol(panel("tradeoff"), span={"base": 12, "md": 8}),
+                dmc.GridCol(panel("tradeoff", BILLED), span={"base": 12, "md": 8}),
                 dmc.GridCol(dmc.Card(choosing.show_slider(), withBorder=True, radius="md"), span={"base": 12, "md": 4}),
             ]
         ),
+        brushing.show_place(),
         tabs,
         html.Div(id="tab"),
         study=name,
-        unseen=[*live([name]), *(operating.dialog() if site.may_operate() else [])],
+        unseen=[*live([name], mark, brush), *(operating.dialog() if site.may_operate() else [])],
     )
 
 
 def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
 
-    @app.callback(Output("head", "children"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True)
+    @app.callback(Output("head", "children"), Input("mark", "data"), State("names", "data"))
     async def _(_mark: str | None, names: list[str]) -> Any:
-        may_operate, summary = site.may_operate(), await site.read(names)
-        return no_update if summary is None else await asyncio.to_thread(show_head, summary, may_operate=may_operate)
+        may_operate = site.may_operate()
+        try:
+            return await asyncio.to_thread(_read_head, site.reader, names[0], may_operate=may_operate)
+        except StorageFault:
+            return no_update
 
-    @app.callback(Output("tab", "children"), Input("tabs", "value"), State("names", "data"))
-    async def _(tab: str, names: list[str]) -> Any:
+    @app.callback(Output("tab", "children"), Input("tabs", "value"), State("names", "data"), State("brush", "data"))
+    async def _(tab: str, names: list[str], brush: dict[str, Any] | None) -> Any:
         if tab in DRAWN_TABS:
             return panel(tab)
-        summary = await site.read(names)
+        summary = await site.read(names, read_brush(brush) if tab == "trials" else None)
         if summary is None:
             return no_update
         shown = {"answers": show_answers, "trials": trials.show_table}[tab]
@@ -166,6 +196,10 @@ def register(app: Dash, site: Site) -> None:
     async def _(_mark: str | None, names: list[str]) -> Any:
         summary = await site.read(names)
         return no_update if summary is None else await asyncio.to_thread(show_answers, summary)
+
+
+def _read_head(reader: Reader, name: str, *, may_operate: bool) -> list[Component]:
+    return show_head(*reader.peak(name), may_operate=may_operate)
 
 
 def _point_card(study: str, title: str, point: Checkpoint | None, cost: str) -> Component:

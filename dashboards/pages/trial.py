@@ -164,8 +164,8 @@ def show_trial(summary: Summary, trial: TrialRow, printed: str | None) -> Compon
     )
 
 
-def layout(name: str, number: int) -> Component:
-    """Returns the page of a trial of a study that is there."""
+def layout(name: str, number: int, mark: str) -> Component:
+    """Returns the page of a trial of a study that is there, and has this mark."""
     graph = dcc.Graph(id="curve", figure=EMPTY, config=GRAPH_CONFIG, style={"height": f"{HEIGHT}px"})
     wide = html.Div(html.Div(graph, style={"minWidth": "620px"}), style={"overflowX": "auto"})
     return frame(
@@ -174,7 +174,7 @@ def layout(name: str, number: int) -> Component:
         html.Div(section("Curve", wide), id="curve-box"),
         html.Div(waiting(400), id="trial"),
         study=name,
-        unseen=[*live([name]), dcc.Store(id="number", data=number), dcc.Store(id="fresh-curve")],
+        unseen=[*live([name], mark), dcc.Store(id="number", data=number), dcc.Store(id="fresh-curve")],
     )
 
 
@@ -211,13 +211,13 @@ def read_trial(reader: Reader, name: str, number: int, scheme: str) -> tuple[Any
         scheme: dark or light.
     """
     try:
-        summary = reader.summary(name)
+        summary = reader.of_trial(name, number)
     except StorageFault as fault:
         return faults("The trial cannot be read; it is tried again", [str(fault)]), no_update, no_update, no_update
     trial = find_trial(summary, number)
     if trial is None:
-        there = len(summary.study.trials)
-        law = f"{name} has {there} trials so far, numbered from 0; there is no trial {number}"
+        there = max(summary.study.num_trials, len(summary.study.trials))
+        law = f"{name} has {there:,} trials, numbered from 0; there is no trial {number}"
         return faults("There is no such trial", [law]), None, HIDDEN, link(f"to {name}", study_path(name))
     curve = draw_trial(trial, scheme)
     printed = read_log(reader.database, summary.study.uuid, number)

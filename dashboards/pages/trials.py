@@ -10,6 +10,7 @@ import dash_ag_grid as dag
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, no_update
 
+from dashboards.brushing import read_brush
 from dashboards.pages.parts import Component, trial_path
 from dashboards.pages.site import Site
 from dashboards.rows import trial_rows
@@ -71,9 +72,12 @@ def show_table(summary: Summary) -> Component:
 def register(app: Dash, site: Site) -> None:
     """Makes the table come alive."""
 
-    @app.callback(Output("trials", "rowData"), Input("mark", "data"), State("names", "data"), prevent_initial_call=True)
-    async def _(_mark: str | None, names: list[str]) -> Any:
-        summary = await site.read(names)
+    @app.callback(
+        Output("trials", "rowData"), Input("mark", "data"), Input("brush", "data"), State("names", "data"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+    async def _(_mark: str | None, brush: dict[str, Any] | None, names: list[str]) -> Any:
+        summary = await site.read(names, read_brush(brush))
         return no_update if summary is None else await asyncio.to_thread(table_rows, summary)
 
     @app.callback(Output("trials", "exportDataAsCsv"), Input("export", "n_clicks"), prevent_initial_call=True)

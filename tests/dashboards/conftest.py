@@ -2,12 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from pages import Pages, serving
+from browser import opening
+from fastapi import FastAPI
+from pages import MACHINE, Noting, Pages, serving
+from playwright.sync_api import Page
 
+from dashboards.web import add_pages
 from storage.database import Database
+
+PATIENCE_MILLISECONDS = 30_000
 
 
 @pytest.fixture
@@ -15,3 +22,20 @@ def pages(tmp_path: Path, database: Database) -> Iterator[Pages]:
     made = Pages(tmp_path, database)
     with serving(made.server) as address, httpx.Client(base_url=address) as made.client:
         yield made
+
+
+@pytest.fixture
+def address(tmp_path: Path, database: Database) -> Iterator[str]:
+    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    add_pages(server, database, Noting(tmp_path).actions, lambda: True, lambda: MACHINE)
+    with serving(server) as address:
+        yield address
+
+
+@pytest.fixture
+def page(address: str, request: Any) -> Iterator[Page]:
+    """A window of the width that the test asks for, in dark; at its end nothing went wrong or was fetched elsewhere."""
+    with opening(getattr(request, "param", 1280), 1000, color_scheme="dark", base_url=address) as window:
+        window.page.set_default_timeout(PATIENCE_MILLISECONDS)
+        yield window.page
+    assert (window.faults, window.fetched_elsewhere(address, "blob:", "data:")) == ([], [])

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
-from browser import needs_chromium, opening
-from fastapi import FastAPI
-from pages import MACHINE, Noting, add_epoch, serving, write_study
+from browser import needs_chromium
+from pages import add_epoch, write_study
 from playwright.sync_api import Page, expect
 
 from dashboards.pages.study import DRAWN_TABS, TABS
-from dashboards.web import add_pages
 from storage.database import Database
 
-PATIENCE_MILLISECONDS = 30_000
 FIGURE = ".js-plotly-plot .main-svg .scatterlayer .trace"
 HOVER = """() => {
   const graph = document.querySelector('[id*=tradeoff] .js-plotly-plot');
@@ -27,23 +20,6 @@ HOVER = """() => {
 RANGE = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture
-def address(tmp_path: Path, database: Database) -> Iterator[str]:
-    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_pages(server, database, Noting(tmp_path).actions, lambda: True, lambda: MACHINE)
-    with serving(server) as address:
-        yield address
-
-
-@pytest.fixture
-def page(address: str, request: Any) -> Iterator[Page]:
-    """A window of the width that the test asks for, in dark; at its end nothing went wrong or was fetched elsewhere."""
-    with opening(getattr(request, "param", 1280), 1000, color_scheme="dark", base_url=address) as window:
-        window.page.set_default_timeout(PATIENCE_MILLISECONDS)
-        yield window.page
-    assert (window.faults, window.fetched_elsewhere(address, "blob:", "data:")) == ([], [])
 
 
 def fits(page: Page) -> bool:

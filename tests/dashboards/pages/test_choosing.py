@@ -9,7 +9,7 @@ from pages import Pages, add_epoch, write_study
 from synthetic import summary_of, trial
 
 from dashboards.figures.tradeoff import trace_tradeoff
-from dashboards.pages.choosing import AT_LEAST, AT_MOST, answer_wish, choose_tradeoff, wish_range
+from dashboards.pages.choosing import AT_LEAST, AT_MOST, answer_wish, wish_range
 from objectives.costs import COSTS
 from storage.database import Database
 
@@ -58,7 +58,7 @@ def test_the_tradeoffs_are_traced_once_for_what_is_there(
 
 def test_the_slider_answers_with_the_cheapest_or_the_best() -> None:
     summary = summary_of(trial(0, [(900, 1.0)]), trial(1, [(960, 2.0)]), trial(2, [(980, 9.0)]))
-    found = choose_tradeoff(trace_tradeoff(summary).tradeoffs, [])
+    found = trace_tradeoff(summary).tradeoffs[0]
     assert found.cost == "device_seconds"
     least, most = wish_range(found, AT_LEAST), wish_range(found, AT_MOST)
     assert (least.low, least.high, least.start) == (90.0, 98.0, 96.0)
@@ -72,5 +72,5 @@ def test_the_slider_answers_with_the_cheapest_or_the_best() -> None:
     cheap = answer_wish(found, AT_MOST, most.low, "USD")
     assert (cheap.point and cheap.point.trial, cheap.wish) == (0, "at most 1 s")
     assert answer_wish(found, AT_LEAST, 99.0, "USD").point is None
-    flops = choose_tradeoff(trace_tradeoff(summary).tradeoffs, [COSTS["train_flops"].title])
+    flops = next(one for one in trace_tradeoff(summary).tradeoffs if one.cost == "train_flops")
     assert flops.cost == "train_flops"

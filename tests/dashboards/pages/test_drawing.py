@@ -17,8 +17,12 @@ def test_a_figure_is_drawn_with_what_is_chosen_of_its_menus_and_without_them() -
     first = draw("tradeoff", [summary], [], "light")
     other = draw("tradeoff", [summary], ["training FLOPs", "x: linear"], "light")
     assert first.menus == other.menus
-    assert [labels[0] for labels in first.menus] == first.choices == ["device time", "x: logarithmic", "y: the best"]
-    assert other.choices == ["training FLOPs", "x: linear", "y: the best"]
+    assert (
+        [labels[0] for labels in first.menus]
+        == first.choices
+        == ["device time", "x: logarithmic", "y: the best", "solo cost"]
+    )
+    assert other.choices == ["training FLOPs", "x: linear", "y: the best", "solo cost"]
     axes = [drawn.figure["layout"]["xaxis"] for drawn in (first, other)]
     assert [axis["type"] for axis in axes] == ["log", "linear"]
     assert [axis["title"]["text"] for axis in axes] == ["device time (s), solo", "training FLOPs (FLOP), solo"]

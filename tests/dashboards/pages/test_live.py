@@ -25,7 +25,7 @@ def test_a_page_that_is_open_asks_cheaply_and_tells_what_is_wrong(pages: Pages, 
 
 
 def test_a_slow_action_does_not_hold_up_the_rest(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboards.pages.reading.mark_study", lambda *_: str(time.sleep(1.0)))
+    monkeypatch.setattr("dashboards.pages.reading.Reader.mark", lambda *_: str(time.sleep(1.0)))
     body = pages.body("mark.data", "clock.n_intervals", names_data=["a"])
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(pages.client.post, "/_dash-update-component", json=body)

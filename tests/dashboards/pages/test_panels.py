@@ -19,7 +19,7 @@ def test_a_figure_is_drawn_once_for_what_is_asked(pages: Pages, database: Databa
     [menus] = [value["children"] for name, value in drawn.items() if "menus" in name]
     assert figure["layout"]["font"]["color"] == DARK_TEXT
     choices = [{"id": menu["props"]["id"], "value": menu["props"]["value"]} for menu in menus]
-    assert [choice["value"] for choice in choices] == ["device time", "x: logarithmic", "y: the best"]
+    assert [choice["value"] for choice in choices] == ["device time", "x: logarithmic", "y: the best", "solo cost"]
     again = pages.ask('"part":"fresh"', "mark.data", *choices, **own({**asked, "drawn": before}))
     assert not again
     choices[1]["value"] = "x: linear"
@@ -34,6 +34,6 @@ def own(asked: dict[str, Any]) -> dict[str, Any]:
     drawn = asked.pop("drawn", None)
     return {
         **asked,
-        '{"kind":["MATCH"],"part":"graph"}_id': {"part": "graph", "kind": asked["kind"]},
+        '{"kind":["MATCH"],"part":"fresh"}_id': {"part": "fresh", "kind": asked["kind"]},
         '{"kind":["MATCH"],"part":"drawn"}_data': drawn,
     }

@@ -25,7 +25,7 @@ def test_a_study_is_read_anew_only_when_something_of_it_is_new(database: Databas
 
 
 def test_the_study_unused_longest_gives_way(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboards.pages.reading.MOST_SUMMARIES", 2)
+    monkeypatch.setattr("dashboards.pages.reading.MOST_KEPT", 2)
     reader = Reader(database)
     for number, name in enumerate("abc"):
         write_study(database, name, 2, number)

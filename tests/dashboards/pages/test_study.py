@@ -26,8 +26,8 @@ def test_every_tab_opens(pages: Pages, database: Database) -> None:
     write_study(database, "a", 6)
     for tab in TABS:
         shown = json.dumps(pages.ask("tab.children", "tabs.value", tabs_value=tab, names_data=["a"]))
-        mark = {"answers": "Which optimizer?", "trials": "AgGrid"}.get(tab, f'"kind": "{tab}", "part": "graph"')
-        assert mark in shown.replace('"part": "graph", "kind": "' + tab + '"', mark)
+        mark = {"answers": "Which optimizer?", "trials": "AgGrid"}.get(tab, f'"kind": "{tab}", "part": "fresh"')
+        assert mark in shown.replace('"part": "fresh", "kind": "' + tab + '"', mark)
 
 
 def test_the_study_and_its_trial_are_shown_and_what_is_hostile_stays_text(pages: Pages, database: Database) -> None:

@@ -1,0 +1,108 @@
+"""A choice of trials, made in one figure, that all others and the table then show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from dashboards.crowd import Crowd
+from dashboards.summary import Summary
+
+PERCENT = 100.0
+MOST = 100_000
+"""Trials that an address may name."""
+
+LONGEST = 1500
+"""Characters of trial numbers that an address can hold."""
+
+
+@dataclass(frozen=True)
+class Brush:
+    """Which trials were chosen, and in which figure.
+
+    Attributes:
+        origin: The figure; it shows the choice in its own way.
+        trials: Their numbers, where the figure shows each trial.
+        box: Where it does not: the cost, and the ends of the box in this cost and in percent of accuracy.
+    """
+
+    origin: str
+    trials: frozenset[int] = frozenset()
+    box: tuple[str, float, float, float, float] | None = None
+
+    def find(self, crowd: Crowd | None) -> Set[int]:
+        """Returns the trials; of a box those with a checkpoint in it."""
+        if self.box is None or crowd is None:
+            return self.trials
+        cost, left, right, bottom, top = self.box
+        return crowd.within(cost, (left, right), (bottom / PERCENT, top / PERCENT))
+
+
+def read_brush(data: Mapping[str, Any] | None) -> Brush | None:
+    """Returns the choice that a page holds as plain values; None where it holds none, or nothing that is one.
+
+    >>> read_brush({"origin": "parallel", "trials": [3, 1]})
+    Brush(origin='parallel', trials=frozenset({1, 3}), box=None)
+    """
+    match data:
+        case {"origin": str(origin), "trials": list(trials)} if all(type(one) is int for one in trials):
+            return Brush(origin, frozenset(trials))
+        case {"origin": str(origin), "box": [str(cost), *ends]} if len(ends) == 4:  # noqa: PLR2004
+            left, right, bottom, top = (float(end) for end in ends)
+            return Brush(origin, box=(cost, left, right, bottom, top))
+        case _:
+            return None
+
+
+def brush_words(numbers: Set[int]) -> str:
+    """Returns trial numbers in few characters.
+
+    >>> brush_words({1, 2, 3, 7})
+    '1-3,7'
+    """
+    stretches = groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0])
+    ends = [[number for _, number in stretch] for _, stretch in stretches]
+    return ",".join(str(one[0]) if len(one) == 1 else f"{one[0]}-{one[-1]}" for one in ends)
+
+
+def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
+    """Returns the choice that an address names as plain values, None where it names none or what is none.
+
+    >>> parse_brush("1-3,7", "")
+    {'origin': 'address', 'trials': [1, 2, 3, 7]}
+    >>> parse_brush("", "device_seconds:0.1:2:95:99")
+    {'origin': 'address', 'box': ['device_seconds', 0.1, 2.0, 95.0, 99.0]}
+    >>> parse_brush("1-999999999", "x:y")
+    """
+    if len(trials) <= LONGEST and re.fullmatch(r"\d{1,7}(-\d{1,7})?(,\d{1,7}(-\d{1,7})?)*", trials):
+        parts = [[int(end) for end in part.split("-")] for part in trials.split(",")]
+        stretches = [range(ends[0], ends[-1] + 1) for ends in parts]
+        is_short = sum(map(len, stretches)) <= MOST
+        return {"origin": "address", "trials": [n for one in stretches for n in one]} if is_short else None
+    cost, *ends = box.split(":")
+    try:
+        return {"origin": "address", "box": [cost, *(float(end) for end in ends)]} if len(ends) == 4 else None  # noqa: PLR2004
+    except ValueError:
+        return None
+
+
+def restrict(summary: Summary, numbers: Set[int]) -> Summary:
+    """Returns a study as if it had only these trials; those of its front that are among them stay its front.
+
+    Of a setting with several seeds all are there where one of them is.
+    """
+    curves = {number: curve for number, curve in summary.curves.items() if not numbers.isdisjoint(curve[-1].seeds)}
+    wanted = numbers | {seed for curve in curves.values() for seed in curve[-1].seeds}
+    trials = tuple(trial for trial in summary.study.trials if trial.number in wanted)
+    knee = summary.knee if summary.knee is not None and summary.knee.trial in curves else None
+    return replace(
+        summary,
+        study=replace(summary.study, trials=trials),
+        curves=curves,
+        lasts={number: last for number, last in summary.lasts.items() if number in wanted},
+        front=tuple(point for point in summary.front if point.trial in curves),
+        knee=knee,
+    )

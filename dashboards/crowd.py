@@ -1,0 +1,285 @@
+"""A study too large to be held trial by trial: its checkpoints as columns of numbers, kept up to date by what is new.
+
+Only the trials on a front are read whole, so that they can be told of like those of any study.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dashboards.bills import add_idle
+from dashboards.prices import book_of
+from dashboards.remeasured import add_remeasurement
+from dashboards.summary import CANDIDATE_STATES, Summary, first_cost, summarize
+from objectives.costs import COSTS, MINIMIZABLE, ONCE
+from objectives.prices import PriceBook
+from storage.columns import list_devices, read_epoch_cost, read_epochs, read_heard, read_trial_cost, sum_bills
+from storage.database import Database
+from storage.studies import load_study, read_sittings
+from storage.watching import Since, see_trials
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers: TypeAlias = NDArray[np.float64]
+    Whole: TypeAlias = NDArray[np.int64]
+
+MONEY = "money"
+SHIFT = 2**20
+"""More epochs than a trial has: a checkpoint's key is its trial times this, plus its epoch."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is counted over all trials of a study.
+
+    Attributes:
+        num_trials: That there are.
+        num_ended: Of them.
+        bill: Seconds that their attempts held slots, by line.
+        lines: The same, with those of idle slots.
+    """
+
+    num_trials: int
+    num_ended: int
+    bill: dict[str, float]
+    lines: dict[str, float]
+
+
+class Crowd:
+    """The checkpoints of the trials of a study that neither failed nor proved infeasible, by trial and epoch.
+
+    Args:
+        database: Where it is.
+        name: Of the study.
+        uuid: Its key.
+        book: The prices that the study's own go before; None for those of the package.
+    """
+
+    def __init__(self, database: Database, name: str, uuid: str, book: PriceBook | None) -> None:
+        import numpy as np
+
+        self._database, self._name, self._uuid, self._book = database, name, uuid, book
+        self._since = Since()
+        self._key: Whole = np.empty(0, np.int64)
+        self.accuracy: Numbers = np.empty(0)
+        self._own: dict[str, Numbers] = {}
+        self._totals: dict[str, Numbers] = {}
+        self._peaks: dict[str | None, Summary] = {}
+        self._baseline: int | None = None
+        self.tally = Tally(0, 0, {}, {})
+        self._settled: Counter[str] = Counter()  # what was billed to trials that have ended
+        self._devices: set[str | None] = set()
+
+    @property
+    def currency(self) -> str:
+        """Of money."""
+        return self.peak().book.currency
+
+    @property
+    def trial(self) -> Whole:
+        """Of each of N checkpoints, in ascending order."""
+        return self._key // SHIFT
+
+    @property
+    def epoch(self) -> Whole:
+        """Of each of N checkpoints, from 1."""
+        return self._key % SHIFT
+
+    def refresh(self) -> None:
+        """Reads what is new."""
+        import numpy as np
+
+        with self._database.read() as connection:
+            trials, since = see_trials(connection, self._uuid, self._since)
+            rows = _table(read_epochs(connection, self._uuid, self._since), 4)
+            costs = {name: self._read_cost(connection, name, self._since) for name in self._own}
+            bill = self._settled + sum_bills(connection, self._uuid, self._since)
+            self._settled = bill - sum_bills(connection, self._uuid, since)
+            self._devices |= list_devices(connection, self._uuid, self._since)
+            lines = add_idle(bill, read_sittings(connection, self._uuid), read_heard(connection, self._uuid))
+        self.tally = Tally(since.newest + 1, since.newest + 1 - len(since.unended), dict(bill), lines)
+        self._baseline = next((number for number, _, is_baseline in trials if is_baseline), self._baseline)
+        lost = [number for number, state, _ in trials if state not in CANDIDATE_STATES]
+        rows = rows[~np.isin(rows[:, 0], lost)]
+        kept = ~np.isin(self.trial, list(self._since.unended))
+        fresh = (rows[:, 0] * SHIFT + rows[:, 1]).astype(np.int64)
+        key = np.concatenate([self._key[kept], fresh])
+        order = np.argsort(key, kind="stable")
+        self.accuracy = np.concatenate([self.accuracy[kept], rows[:, 2] / rows[:, 3]])[order]
+        for name, own in costs.items():
+            wanted = fresh - fresh % SHIFT if name in ONCE else fresh
+            self._own[name] = np.concatenate([self._own[name][kept], _align(wanted, *own)])[order]
+        self._key, self._since = key[order], since
+        self._totals.clear()
+        self._peaks.clear()
+
+    def cost(self, name: str) -> Numbers:
+        """Returns a cost of each checkpoint, cumulative, in its unit; NaN where it is absent."""
+        if name not in self._totals:
+            self._totals[name] = self._money() if name == MONEY else self._add_up(name)
+        return self._totals[name]
+
+    def is_last(self) -> NDArray[np.bool_]:
+        """Returns whether each checkpoint is the last of its trial."""
+        import numpy as np
+
+        return np.append(self.trial[1:] != self.trial[:-1], [True] * bool(len(self._key)))
+
+    def peak(self, cost: str | None = None) -> Summary:
+        """Returns the study as if it had only the trials on its front, those on the front of a cost, and the baseline.
+
+        Its front and its knee are those of the whole.
+        """
+        if cost not in self._peaks:
+            objective = self._spec()["objective"]
+            minimize = list(objective["minimize"])
+            wanted = [minimize, [cost or first_cost(minimize)]]
+            fronts = [self.on_front(costs) for costs in (wanted if wanted[0] != wanted[1] else wanted[:1])]
+            self._peaks[cost] = self.read(set[int]().union(*fronts))
+        return self._peaks[cost]
+
+    def read(self, numbers: set[int]) -> Summary:
+        """Returns the study as if it had only these trials and the baseline."""
+        always = set() if self._baseline is None else {self._baseline}
+        study = load_study(self._database, self._name, numbers | always)
+        return add_remeasurement(self._database, summarize(study, book_of(study, self._book)))
+
+    def costs(self) -> list[str]:
+        """Returns the costs that the trade-off can be shown over, the study's own objectives first.
+
+        Money is among them where all ran on one device.
+        """
+        summary = self.peak()
+        points = [point for curve in summary.curves.values() for point in curve]
+        names = dict.fromkeys([*summary.minimize, *MINIMIZABLE, *([MONEY] if len(self._devices) == 1 else [])])
+        return [name for name in names if any(point.value(name) is not None for point in points)]
+
+    def on_front(self, costs: Sequence[str]) -> set[int]:
+        """Returns the trials of the checkpoints that nothing beats in accuracy and these costs."""
+        return set(self.trial[find_front(self.accuracy, [self.cost(name) for name in costs])].tolist())
+
+    def choose(self, most: int) -> set[int]:
+        """Returns trials to show in the place of all: those on the front, and of the others an even choice."""
+        import numpy as np
+
+        numbers = np.unique(self.trial)
+        step = max(1, -(-len(numbers) // most))
+        return set(numbers[::step].tolist()) | self.peak().lasts.keys()
+
+    def within(self, cost: str, x: tuple[float, float], y: tuple[float, float]) -> set[int]:
+        """Returns the trials with a checkpoint whose cost and accuracy lie in these ranges."""
+        values = self.cost(cost)
+        inside = (values >= x[0]) & (values <= x[1]) & (self.accuracy >= y[0]) & (self.accuracy <= y[1])
+        return set(self.trial[inside].tolist())
+
+    def _spec(self) -> Any:
+        return load_study(self._database, self._name, ()).spec
+
+    def _read_cost(self, connection: Any, name: str, since: Since) -> tuple[Whole, Numbers]:
+        """Returns the keys of a cost's rows, and their values; a cost of the model itself has the epoch 0."""
+        import numpy as np
+
+        if name in ONCE:
+            rows = _table(read_trial_cost(connection, self._uuid, name, since), 2)
+            return (rows[:, 0] * SHIFT).astype(np.int64), rows[:, 1]
+        rows = _table(read_epoch_cost(connection, self._uuid, name, since), 3)
+        return (rows[:, 0] * SHIFT + rows[:, 1]).astype(np.int64), rows[:, 2]
+
+    def _add_up(self, name: str) -> Numbers:
+        import numpy as np
+
+        if name not in self._own:
+            with self._database.read() as connection:
+                found = self._read_cost(connection, name, Since())
+            wanted = self._key - self.epoch if name in ONCE else self._key
+            self._own[name] = _align(wanted, *found)
+        own = self._own[name]
+        if name in ONCE:
+            return own
+        add = np.add if COSTS[name].accumulate == "sum" else np.maximum
+        totals, trial = own.copy(), self.trial
+        place = np.arange(len(own)) - np.searchsorted(trial, trial)
+        for index in range(1, int(place.max(initial=0)) + 1):
+            here = np.flatnonzero(place == index)
+            totals[here] = add(totals[here - 1], own[here])
+        return totals
+
+    def _money(self) -> Numbers:
+        """Returns what all checkpoints come to, which on one device is so much for each second, or for each joule."""
+        import numpy as np
+
+        points = [point for curve in self.peak().curves.values() for point in curve]
+        for basis in ("device_seconds", "energy_joules"):
+            rates = {
+                round(money / value, 15)
+                for point in points
+                if (money := point.value(MONEY)) is not None and (value := point.value(basis))
+            }
+            if rates and max(rates) <= min(rates) * (1 + 1e-6):
+                return self.cost(basis) * max(rates)
+        return np.full(len(self._key), np.nan)
+
+
+def find_front(accuracy: Numbers, costs: Sequence[Numbers]) -> Whole:
+    """Returns the indices of the checkpoints that nothing beats in accuracy and all costs; of equal ones the first.
+
+    Args:
+        accuracy: Of N checkpoints.
+        costs: M arrays of N; a checkpoint that lacks one is left out. Without any, the most accurate is the front.
+    """
+    import numpy as np
+
+    known = np.flatnonzero(np.all([~np.isnan(cost) for cost in costs] or [accuracy >= 0], axis=0))
+    losses = [-accuracy[known], *(cost[known] for cost in costs)]
+    flat = 2
+    if len(losses) > flat and len(known):
+        from moocore import is_nondominated
+
+        return known[np.flatnonzero(is_nondominated(np.column_stack(losses), keep_weakly=False))]
+    near = _near_front(losses)
+    return known[near[_flat_front([loss[near] for loss in losses])]]
+
+
+def _flat_front(losses: Sequence[Numbers]) -> Whole:
+    """Returns the indices of the points that nothing beats in one or two losses, ascending; of equal ones the first."""
+    import numpy as np
+
+    order = np.lexsort(losses[::-1])
+    last = losses[-1][order]
+    least = np.concatenate([[np.inf], np.minimum.accumulate(last)[:-1]])
+    return np.sort(order[last < least[: len(last)]])
+
+
+def _near_front(losses: Sequence[Numbers]) -> Whole:
+    """Returns the indices of the points that the front of some of them does not beat: sorting all takes far longer."""
+    import numpy as np
+
+    some = np.arange(0, len(losses[0]), 1 + len(losses[0]) // 5000)
+    beaten_by = some[_flat_front([loss[some] for loss in losses])]
+    if len(losses) == 1 or not len(beaten_by):
+        return np.arange(len(losses[0]))
+    beaten_by = beaten_by[np.argsort(losses[1][beaten_by])]
+    at = np.searchsorted(losses[1][beaten_by], losses[1], side="right")
+    return np.flatnonzero(losses[0] <= np.concatenate([[np.inf], losses[0][beaten_by]])[at])
+
+
+def _table(rows: Sequence[tuple[Any, ...]], width: int) -> Numbers:
+    """Returns rows as an array; what is NULL becomes NaN."""
+    import numpy as np
+
+    return np.array(rows, dtype=np.float64).reshape(-1, width)
+
+
+def _align(wanted: Whole, keys: Whole, values: Numbers) -> Numbers:
+    """Returns the value of each key that is wanted, NaN where there is none; `keys` ascend."""
+    import numpy as np
+
+    if not len(keys):
+        return np.full(len(wanted), np.nan)
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[at] == wanted, values[at], np.nan)

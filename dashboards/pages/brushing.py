@@ -1,0 +1,149 @@
+"""Choosing trials in a figure: a box or lasso in the trade-off, ranges of the parallel coordinates.
+
+The browser tells which trials these are; where the trade-off does not show each trial it tells the box. The address
+holds the choice, so that it can be shared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, html
+
+from dashboards.brushing import LONGEST, Brush, brush_words, read_brush
+from dashboards.pages.parts import Component, aria
+from dashboards.pages.reading import Reader
+from dashboards.pages.site import Site
+from storage.faults import StorageFault
+
+BRUSH = """(chosen, restyled, clicks, before) => {
+  const {no_update, callback_context: context} = window.dash_clientside;
+  const [trigger] = context.triggered;
+  if (!trigger || trigger.value === undefined) return no_update;
+  const find = kind => document.querySelector(`[id*='"kind":"${kind}"'] .js-plotly-plot`);
+  if (trigger.prop_id.includes('"clear"')) {
+    if (!trigger.value) return no_update;
+    setTimeout(() => {  // what plotly tells of this asks here again, which would make this answer an old one
+      const graph = find('tradeoff'), lines = find('parallel');
+      if (graph) {
+        window.Plotly.restyle(graph, {selectedpoints: [null]});
+        window.Plotly.relayout(graph, {selections: []});
+      }
+      if (lines && lines.data[0].dimensions)
+        lines.data[0].dimensions.forEach((_, at) =>
+          window.Plotly.restyle(lines, {[`dimensions[${at}].constraintrange`]: null}));
+    }, 100);
+    return null;
+  }
+  if (trigger.prop_id.includes('restyleData')) {
+    const lines = find('parallel');
+    if (!lines || !lines.data[0].dimensions) return no_update;
+    const [{dimensions, customdata}] = lines.data;
+    const bound = dimensions.filter(own => own.constraintrange);
+    if (!bound.length) return before && before.origin === 'parallel' ? null : no_update;
+    const inside = (own, at) => {
+      const ranges = Array.isArray(own.constraintrange[0]) ? own.constraintrange : [own.constraintrange];
+      return ranges.some(([low, high]) => low <= own.values[at] && own.values[at] <= high);
+    };
+    const trials = Array.from(customdata).filter((_, at) => bound.every(own => inside(own, at)));
+    return {origin: 'parallel', trials: trials.map(Number)};
+  }
+  const told = trigger.value;
+  if (!trigger.prop_id.includes('"tradeoff"')) return no_update;
+  if (!told) return before && before.origin === 'tradeoff' ? null : no_update;  // a figure that comes has none either
+  const graph = find('tradeoff'), cost = ((graph && graph.layout.meta) || {}).cost;
+  if (cost) {
+    if (!told.range || !told.range.x) return no_update;
+    const {x, y} = told.range;
+    return {origin: 'tradeoff', box: [cost, Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)]};
+  }
+  if (!told.points) return no_update;
+  const trials = told.points.map(point => point.customdata).filter(number => Number.isInteger(number));
+  return {origin: 'tradeoff', trials: [...new Set(trials)]};
+}"""
+"""Makes a choice of what is told of a figure; a double click tells that nothing is chosen."""
+
+KEEP_BRUSH = """(words, brush) => {
+  const url = new URL(window.location);
+  url.searchParams.delete('trials');
+  url.searchParams.delete('box');
+  const short = end => +end ? +(+end).toPrecision(4) : end;
+  if (brush && brush.box) url.searchParams.set('box', brush.box.map(short).join(':'));
+  else if (brush && words) url.searchParams.set('trials', words);
+  window.history.replaceState(window.history.state, '', url);
+  return window.dash_clientside.no_update;
+}"""
+
+
+def show_place() -> Component:
+    """Returns the place for what is chosen, hidden as long as that is all."""
+    hint = "To choose trials, draw a box or a lasso in the trade-off (its tools stand above it), or drag along an axis "
+    return html.Div(
+        [
+            dmc.Text(f"{hint}of the parallel coordinates; a double click takes all again.", size="sm", c="dimmed"),
+            html.Div(
+                dmc.Group(
+                    [
+                        dmc.Text(id="brushed", size="sm", fw=600),
+                        dmc.Button(
+                            "Show all again",
+                            id={"part": "clear", "kind": "brush"},
+                            variant="default",
+                            size="compact-sm",
+                        ),
+                    ]
+                ),
+                id="brush-box",
+                style={"display": "none"},
+                **aria(live="polite"),
+            ),
+            dmc.Text(id="brush-words", display="none"),
+        ]
+    )
+
+
+def describe(reader: Reader, name: str, brush: Brush | None) -> tuple[str, dict[str, str], str]:
+    """Returns what is chosen in words, how its place looks, and the numbers for the address."""
+    if brush is None:
+        return "", {"display": "none"}, ""
+    with reader.crowd(name) as crowd:
+        numbers = brush.find(crowd)
+    words = brush_words(numbers)
+    trials = "1 trial is chosen" if len(numbers) == 1 else f"{len(numbers):,} trials are chosen"
+    return f"{trials}: figures below and the table show these alone.", {}, words if len(words) <= LONGEST else ""
+
+
+def register(app: Dash, site: Site) -> None:
+    """Makes figures choose."""
+    graph = {"part": "graph", "kind": ALL}
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        BRUSH,
+        Output("brush", "data"),
+        Input(graph, "selectedData"),
+        Input(graph, "restyleData"),
+        Input({"part": "clear", "kind": ALL}, "n_clicks"),
+        State("brush", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        KEEP_BRUSH,
+        Output("silent", "children", allow_duplicate=True),
+        Input("brush-words", "children"),
+        State("brush", "data"),
+        prevent_initial_call=True,
+    )
+
+    @app.callback(
+        Output("brushed", "children"),
+        Output("brush-box", "style"),
+        Output("brush-words", "children"),
+        Input("brush", "data"),
+        State("names", "data"),
+    )
+    async def _(brush: dict[str, Any] | None, names: list[str]) -> Any:
+        try:
+            return await asyncio.to_thread(describe, site.reader, names[0], read_brush(brush))
+        except StorageFault as fault:
+            return str(fault), {}, ""

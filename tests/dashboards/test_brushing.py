@@ -1,0 +1,78 @@
+"""Choosing trials: what an address can say, and what a study is with these alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pages import Pages, write_study
+from synthetic import synthetic_summary
+
+from dashboards.brushing import Brush, brush_words, parse_brush, read_brush, restrict
+from dashboards.pages.brushing import describe
+from dashboards.pages.reading import Reader
+from storage.database import Database
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, {}, {"origin": 1, "trials": []}, {"origin": "a", "trials": ["<b>"]}, {"origin": "a", "box": ["x", 1]}, []],
+)
+def test_what_is_no_choice_is_none(data: Any) -> None:
+    assert read_brush(data) is None
+
+
+def test_an_address_leads_back_to_the_choice() -> None:
+    numbers = {0, 1, 2, 9, 11, 12}
+    told = parse_brush(brush_words(numbers), "")
+    assert read_brush(told) == Brush("address", frozenset(numbers))
+    for hostile in ("1-99999999", "1,", "<b>", "1" * 2000, "-1", ",".join(["0-99999"] * 9)):
+        assert parse_brush(hostile, "") is None
+    assert parse_brush("", "money:a:b:c:d") is None
+
+
+def test_a_study_of_some_trials_keeps_its_front_as_far_as_it_is_there() -> None:
+    whole = synthetic_summary(40)
+    numbers = {whole.front[0].trial, *(trial.number for trial in whole.study.trials[:5])}
+    some = restrict(whole, numbers)
+    assert {trial.number for trial in some.study.trials} == numbers
+    assert set(some.curves) == numbers & set(whole.curves)
+    assert some.front == tuple(point for point in whole.front if point.trial in numbers)
+    assert set(some.lasts) == numbers & set(whole.lasts)
+
+
+def test_figures_and_table_show_what_is_chosen_and_its_own_figure_all(pages: Pages, database: Database) -> None:
+    write_study(database, "a", 30)
+    brush = {"origin": "parallel", "trials": [3, 4, 5]}
+    asked = {"names_data": ["a"], "brush_data": brush}
+    shown = pages.ask("trials.rowData", "brush.data", **asked)["trials"]["rowData"]
+    assert [row["trial"] for row in shown] == [3, 4, 5]
+    states = {"mark_data": "1", "scheme_data": "dark", **asked}
+
+    def figure(kind: str) -> Any:
+        own = {'{"kind":["MATCH"],"part":"fresh"}_id': {"part": "fresh", "kind": kind}}
+        drawn = pages.ask('"part":"fresh"', "brush.data", kind=kind, **states, **own)
+        return next(value["data"] for name, value in drawn.items() if "fresh" in name)
+
+    bars = figure("timeline")["data"]
+    assert {trace["type"] for trace in bars} == {"bar"}
+    assert sum(len(trace["x"]) for trace in bars) < 10
+    assert len(figure("parallel")["data"][0]["customdata"]) > 20
+    finals = next(trace for trace in figure("tradeoff")["data"] if trace["name"].endswith(" trials"))
+    chosen = [finals["customdata"][index] for index in finals["selectedpoints"]]
+    assert set(chosen) <= {3, 4, 5} != set()
+
+
+def test_a_box_in_a_large_study_is_of_all_trials(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_study(database, "a", 60)
+    box = Brush("tradeoff", box=("device_seconds", 0.0, 2.0, 90.0, 100.0))
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
+    monkeypatch.setattr("dashboards.pages.reading.MOST_CHOSEN", 5)
+    reader = Reader(database)
+    with reader.crowd("a") as crowd:
+        found = box.find(crowd)
+    words, _, numbers = describe(reader, "a", box)
+    assert f"{len(found)} trials are chosen" in words
+    assert numbers == brush_words(found)
+    assert {trial.number for trial in reader.chosen("a", box).study.trials} < found
+    assert len(reader.chosen("a", box).study.trials) == 5

@@ -1,0 +1,135 @@
+"""Choosing trials, bills and several studies, as a person does it in a browser."""
+
+from __future__ import annotations
+
+import pytest
+from browser import needs_chromium
+from pages import add_epoch, add_trial, write_study
+from playwright.sync_api import Page, expect
+
+from storage.database import Database
+
+POINTS = "#page [id*=tradeoff] .js-plotly-plot .scatterlayer .trace"
+TITLE = "document.querySelector('[id*=tradeoff] .js-plotly-plot')._fullLayout.xaxis.title.text"
+FADED = """() => {
+  const graph = document.querySelector('[id*=tradeoff] .js-plotly-plot');
+  return graph && graph.data.some(trace => trace.selectedpoints && trace.selectedpoints.length < trace.x.length);
+}"""
+
+pytestmark = needs_chromium
+
+
+def open_study(page: Page, search: str) -> None:
+    page.goto(f"/study/a?{search}")
+    page.locator(POINTS).first.wait_for(state="attached")
+    expect(page.locator("#head")).to_contain_text("Most accurate")
+
+
+def draw_box(page: Page) -> None:
+    """Draws a box over the upper left of the trade-off."""
+    page.locator("[id*=tradeoff] .js-plotly-plot").hover()
+    page.locator('[id*=tradeoff] [data-title="Box Select"]').click()
+    box = page.locator("[id*=tradeoff] .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 100, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 330, box["y"] + 160, steps=6)
+    page.mouse.up()
+
+
+def test_a_box_filters_table_and_figures_stays_and_can_be_shared(page: Page, database: Database) -> None:
+    uuid = write_study(database, "a", 30)
+    open_study(page, "tab=trials")
+    rows = page.locator(".ag-center-cols-container .ag-row")
+    expect(rows).not_to_have_count(0)
+    draw_box(page)
+    expect(page.locator("#brushed")).to_contain_text("trials are chosen")
+    count = int(page.locator("#brushed").inner_text().split()[0])
+    assert 0 < count < 15
+    expect(rows).to_have_count(count)
+    page.wait_for_url("**/study/a?tab=trials&trials=*")
+    add_epoch(database, uuid)
+    expect(page.locator("#head")).to_contain_text("99.9 %")
+    expect(rows).to_have_count(count)
+    page.wait_for_function(FADED)
+    assert page.evaluate("document.querySelector('[id*=tradeoff] .js-plotly-plot').layout.dragmode") == "select"
+    shared = page.url
+    page.goto("about:blank")
+    page.goto(shared)
+    expect(rows).to_have_count(count)
+    page.get_by_role("tab", name="Curves").click()
+    page.locator("#tab .js-plotly-plot").wait_for(state="attached")
+    page.wait_for_timeout(500)
+    page.get_by_role("tab", name="Trials").click()
+    expect(rows).to_have_count(count)
+    page.wait_for_function(FADED)
+    page.get_by_role("button", name="Show all again").click()
+    expect(page.locator("#brush-box")).to_be_hidden()
+    page.wait_for_function("() => !window.location.search.includes('trials=')")
+    page.wait_for_function(f"() => !({FADED})()")
+    page.wait_for_function("n => document.querySelectorAll('.ag-center-cols-container .ag-row').length > n", arg=count)
+
+
+def test_a_double_click_takes_all_again(page: Page, database: Database) -> None:
+    write_study(database, "a", 30)
+    open_study(page, "tab=trials")
+    draw_box(page)
+    expect(page.locator("#brushed")).to_contain_text("trials are chosen")
+    box = page.locator("[id*=tradeoff] .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.dblclick(box["x"] + 400, box["y"] + 300)
+    expect(page.locator("#brush-box")).to_be_hidden()
+
+
+def test_a_range_of_the_parallel_coordinates_chooses(page: Page, database: Database) -> None:
+    write_study(database, "a", 30)
+    open_study(page, "tab=parallel")
+    axis = page.locator("#tab .axis-brush").first
+    axis.wait_for(state="attached")
+    page.wait_for_timeout(1000)  # until the page has its height
+    axis.scroll_into_view_if_needed()
+    box = axis.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.5 * box["height"], steps=6)
+    page.mouse.up()
+    expect(page.locator("#brushed")).to_contain_text("trials are chosen")
+    page.wait_for_function(FADED)
+    page.get_by_role("button", name="Show all again").click()
+    expect(page.locator("#brush-box")).to_be_hidden()
+
+
+def test_the_trade_off_switches_between_solo_cost_and_bill(page: Page, database: Database) -> None:
+    write_study(database, "a", 12)
+    open_study(page, "tab=curves")
+    assert page.evaluate(TITLE) == "device time (s), solo"
+    page.locator("[id*=tradeoff] input[aria-label*='solo cost']").click()
+    page.get_by_role("option", name="billed").click()
+    page.wait_for_function(f"() => {TITLE} === 'device time (s), billed'")
+
+
+def test_a_large_study_is_shown_brushed_and_followed(
+    page: Page, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
+    uuid = write_study(database, "a", 60)
+    open_study(page, "tab=trials")
+    expect(page.get_by_text("Of all 60 trials")).to_be_visible()
+    draw_box(page)
+    expect(page.locator("#brushed")).to_contain_text("trials are chosen")
+    page.wait_for_url("**box=device_seconds*")
+    add_trial(database, uuid)
+    page.wait_for_function(
+        "document.querySelector('.js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
+    )
+
+
+def test_compare_shows_bands_and_progress(page: Page, database: Database) -> None:
+    for seed, name in enumerate("abc"):
+        write_study(database, name, 10, seed)
+    page.goto("/compare?study=a&study=b&study=c")
+    for kind in ("compare", "attainment", "progress"):
+        page.locator(f"[id*={kind}] .js-plotly-plot .scatterlayer .trace").first.wait_for(state="attached")
+    expect(page.get_by_text("a, b, c: 3 runs, median")).to_be_visible()
+    expect(page.get_by_text("What several runs attain")).to_be_visible()

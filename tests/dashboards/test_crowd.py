@@ -1,0 +1,143 @@
+"""A large study as columns: the same front, knee and bill as when it is read trial by trial, and kept up to date."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from pages import add_trial, write_study
+from postgresql import new_database
+from sqlalchemy import insert
+
+from dashboards.crowd import Crowd, find_front
+from dashboards.figures.crowd import crowd_tradeoff, draw_crowd, trace_crowd
+from dashboards.figures.tradeoff import trace_tradeoff
+from dashboards.summary import Summary, bill_lines, summarize
+from objectives.front import front
+from storage import tables
+from storage.database import Database
+from storage.studies import load_study
+
+
+def crowd_of(database: Database, name: str, uuid: str) -> Crowd:
+    crowd = Crowd(database, name, uuid, None)
+    crowd.refresh()
+    return crowd
+
+
+def whole(database: Database, name: str) -> Summary:
+    return summarize(load_study(database, name))
+
+
+def places(summary: Summary) -> list[tuple[int, int]]:
+    return [(point.trial, point.epoch) for point in summary.front]
+
+
+def test_front_and_knee_at_every_cost_are_those_of_all_trials(database: Database) -> None:
+    uuid = write_study(database, "a", 80)
+    crowd, info = crowd_of(database, "a", uuid), trace_tradeoff(whole(database, "a"))
+    assert crowd.costs() == [one.cost for one in info.tradeoffs]
+    for one in info.tradeoffs:
+        found = crowd_tradeoff(crowd, one.cost)
+        assert [(p.trial, p.epoch) for p in found.front] == [(p.trial, p.epoch) for p in one.front], one.cost
+        assert (found.knee and found.knee.trial) == (one.knee and one.knee.trial)
+        totals = {key: value for key, value in zip(zip(crowd.trial, crowd.epoch), crowd.cost(one.cost), strict=True)}  # noqa: B905,C416
+        for point in (*info.finals, *info.earlier):
+            assert totals[point.trial, point.epoch] == pytest.approx(point.value(one.cost), rel=1e-9)
+
+
+def test_its_peak_is_the_study_without_the_trials_that_are_not_on_top(database: Database) -> None:
+    uuid = write_study(database, "a", 80)
+    crowd, summary = crowd_of(database, "a", uuid), whole(database, "a")
+    assert places(crowd.peak()) == places(summary)
+    assert crowd.peak().knee == summary.knee or crowd.peak().knee.trial == summary.knee.trial  # type: ignore[union-attr]
+    assert crowd.peak().baseline.trial == summary.baseline.trial  # type: ignore[union-attr]
+    assert len(crowd.peak().study.trials) < len(summary.study.trials) / 2
+    assert crowd.tally.bill == pytest.approx(bill_lines(summary.study))
+    assert (crowd.tally.num_trials, crowd.tally.num_ended) == (80, 80)
+    chosen = crowd.read(crowd.choose(20))
+    assert places(chosen) == places(summary)
+    assert 20 <= len(chosen.study.trials) < 40
+
+
+def test_what_is_new_is_added_without_reading_the_rest(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    uuid = write_study(database, "a", 30)
+    add_trial(database, uuid)
+    crowd = crowd_of(database, "a", uuid)
+    for name in ("device_seconds", "peak_memory_bytes", "parameters", "money"):
+        crowd.cost(name)
+    before = len(crowd.trial)
+    add_trial(database, uuid)
+    with database.write() as connection:
+        late = {"study": uuid, "trial": 30, "epoch": 2}
+        seen = {"attempt": 1, "num_correct": 998, "num_images": 1000, "recorded_at": datetime.now(UTC)}
+        connection.execute(insert(tables.epochs).values(late | seen))
+        connection.execute(
+            insert(tables.epoch_costs).values(late | {"name": "device_seconds", "value": 0.1, "method": "measured"})
+        )
+    read: list[int] = []
+    monkeypatch.setattr("dashboards.crowd._table", lambda rows, width: noted(read, rows, width))
+    crowd.refresh()
+    assert max(read) < before / 2
+    fresh = crowd_of(database, "a", uuid)
+    assert len(crowd.trial) == before + 2
+    assert (crowd.trial == fresh.trial).all()
+    assert (crowd.epoch == fresh.epoch).all()
+    assert (crowd.accuracy == fresh.accuracy).all()
+    for name in ("device_seconds", "peak_memory_bytes", "parameters", "money"):
+        np.testing.assert_allclose(crowd.cost(name), fresh.cost(name))
+    assert crowd.tally.bill == pytest.approx(fresh.tally.bill)
+    assert places(crowd.peak()) == places(whole(database, "a"))
+
+
+def noted(read: list[int], rows: list[tuple[float, ...]], width: int) -> object:
+    read.append(len(rows))
+    return np.array(rows, dtype=float).reshape(-1, width)
+
+
+@pytest.mark.parametrize("num_costs", [0, 1, 2])
+def test_the_front_of_columns_is_the_front_of_points(num_costs: int) -> None:
+    dice = np.random.default_rng(0)
+    accuracy, costs = dice.integers(0, 200, 20_000) / 200, [dice.integers(0, 300, 20_000) / 7 for _ in range(num_costs)]
+    points = [(-one, *others) for one, *others in zip(accuracy, *costs, strict=True)]
+    assert find_front(accuracy, costs).tolist() == front(points)
+    assert find_front(np.empty(0), [np.empty(0)] * num_costs).tolist() == []
+
+
+def test_the_figure_shows_the_best_of_each_place_and_counts_the_rest(database: Database) -> None:
+    uuid = write_study(database, "a", 80)
+    crowd = crowd_of(database, "a", uuid)
+    info = trace_crowd(crowd, "device_seconds", is_log=True, sees_all=True)
+    assert sum(place.num_here for place in info.grid.places) == info.num_checkpoints == len(crowd.trial)
+    assert len(info.grid.places) < info.num_checkpoints
+    assert max(place.accuracy for place in info.grid.places) == crowd.accuracy.max()
+    drawn = draw_crowd(info, is_log=True, sees_all=True)
+    assert drawn.data[0].name.startswith(f"{len(crowd.trial):,} checkpoints of ")
+    low = trace_crowd(crowd, "device_seconds", is_log=False, sees_all=False)
+    assert sum(place.num_here for place in low.grid.places) < info.num_checkpoints
+
+
+def test_the_trials_within_a_region(database: Database) -> None:
+    uuid = write_study(database, "a", 40)
+    crowd, summary = crowd_of(database, "a", uuid), whole(database, "a")
+    wanted = {
+        point.trial
+        for curve in summary.curves.values()
+        for point in curve
+        if point.accuracy >= 0.9 and (point.value("device_seconds") or 0) <= 2.0
+    }
+    assert crowd.within("device_seconds", (0.0, 2.0), (0.9, 1.0)) == wanted != set()
+
+
+def test_a_database_server_gives_the_same(server: str) -> None:
+    database = Database(new_database(server))
+    database.create()
+    uuid = write_study(database, "a", 30)
+    crowd, summary = crowd_of(database, "a", uuid), whole(database, "a")
+    assert places(crowd.peak()) == places(summary)
+    assert crowd.tally.bill == pytest.approx(bill_lines(summary.study))
+    add_trial(database, uuid)
+    crowd.refresh()
+    assert places(crowd.peak()) == places(whole(database, "a")) != places(summary)
+    assert crowd.costs() == [one.cost for one in trace_tradeoff(whole(database, "a")).tradeoffs]
