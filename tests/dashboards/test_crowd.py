@@ -10,10 +10,11 @@ from pages import add_trial, write_study
 from postgresql import new_database
 from sqlalchemy import insert
 
+from dashboards.bills import bill_lines
 from dashboards.crowd import Crowd, find_front
 from dashboards.figures.crowd import crowd_tradeoff, draw_crowd, trace_crowd
 from dashboards.figures.tradeoff import trace_tradeoff
-from dashboards.summary import Summary, bill_lines, summarize
+from dashboards.summary import Summary, summarize
 from objectives.front import front
 from storage import tables
 from storage.database import Database
@@ -141,3 +142,16 @@ def test_a_database_server_gives_the_same(server: str) -> None:
     crowd.refresh()
     assert places(crowd.peak()) == places(whole(database, "a")) != places(summary)
     assert crowd.costs() == [one.cost for one in trace_tradeoff(whole(database, "a")).tradeoffs]
+
+
+def test_idle_slots_are_counted_once_whichever_trials_are_read(database: Database) -> None:
+    uuid = write_study(database, "a", 30)
+    with database.write() as connection:
+        sitting = {"token": 1, "device": {"kind": "cpu", "name": "EPYC", "threads": 1}, "num_slots": 4}
+        sitting |= {"slots_per_device": 1, "started_at": datetime.now(UTC), "seconds": 1e6}
+        connection.execute(insert(tables.sittings).values(study=uuid, **sitting))
+    crowd, summary = crowd_of(database, "a", uuid), whole(database, "a")
+    assert sum(crowd.tally.lines.values()) == pytest.approx(4e6)
+    assert crowd.tally.lines == pytest.approx(bill_lines(summary.study))
+    assert crowd.tally.bill == {line: value for line, value in crowd.tally.lines.items() if line != "idle"}
+    assert "idle" not in bill_lines(crowd.peak().study)
