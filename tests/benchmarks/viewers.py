@@ -4,7 +4,7 @@
 
 Each run trains the same settings with the same seeds in a new database, which `paretune serve` serves at the same time;
 in every other run twenty viewers ask as an open page of the study does: for its mark every two seconds, and where that
-is new for all that the page shows. What they ask is taken from a real browser. They are one process of lowest priority,
+is new for all that the page shows. What they ask is taken from a real browser. They are one process beside the sweep,
 since real viewers have machines of their own.
 
 - `ratio`: wall time of the sweep with viewers over that without, geometric mean of the pairs with its 95 % interval;
