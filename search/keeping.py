@@ -74,9 +74,10 @@ class Keeper:
             for path in chain((folder / name for name in PASSING), folder.glob("*.part")):
                 path.unlink(missing_ok=True)
         else:
-            for path in folder.glob("*"):
-                if path.name != LOG:
-                    path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its slot removes a folder that it has left empty
+                for path in folder.glob("*"):
+                    if path.name != LOG:
+                        path.unlink(missing_ok=True)
             with suppress(OSError):  # it holds a log, or there is none
                 folder.rmdir()
 

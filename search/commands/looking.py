@@ -48,8 +48,8 @@ def show(
         typer.Option(
             "--figure",
             metavar="FIGURE",
-            help="tradeoff, curves, optimizers, importance, slices, parallel, hypervolume, spending, timeline "
-            "or compare.",
+            help="tradeoff, curves, optimizers, importance, slices, parallel, hypervolume, spending, timeline; "
+            "of several studies compare, attainment or progress.",
             show_default=False,
         ),
     ] = None,

@@ -205,7 +205,10 @@ def test_a_trial_whose_slot_keeps_dying_has_failed_and_that_is_exit_3(
         (["list"], "there is no Paretune database"),
         (["show", "x", "--figure", "tradeof"], "no such figure: 'tradeof'; did you mean 'tradeoff'?"),
         (["show", "x", "--figure", "curves", "-o", "x.pnf"], "no such ending: '.pnf'; did you mean '.png'?"),
-        (["show", "x", "--figure", "curves", "--with", "y"], "is shown by --figure compare, but got --figure curves"),
+        (
+            ["show", "x", "--figure", "curves", "--with", "y"],
+            "is shown by --figure compare, attainment, progress, but got --figure curves",
+        ),
         (["show", "x", "-o", "x.png"], "--output: it goes with --figure"),
         (["pick", "x", "--max-cost", "device_second=3"], "did you mean 'device_seconds'?"),
         (["pick", "x", "--max-cost", "device_seconds=much"], "a number is needed, but got 'much'"),

@@ -10,6 +10,7 @@ import pytest
 from commands import Run
 from sqlalchemy import MetaData, select
 
+from dashboards.bills import bill_lines
 from objectives.prices import default_book
 from objectives.trial import Event, Placement
 from search import load, sweeps
@@ -160,12 +161,7 @@ def test_another_book_changes_the_money_and_nothing_in_the_database(
     sweeps.launch(spec_of(prices={"price_per_device_hour": 1.0}), database, silent)
     for name, price in (("cheap", 0.5), ("dear", 50.0)):
         write(tmp_path / f"{name}.toml", price, name)
-    billed = sum(
-        seconds
-        for trial in load_study(database, "quick").trials
-        for attempt in trial.attempts
-        for seconds in attempt.bill.values()
-    )
+    billed = sum(bill_lines(load_study(database, "quick")).values())
     before = rows(database)
 
     def shown(*flags: str) -> dict[str, Any]:

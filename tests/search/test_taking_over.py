@@ -61,7 +61,8 @@ def test_what_was_taken_over_is_billed_where_it_ran(tmp_path: Path) -> None:
     new, _ = launch_from(database, 2)
     billed = [sum(sum(attempt.bill.values()) for attempt in trial.attempts) for trial in new.trials]
     assert billed[:6] == [0.0] * 6
-    assert sum(bill_lines(new).values()) == pytest.approx(sum(billed[6:]))
+    lines = bill_lines(new)
+    assert sum(lines.values()) - lines["idle"] == pytest.approx(sum(billed[6:]))
     summary = summarize(new)
     for figure in FIGURES.values():
         figure.draw(figure.trace([summary]))
