@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboards.bills import bill_lines, held_seconds
+from objectives.trial import SLOT_DIED
 from search.cleanup import needed_weights
 from search.recording import MOST_DEATHS
 from storage import tables
@@ -121,17 +122,18 @@ class Storm:
         last = select(func.coalesce(func.max(epoch.attempt), 0)).where(
             epoch.study == attempt.study, epoch.trial == attempt.trial
         )
-        fruitless = (
+        deaths = (
             select(attempt.trial)
             .join(tables.trials, (trial.study == attempt.study) & (trial.number == attempt.trial))
-            .where(attempt.study == uuid, trial.ended_at.is_(None), attempt.attempt > last.scalar_subquery())
+            .where(attempt.study == uuid, trial.ended_at.is_(None), attempt.attempt >= last.scalar_subquery())
+            .where(attempt.outcome.startswith(SLOT_DIED))
             .group_by(attempt.trial)
-            .having(func.count() >= MOST_DEATHS)
+            .having(func.count() >= MOST_DEATHS - 1)
         )
 
         def find() -> bool:
             with self._database.read() as connection:
-                return connection.execute(fruitless).first() is not None
+                return connection.execute(deaths).first() is not None
 
         return self._ask(find, otherwise=False)
 
