@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.words import cost_words
 from storage.studies import AttemptRow, TrialRow
 
 
@@ -15,3 +16,12 @@ def outcome_words(trial: TrialRow, attempt: AttemptRow) -> str:
     if attempt.outcome is not None:
         return attempt.outcome
     return "running" if trial.state == "running" else f"cut off, last heard of {attempt.heard_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def held_words(attempt: AttemptRow, seconds: float) -> str:
+    """Returns for how many seconds an attempt held its slot, and of how much of a device where that was shared.
+
+    Its bill is that share of the seconds.
+    """
+    words, num_slots = cost_words("device_seconds", seconds), (attempt.device or {}).get("slots", 1)
+    return words if num_slots == 1 else f"{words} of 1/{num_slots} of the device"

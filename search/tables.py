@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dashboards.attempts import outcome_words
+from dashboards.attempts import held_words, outcome_words
 from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines, budget_words, is_budget
 from dashboards.changes import change_lines, source_lines
@@ -139,7 +139,7 @@ def print_trial(trial: TrialRow, cost: str, printed: str | None, console: Consol
         bill = ", ".join(f"{line} {cost_words('device_seconds', value)}" for line, value in attempt.bill.items())
         attempts.add_row(
             str(attempt.attempt), str(attempt.slot), f"{attempt.started_at:%Y-%m-%d %H:%M:%S}",
-            "-" if held is None else cost_words("device_seconds", held), escape(outcome_words(trial, attempt)), bill,
+            "-" if held is None else held_words(attempt, held), escape(outcome_words(trial, attempt)), bill,
         )  # fmt: skip
     attempts.columns[4].header, attempts.columns[5].header = "outcome", "bill"
     console.print(attempts, highlight=False)

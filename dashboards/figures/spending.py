@@ -27,6 +27,11 @@ class Part(NamedTuple):
     lines: dict[str, float]
 
     @property
+    def words(self) -> str:
+        """Its label, and of how many trials it is where it is of any."""
+        return f"{self.label} ({self.num_trials:,})" if self.num_trials else self.label
+
+    @property
     def seconds(self) -> float:
         """All lines together."""
         return sum(self.lines.values())
@@ -84,7 +89,7 @@ def draw_spending(info: SpendingInfo) -> go.Figure:
         figure.add_bar(
             name=f"{line} {cost_words('device_seconds', seconds)} ({share_words(seconds / total)})",
             x=[short(part.lines.get(line, 0.0), 5) for _, part in rows],
-            y=[[by for by, _ in rows], [f"{part.label} ({part.num_trials:,})" for _, part in rows]],
+            y=[[by for by, _ in rows], [part.words for _, part in rows]],
             orientation="h",
             marker={"color": LINES.get(line, GREY)},
             hovertext=[
@@ -108,8 +113,7 @@ def tell_spending(info: SpendingInfo, width: int) -> str:
     total = sum(info.lines.values())
     blocks = [("what", [Bar(line, seconds, _note(seconds, total)) for line, seconds in info.lines.items()])]
     for division in info.divisions:
-        bars = [Bar(part.label, part.seconds, f"{_note(part.seconds, total)}, {part.num_trials} trials")
-                for part in division.parts]  # fmt: skip
+        bars = [Bar(part.words, part.seconds, _note(part.seconds, total)) for part in division.parts]
         blocks.append((division.by, bars))
     drawn = [f"by {by}\n{draw_bars(bars, width)}" for by, bars in blocks]
     return "\n\n".join([f"{info.study}: billed {cost_words('device_seconds', total)} of slots", *drawn])

@@ -9,7 +9,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
-from dashboards.attempts import outcome_words
+from dashboards.attempts import held_words, outcome_words
 from dashboards.logs import read_log
 from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, colour
 from dashboards.pages.live import live
@@ -37,6 +37,9 @@ from storage.studies import AttemptRow, TrialRow
 
 HEIGHT = 380
 """Of the curve, in pixels."""
+
+MOST_TICKS = 8
+"""About so many epochs are named on an axis."""
 
 HIDDEN = {"display": "none"}
 
@@ -73,8 +76,8 @@ def _end(trial: TrialRow, attempt: AttemptRow) -> tuple[str, str]:
     """Returns how long an attempt took, and how it ended; one that nobody runs any more was cut off."""
     if attempt.ended_at is None and trial.state == "running":
         return "-", "running"
-    took = cost_words("wall_seconds", ((attempt.ended_at or attempt.heard_at) - attempt.started_at).total_seconds())
-    return took, outcome_words(trial, attempt)
+    seconds = ((attempt.ended_at or attempt.heard_at) - attempt.started_at).total_seconds()
+    return held_words(attempt, seconds), outcome_words(trial, attempt)
 
 
 def _moment(at: datetime) -> str:
@@ -115,7 +118,7 @@ def draw_trial(trial: TrialRow, scheme: str) -> dict[str, Any] | None:
             go.Scatter(name=name, x=epochs, y=values, mode="lines+markers", line={"color": color, "dash": dash},
                        marker={"symbol": symbol}), row=1, col=2,
         )  # fmt: skip
-    figure.update_xaxes(title="epoch", tickformat="d")
+    figure.update_xaxes(title="epoch", dtick=max(1, round(epochs[-1] / MOST_TICKS)))
     figure.update_yaxes(title="accuracy (%)", col=1)
     figure.update_yaxes(title="loss", col=2)
     figure.update_layout({**LAYOUT, "height": HEIGHT, "margin": {**LAYOUT["margin"], "t": 20}}, uirevision="trial")
@@ -149,7 +152,7 @@ def show_trial(summary: Summary, trial: TrialRow, printed: str | None) -> Compon
             section("Attempts", table(["attempt", "slot", "device", "began", "took", "ended"], attempt_table(trial))),
             section(
                 "Bill",
-                table(["attempt", "line", "slot seconds"], bill_table(trial)),
+                table(["attempt", "line", "device time"], bill_table(trial)),
                 quiet="All the time that slots were held for it, what was lost included.",
             ),
             section(
