@@ -90,7 +90,8 @@ class Trial:
     @property
     def epoch_seconds(self) -> float | None:
         """Mean time of its epochs, evaluation and saving too; None before the first."""
-        return (self.own_seconds - self.bill.get("setup", 0.0)) / len(self.costs) if self.costs else None
+        once = sum(self.bill.get(line, 0.0) for line in ("setup", "calibration"))
+        return (self.own_seconds - once) / len(self.costs) if self.costs else None
 
     def hear(self, now: float) -> None:
         """Notes that its slot was heard of."""

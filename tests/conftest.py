@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +17,8 @@ from storage.database import Database
 TESTS = Path(__file__).parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers share two cores
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # where pytest's own folders stay
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else what a run in the background begins ignores Ctrl-C
 
 _litter = tempfile.TemporaryDirectory(prefix="paretune-tests-", ignore_cleanup_errors=True)
 os.environ["TMPDIR"] = tempfile.tempdir = _litter.name  # a lock file for each database would stay there for ever
