@@ -1,4 +1,4 @@
-"""The processes of slots, forked from one that has loaded torch: a slot starts, or is replaced, in a tenth of a second.
+"""The processes of slots, forked from one that has loaded torch, so that none of them loads it.
 
 Nothing of CUDA is touched before the fork, so that each slot opens its own GPU.
 """
