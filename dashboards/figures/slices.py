@@ -36,8 +36,11 @@ MOST_POINTS = 1000
 PAD = 0.08
 """Space below the lowest and above the highest cost, in powers of ten."""
 
-NOTE_WIDTH, NOTE_HEIGHT = 18, 20
+NOTE_WIDTH, NOTE_HEIGHT = 24, 20
 """Letters of a note's line for each column of the figure, and the height of a line in pixels."""
+
+LABEL_HEIGHT, LEGEND_HEIGHT = 70, 40
+"""Of the words below an axis that stand aslant, and of the legend, in pixels."""
 
 GOLDEN = 0.6180339887498949
 SPREAD = 0.5
@@ -135,16 +138,18 @@ def draw_slices(info: SlicesInfo) -> go.Figure:
     figure.update_yaxes(title=COSTS[info.cost].title, row=2, col=1)
     notes = [line for note in info.notes for line in textwrap.wrap(note, NOTE_WIDTH * (len(info.slices) + 1))]
     if notes:
+        place = {"x": 0, "y": 0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top"}
         figure.add_annotation(
             text="<br>".join(notes),
-            **{"x": 0, "y": 0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top", "yshift": -40},
+            **place,
+            yshift=-LABEL_HEIGHT,
             align="left",
             showarrow=False,
         )
     ranges = [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]
-    margin = {**LAYOUT["margin"], "t": 90, "b": LAYOUT["margin"]["b"] + NOTE_HEIGHT * len(notes)}
+    below = LABEL_HEIGHT + NOTE_HEIGHT * len(notes) + LEGEND_HEIGHT if notes else LAYOUT["margin"]["b"]
     return figure.update_layout(
-        {**LAYOUT, "height": 600 + NOTE_HEIGHT * len(notes), "margin": margin},
+        {**LAYOUT, "height": 540 + below, "margin": {**LAYOUT["margin"], "t": 90, "b": below}},
         updatemenus=[{**menu(0, ranges), "y": 1.2}],
         meta=least_width(len(info.slices) + 1),
     )
