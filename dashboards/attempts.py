@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.studies import AttemptRow, TrialRow
+from storage.rows import AttemptRow, TrialRow
 
 
 def outcome_words(trial: TrialRow, attempt: AttemptRow) -> str:

@@ -33,7 +33,9 @@ from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import Ledger
 from storage.patience import DatabaseAway, Patience
-from storage.studies import StudyRow, create_study, delete_study, is_imported, load_study, request_stop
+from storage.reading import load_study
+from storage.rows import StudyRow, is_imported
+from storage.studies import create_study, delete_study, request_stop
 
 STOP_PATIENCE_SECONDS = 120
 

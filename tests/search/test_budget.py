@@ -28,7 +28,8 @@ from search.trials import Trial, Trials
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.projection import optuna_storage
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 HERE = Path(__file__).parent
 

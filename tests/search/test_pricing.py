@@ -22,7 +22,7 @@ from search.reading import validate
 from search.spec import Budget, SweepSpec
 from search.trials import Trial, Trials
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 HERE = Path(__file__).parent
 SLOTS = [Placement(0, "cpu", 2)]

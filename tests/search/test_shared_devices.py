@@ -17,7 +17,8 @@ from search.faults import Faults
 from search.reading import validate
 from search.spec import Compute
 from storage.database import Database
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 NUM_CORES = len(os.sched_getaffinity(0))
 

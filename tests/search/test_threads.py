@@ -23,7 +23,7 @@ from search.reading import validate
 from search.space import Choice
 from search.spec import Compute
 from storage.database import Database
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 NUM_CORES = len(os.sched_getaffinity(0))
 TWO_CORES = pytest.mark.skipif(NUM_CORES < 2, reason="there is one core here")

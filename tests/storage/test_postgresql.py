@@ -18,7 +18,8 @@ from storage.leases import LeaseLost
 from storage.ledger import CostValue, Ledger
 from storage.projection import optuna_storage
 from storage.queue import Order, join_queue, leave_queue, list_queue, note_fault
-from storage.studies import create_study, list_remeasurements, list_running_here, load_study
+from storage.reading import load_study
+from storage.studies import create_study, list_remeasurements, list_running_here
 
 
 @pytest.fixture

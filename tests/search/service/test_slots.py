@@ -16,7 +16,7 @@ from search.faults import Faults
 from search.service.slots import Need, Share, Slots, find_need
 from search.spec import Compute
 from storage.database import Database
-from storage.studies import RunningStudy
+from storage.rows import RunningStudy
 
 MACHINE = Share((0, 1, 2, 3, 4, 5, 6, 7), ("0", "1", "2", "3"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
