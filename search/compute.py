@@ -11,7 +11,7 @@ from objectives.trial import Placement
 from search.faults import Faults
 
 if TYPE_CHECKING:
-    from search.spec import Compute
+    from search.sections import Compute
 
 
 CORES = "PARETUNE_CORES"

@@ -26,7 +26,8 @@ from search.growing import Growth, grow
 from search.models import check_model
 from search.pricing import find_tariff
 from search.reading import validate
-from search.spec import Objective, SweepSpec
+from search.sections import Objective
+from search.spec import SweepSpec
 from search.taking_over import link_weights, take_over
 from storage import leases
 from storage.database import Database

@@ -243,7 +243,7 @@ def _end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | N
 
 def read_budget(flags: Sequence[str]) -> dict[str, Any]:
     """Returns keys of the spec's budget with their values, None where `none` takes one away; the spec checks them."""
-    from search.spec import Budget as Table
+    from search.sections import Budget as Table
 
     changes: dict[str, Any] = {}
     for flag in flags:

@@ -23,7 +23,8 @@ from search.budget import Account
 from search.faults import Faults
 from search.gain import LEAST, WINDOW, Gain
 from search.reading import read_spec, validate
-from search.spec import Budget, SweepSpec
+from search.sections import Budget
+from search.spec import SweepSpec
 from search.trials import Trial, Trials
 from storage.database import Database
 from storage.faults import StorageFault

@@ -6,7 +6,7 @@ import pytest
 
 from search.compute import CORES, find_cores, name_devices, place_slots
 from search.faults import Faults
-from search.spec import Compute
+from search.sections import Compute
 
 NUM_CORES = len(os.sched_getaffinity(0))
 

@@ -13,8 +13,8 @@ import pytest
 
 from search.compute import CORES, place_slots
 from search.faults import Faults
+from search.sections import Compute
 from search.service.slots import Need, Share, Slots, find_need
-from search.spec import Compute
 from storage.database import Database
 from storage.rows import RunningStudy
 
