@@ -19,7 +19,7 @@ from dashboards.seeds import stand_ins
 from dashboards.settings import varied_parameters
 from dashboards.summary import Checkpoint, Summary, front_at, nouns
 from dashboards.words import accuracy_words, cost_words, threads_words, value_words
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 LEAST_TRIALS = 3
 """Trials that a group needs before anything is said about it."""

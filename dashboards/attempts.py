@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.words import cost_words
-from storage.studies import AttemptRow, TrialRow
+from storage.rows import AttemptRow, TrialRow
 
 
 def outcome_words(trial: TrialRow, attempt: AttemptRow) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from storage.studies import SittingRow, StudyRow
+from storage.rows import SittingRow, StudyRow
 
 IDLE = "idle"
 """The line of the time in which a slot had no trial: while it loaded, waited for one, or for the last of the others."""

@@ -11,7 +11,7 @@ from dashboards.energy import meter
 from dashboards.prices import price_trials
 from dashboards.words import quantity_words
 from objectives.prices import HOUR_SECONDS, KWH_JOULES, PriceBook
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 
 @dataclass(frozen=True)

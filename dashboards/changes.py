@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 
 def change_lines(study: StudyRow) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboards.words import share_words
 from storage.ledger import CostValue
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 NOTABLE = 0.05
 """Share of an epoch's training from which on its seconds are too long to be left uncommented."""

@@ -18,7 +18,7 @@ from objectives.costs import COSTS, MINIMIZABLE, ONCE
 from objectives.prices import PriceBook
 from storage.columns import list_devices, read_epoch_cost, read_epochs, read_heard, read_trial_cost, sum_bills
 from storage.database import Database
-from storage.studies import load_study, read_sittings
+from storage.reading import load_study, read_sittings
 from storage.watching import Since, see_trials
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dashboards.words import threads_words
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 
 def name_devices(study: StudyRow) -> list[str]:

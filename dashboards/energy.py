@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 Environment = Mapping[str, Any]
 """What a sitting ran with, as `studies.environments` keeps it: since, versions, host, platform, code."""

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 from dashboards.devices import device_words
 from dashboards.words import quantity_words
 from objectives.intervals import student_95
-from storage.studies import EpochRow, StudyRow, TrialRow
+from storage.rows import EpochRow, StudyRow, TrialRow
 
 HALF, TENTH = 0.5, 0.1
 """Shares of a step beyond which it is launch-bound, and below which its arithmetic is nearly free."""

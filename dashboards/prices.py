@@ -27,7 +27,7 @@ from objectives.prices import (
     default_book,
     overlay,
 )
-from storage.studies import EpochRow, StudyRow, TrialRow
+from storage.rows import EpochRow, StudyRow, TrialRow
 
 Device = Mapping[str, Any]
 

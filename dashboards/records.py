@@ -12,7 +12,7 @@ from dashboards.prices import prices_json
 from dashboards.summary import Checkpoint, Summary, trace_curve
 from objectives.costs import COSTS, Measurement
 from objectives.prices import PriceBook
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

@@ -21,7 +21,9 @@ from objectives.costs import COSTS
 from objectives.intervals import difference_interval, seeds_interval, student_interval
 from storage.database import Database
 from storage.faults import StorageFault
-from storage.studies import StudyRow, TrialRow, list_remeasurements, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow, TrialRow
+from storage.studies import list_remeasurements
 
 LEAST_SEEDS = 2
 """Seeds without which nothing is known of their spread."""

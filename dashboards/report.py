@@ -22,7 +22,7 @@ from dashboards.words import accuracy_words, cost_words, params_words, task_word
 from objectives.costs import COSTS
 from objectives.intervals import seeds_interval
 from storage.collector import collector_rests
-from storage.studies import StudyRow, TrialRow
+from storage.rows import StudyRow, TrialRow
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -8,7 +8,7 @@ from typing import Any
 from dashboards.summary import Summary
 from objectives.costs import COSTS, ONCE
 from storage.ledger import CostValue
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 Row = dict[str, Any]
 

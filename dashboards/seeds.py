@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from storage.studies import StudyRow, TrialRow
+from storage.rows import StudyRow, TrialRow
 
 
 def num_seeds(study: StudyRow) -> int:

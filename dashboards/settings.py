@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dashboards.words import value_words
 from objectives.parameters import Value
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 NOT_SET = "not set"
 MOST_BINS = 4

@@ -18,7 +18,7 @@ from objectives.front import Reference, front, hypervolume, knee
 from objectives.intervals import seeds_interval, wilson_interval
 from objectives.prices import DERIVED, PriceBook
 from storage.collector import collector_rests
-from storage.studies import StudyRow, TrialRow
+from storage.rows import StudyRow, TrialRow
 
 if TYPE_CHECKING:
     from dashboards.remeasured import Remeasurement

@@ -14,7 +14,7 @@ from objectives.costs import COSTS, ONCE, Measurement, accumulate, running_total
 from objectives.costs import absent as absent_because
 from objectives.prices import DERIVED
 from storage.ledger import CostValue
-from storage.studies import EpochRow
+from storage.rows import EpochRow
 
 NOT_RECORDED = "it was not recorded"
 

@@ -12,12 +12,13 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from objectives.costs import Measurement, accumulate
+from objectives.costs import Measurement, accumulate, measured, scale
 from objectives.intervals import student_interval
 from objectives.meters import Meters
 
@@ -52,11 +53,12 @@ def calibrate_epoch(steps: Steps, order_N: Tensor, batch_size: int, meters: Mete
     """
     num_full, num_last = divmod(len(order_N), batch_size)
     some = order_N[: batch_size * min(num_full, 8)]
-    costs = _scale(_measure(lambda: steps(some, batch_size), order_N.device, meters), num_full)
+    step = _measure(lambda: steps(some, batch_size), order_N.device, meters)
+    costs = {name: scale(cost, num_full) for name, cost in step.items()}
     if num_last:
         last = _measure(lambda: steps(order_N[-num_last:], num_last), order_N.device, meters)
         costs = {name: accumulate(name, [cost, last[name]]) for name, cost in costs.items()}
-    return costs
+    return {name: cost if cost.value is None else replace(cost, method="calibrated") for name, cost in costs.items()}
 
 
 def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> dict[str, Measurement]:
@@ -65,13 +67,13 @@ def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: 
     _time(steps, WARM_STEPS, device)
     num_steps = max(1, math.ceil(BLOCK_SECONDS / _time(steps, 1, device)))
     blocks: list[float] = []
-    meters.start()
+    meters.start("calibration")
     while not _is_enough(blocks, num_steps, device.type):
         blocks.append(_time(steps, num_steps, device) / num_steps)
-    metered = _scale(meters.stop("calibration"), 1 / (num_steps * len(blocks)))
+    stretch = meters.stop("calibration")
+    metered = {name: scale(stretch[name], 1 / (num_steps * len(blocks))) for name in CALIBRATED}
     low, high = student_interval(blocks)[1]
-    seconds = Measurement(fmean(blocks), "calibrated", error=(high - low) / 2)
-    return {**metered, "device_seconds": seconds}
+    return {**metered, "device_seconds": measured(fmean(blocks), error=(high - low) / 2)}
 
 
 def _is_enough(blocks: list[float], num_steps: int, kind: str) -> bool:
@@ -90,14 +92,3 @@ def _time(steps: Iterator[None], num_steps: int, device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
-
-
-def _scale(costs: dict[str, Measurement], factor: float) -> dict[str, Measurement]:
-    """Returns the calibrated costs among some, times a factor."""
-    return {name: _times(costs[name], factor) for name in CALIBRATED}
-
-
-def _times(cost: Measurement, factor: float) -> Measurement:
-    if cost.value is None:
-        return cost
-    return Measurement(cost.value * factor, "calibrated", error=None if cost.error is None else cost.error * factor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Method = Literal["measured", "calibrated", "counted", "absent"]
@@ -143,6 +143,19 @@ def counted(value: float) -> Measurement:
 def absent(reason: str) -> Measurement:
     """Returns a cost that could not be measured, with the reason."""
     return Measurement(None, "absent", reason)
+
+
+def scale(cost: Measurement, factor: float) -> Measurement:
+    """Returns a cost times a factor, and so its error where that is known; what is absent stays so.
+
+    >>> scale(measured(2.0, error=0.5), 3.0).value, scale(measured(2.0, error=0.5), 3.0).error
+    (6.0, 1.5)
+    >>> scale(measured(2.0), 3.0).value
+    6.0
+    """
+    if cost.value is None:
+        return cost
+    return replace(cost, value=cost.value * factor, error=None if cost.error is None else cost.error * factor)
 
 
 def accumulate(name: str, values: Iterable[Measurement]) -> Measurement:

@@ -110,8 +110,7 @@ class Context:
     @contextmanager
     def training(self) -> Iterator[None]:
         """Meters what is done inside as this epoch's training: time, energy, memory. More than once, they add up."""
-        self._watch.lap("setup")
-        self._meters.start()
+        self._meters.start("setup")
         self._is_training = True
         yield
         self._is_training = False

@@ -33,7 +33,7 @@ class Sharing:
         self._gate = self._floor = -1
         self.is_shared = device.slots > 1
         if self.is_shared:
-            place = device.digest[:16] if device.kind == "cuda" else f"core-{own_cores()[0]}"
+            place = device.identity if device.kind == "cuda" else f"core-{own_cores()[0]}"
             stem = (folder or Path(tempfile.gettempdir())) / f"paretune-{os.getuid()}-{place}"
             self._gate, self._floor = (_open(f"{stem}-{name}.lock") for name in ("gate", "floor"))
 

@@ -279,8 +279,7 @@ class Training:
             if self._sharing.is_wanted:
                 current.costs = add_costs(current.costs, meters.stop())
                 self._sharing.give_way()
-                self._watch.lap("waiting")
-                meters.start()
+                meters.start("waiting")
             if current.step < self._num_steps and self.saver.is_due:
                 current.costs = add_costs(current.costs, meters.stop())
                 is_saved = self.saver.save(self._checkpoint(current.within()))

@@ -16,7 +16,7 @@ from search.forecast import forecast_seconds
 from search.trials import Trial, Trials
 
 if TYPE_CHECKING:
-    from search.spec import Budget
+    from search.sections import Budget
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from objectives.trial import LOG, PASSING
 from storage import leases
 from storage.artifacts import Artifact, list_artifacts, remove_artifacts, remove_empty_folders
 from storage.database import Database
-from storage.studies import StudyLine, StudyRow, TrialRow, list_studies, load_study
+from storage.reading import load_study
+from storage.rows import StudyLine, StudyRow, TrialRow
+from storage.studies import list_studies
 
 UNFINISHED, USELESS = ("running", "waiting"), ("failed", "infeasible")
 PART = ".part"

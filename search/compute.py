@@ -11,7 +11,7 @@ from objectives.trial import Placement
 from search.faults import Faults
 
 if TYPE_CHECKING:
-    from search.spec import Compute
+    from search.sections import Compute
 
 
 CORES = "PARETUNE_CORES"
@@ -28,10 +28,10 @@ def find_cores() -> list[int]:
     told = os.environ.get(CORES)
     if not told:
         return cores
-    named = sorted({int(part) for part in told.split(",") if part.strip().isdecimal()})
-    if not cores or not named or not {*named} <= {*cores}:
+    named = {part.strip() for part in told.split(",")}
+    if not named <= {str(core) for core in cores}:
         raise Faults(f"{CORES}: some of the cores {','.join(map(str, cores))} are needed, but got {told!r}")
-    return named
+    return sorted(map(int, named))
 
 
 def place_slots(compute: Compute, num_trials: int, preload: str | None = None) -> list[Placement]:

@@ -25,7 +25,7 @@ from search.trials import RESULTS, Trial, Trials, Verdict
 from storage.database import Database
 from storage.ledger import Ledger, Page
 from storage.patience import DatabaseAway
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 HEARTBEAT_SECONDS = 1.0
 """How often requests are looked for."""

@@ -23,7 +23,7 @@ from search.faults import Faults
 from search.runtimes import CannotRun, Floats, Runtime, check_ending, open_onnx, open_torch
 from storage.artifacts import trial_folder
 from storage.database import Database
-from storage.studies import StudyRow, TrialRow, is_imported
+from storage.rows import StudyRow, TrialRow, is_imported
 
 IMAGES_AT_ONCE = 64
 

@@ -11,7 +11,7 @@ from search.faults import Faults
 from search.reading import merge_settings, validate
 from search.space import Choice, Entry, Fixed, Range, lies_on_steps
 from search.spec import SweepSpec
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 Key = tuple[str, ...]
 

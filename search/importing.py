@@ -17,7 +17,8 @@ from search.spec import NAME
 from storage.beginnings import Beginning
 from storage.database import Database
 from storage.ledger import CostValue
-from storage.studies import EpochRow, TrialRow, create_study
+from storage.rows import EpochRow, TrialRow
+from storage.studies import create_study
 
 if TYPE_CHECKING:
     import optuna

@@ -17,7 +17,7 @@ from objectives.parameters import FLAG, TRAINING, Parameter, Value
 from search.models import find_family
 
 if TYPE_CHECKING:
-    from search.spec import Objective
+    from search.sections import Objective
 
 BASELINE: dict[str, Value] = {"optimizer": "sgd", "lr": 0.001, "batch_size": 64, "momentum": 0.9}
 """The background text's own setting, which the other trials must beat; a model family adds its own part."""

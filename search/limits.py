@@ -10,7 +10,7 @@ from objectives.trial import EpochRecord
 from search.trials import Trial, Verdict
 
 if TYPE_CHECKING:
-    from search.spec import Limits
+    from search.sections import Limits
 
 
 def judge_epoch(limits: Limits, trial: Trial, record: EpochRecord) -> Verdict | None:

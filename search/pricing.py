@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from search.budget import Tariff
     from search.spec import SweepSpec
     from storage.database import Database
-    from storage.studies import StudyRow
+    from storage.rows import StudyRow
 
 VARIABLE = "PARETUNE_PRICES"
 USER_BOOK = "~/.config/paretune/prices.toml"
@@ -48,7 +48,7 @@ def find_own(name: str, url: str) -> Mapping[str, Any]:
         StorageFault: where there is no such study.
     """
     from storage.database import Database
-    from storage.studies import load_study
+    from storage.reading import load_study
 
     return load_study(Database(url), name).spec.get("prices") or {}
 
@@ -67,7 +67,7 @@ def load_summary(database: Database, name: str, path: Path | None = None) -> Sum
     """
     from dashboards.remeasured import add_remeasurement
     from dashboards.summary import summarize
-    from storage.studies import load_study
+    from storage.reading import load_study
 
     study = load_study(database, name)
     return add_remeasurement(database, summarize(study, find_book(study.spec.get("prices"), path)))

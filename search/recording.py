@@ -36,7 +36,7 @@ from search.spec import SweepSpec
 from search.trials import RESULTS, Trial, Trials
 from storage.leases import Lease
 from storage.ledger import CostValue, Page
-from storage.studies import AttemptRow, StudyRow
+from storage.rows import AttemptRow, StudyRow
 
 MOST_DEATHS = 3
 """Slots that may die in a row under a trial before it ends another epoch; after the last one it has failed."""

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from objectives.prices import PriceBook
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 _study, _book = TypeAdapter(StudyRow), TypeAdapter(PriceBook)
 

@@ -19,7 +19,9 @@ from search.faults import Faults
 from search.reading import merge_settings, validate
 from search.spec import SweepSpec
 from storage.database import Database
-from storage.studies import StudyRow, list_remeasurements, list_running_here, list_studies, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
+from storage.studies import list_remeasurements, list_running_here, list_studies
 
 SUFFIX = "-remeasured"
 

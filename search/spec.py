@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import math
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from objectives.costs import MINIMIZABLE
-from objectives.data import DATASETS, FOLDER, default_root
-from objectives.models import MODELS
-from objectives.parameters import PRECISIONS, THREADS, Value
+from objectives.parameters import Value
 from objectives.prices import find_faults
-from search.engines import ENGINES
-from search.faults import Faults, suggest
+from search.faults import suggest
 from search.laws import COMPUTING, Laws, find_laws
-from search.models import find_family
 from search.samplers import SAMPLERS, Sweep
+from search.sections import Artifacts, Budget, Compute, Limits, Objective, Search, Section
 from search.settings import read_settings
 from search.space import Entry, Fixed, is_asked, parse_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-
-TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)")
-TIME_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 BUILT_IN_SPACE: dict[str, Any] = {
     "lr": {"low": 1e-4, "high": 1.0, "log": True},
@@ -58,198 +38,6 @@ def built_in_space(model: str | None) -> dict[str, Any]:
     return {name: entry for name, entry in BUILT_IN_SPACE.items() if name not in left_out}
 
 
-def _known(kind: str, names: Iterable[str]) -> AfterValidator:
-    def check(name: str) -> str:
-        if name not in names:
-            raise PydanticCustomError("unknown", "{text}", {"text": f"no such {kind}: {name!r}{suggest(name, names)}"})
-        return name
-
-    return AfterValidator(check)
-
-
-def _absolute(path: str) -> str:
-    """Returns the path as it holds from everywhere: a study may be resumed in another folder."""
-    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111  Path.expanduser raises without a home
-
-
-def _read_model(name: str) -> str:
-    """Returns the name of a model; a user's own is imported, by a process of its own."""
-    if name not in MODELS and not IMPORT_PATH.fullmatch(name):
-        law = "a name or package.module:name is needed, but got" if ":" in name else "no such model:"
-        raise PydanticCustomError("unknown", "{text}", {"text": f"{law} {name!r}{suggest(name, MODELS)}"})
-    try:
-        find_family(name)
-    except Faults as faults:
-        text = faults.lines[0].removeprefix("objective.model: ")
-        raise PydanticCustomError("unknown", "{text}", {"text": text}) from faults
-    return name
-
-
-def _read_import_path(name: str) -> str:
-    if not IMPORT_PATH.fullmatch(name):
-        text = f"package.module:name of a function train(params, context) is needed, but got {name!r}"
-        raise PydanticCustomError("unknown", "{text}", {"text": text})
-    return name
-
-
-def _read_dataset(name: str) -> str:
-    """Returns the name of a data set; whether a folder or a module is there is found out when it is opened."""
-    if name.startswith(FOLDER) and name != FOLDER:
-        return FOLDER + _absolute(name.removeprefix(FOLDER))
-    if name in DATASETS or IMPORT_PATH.fullmatch(name):
-        return name
-    if ":" in name:
-        law = f"a name, folder:PATH or package.module:name is needed, but got {name!r}"
-        raise PydanticCustomError("unknown", "{text}", {"text": law})
-    raise PydanticCustomError("unknown", "{text}", {"text": f"no such data set: {name!r}{suggest(name, DATASETS)}"})
-
-
-class Section(BaseModel):
-    """A table of the spec: unknown keys are faults, nothing is changed after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _unless_function(value: str) -> Callable[[dict[str, Any]], str | None]:
-    """Returns the default of a key that only the built-in training has."""
-    return lambda known: None if known.get("train") else value
-
-
-class Objective(Section):
-    """What is trained, and what is wanted of it: a model on a data set, or a training function of the user's."""
-
-    train: Annotated[str, AfterValidator(_read_import_path)] | None = None
-    model: Annotated[str, AfterValidator(_read_model)] | None = Field(default_factory=_unless_function("cnn"))
-    dataset: Annotated[str, AfterValidator(_read_dataset)] | None = Field(default_factory=_unless_function("mnist5k"))
-    data_root: Annotated[str, AfterValidator(_absolute)] | None = Field(
-        default_factory=lambda known: None if known.get("train") else str(default_root())
-    )
-    epochs: int = Field(10, ge=1, le=100_000)
-    maximize: list[Literal["accuracy"]] = Field(["accuracy"], min_length=1, max_length=1)
-    minimize: list[Annotated[str, _known("cost", MINIMIZABLE)]] = ["device_seconds"]
-
-    @field_validator("model", "dataset", "data_root")
-    @classmethod
-    def _whole(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if (value is None) != (info.data.get("train") is not None):
-            law = f"it does not go with objective.train, which brings its own; leave {value!r} out"
-            raise PydanticCustomError("unknown", "{text}", {"text": law if value else "a name is needed"})
-        return value
-
-    @field_validator("minimize")
-    @classmethod
-    def _differ(cls, names: list[str]) -> list[str]:
-        if len(set(names)) < len(names):
-            raise PydanticCustomError("doubled", "the costs must differ, but got {names}", {"names": ", ".join(names)})
-        return names
-
-
-class Search(Section):
-    """How settings are proposed, and how many.
-
-    Attributes:
-        settings: What is trained after the baseline, before the sampler is asked.
-        remeasures: UUID of the study whose settings these are, trained again; `paretune remeasure` sets it.
-    """
-
-    sampler: Annotated[str, _known("sampler", SAMPLERS)] = "tpe"
-    sampler_options: dict[str, Any] = {}
-    seed: int = Field(0, ge=0, lt=2**31)
-    trials: int = Field(32, ge=1, le=1_000_000)
-    repeats: int = Field(1, ge=1, le=1000)
-    baseline: bool | dict[str, Value] = True
-    settings: list[dict[str, Any]] = []
-    remeasures: str | None = None
-
-    @field_validator("sampler_options")
-    @classmethod
-    def _taken(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        sampler = info.data.get("sampler")
-        if sampler is not None:
-            faults = SAMPLERS[sampler].faults(options)
-            if faults:
-                raise PydanticCustomError("faults", "{faults}", {"faults": faults})
-        return options
-
-
-def _one_or_several(law: str, allows: Callable[[Any], bool], word: str | None = None) -> BeforeValidator:
-    """Returns what reads one value, or a list of different ones; `word` stands alone."""
-
-    def read(value: Any) -> Any:
-        several = value if isinstance(value, list) else [value]
-        is_lawful = several and all(allows(one) for one in several) and len(set(several)) == len(several)
-        if not is_lawful and (word is None or value != word):
-            text = f"{law}, or a list of different ones, is needed, but got {value!r}"
-            raise PydanticCustomError("unknown", "{text}", {"text": text})
-        return several if len(several) > 1 else several[0]
-
-    return BeforeValidator(read)
-
-
-_PRECISION = _one_or_several(f"one of {', '.join(PRECISIONS)}", lambda one: isinstance(one, str) and one in PRECISIONS)
-_THREADS = _one_or_several(f"'auto', {THREADS.law()}", lambda one: isinstance(one, int) and THREADS.allows(one), "auto")
-
-
-class Compute(Section):
-    """Where trials run, and how they compute: several precisions, or numbers of threads, are searched like a choice."""
-
-    engine: Annotated[str, _known("engine", ENGINES)] = "process"
-    slots: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
-    slots_per_device: int = Field(1, ge=1, le=64)
-    threads: Annotated[int | list[int] | Literal["auto"], _THREADS] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Annotated[str | list[str], _PRECISION] = "fp32"
-
-    @property
-    def most_threads(self) -> int | None:
-        """The threads that a slot holds; None where they are found by its machine."""
-        several = self.threads if isinstance(self.threads, list) else [self.threads]
-        return None if self.threads == "auto" else max(one for one in several if one != "auto")
-
-
-class Artifacts(Section):
-    """What is kept on disk."""
-
-    max_bytes: int = Field(10**10, ge=0)
-
-
-def _read_time(value: Any) -> float | None:
-    """Returns seconds."""
-    number = value
-    if isinstance(value, str) and (found := TIME.fullmatch(value.strip())):
-        number = float(found[1]) * TIME_UNITS[found[2]]
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    if value is not None and not (is_number and 0 < number < math.inf):
-        law = f"a time such as 90s, 20m, 2h, 1d or a number of seconds, above 0, is needed, but got {value!r}"
-        raise PydanticCustomError("unknown", "{text}", {"text": law})
-    return None if value is None else float(number)
-
-
-Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Budget(Section):
-    """What may be spent, over all sittings and slots; the trials' number is `search.trials`. None has no limit."""
-
-    wall: Annotated[float | None, BeforeValidator(_read_time)] = None
-    device_hours: Amount | None = None
-    kwh: Amount | None = None
-    money: Amount | None = None
-    min_gain_per_device_hour: Amount | None = None
-
-
-class Limits(Section):
-    """What a trial may take; one that takes more is infeasible. None has no limit."""
-
-    peak_memory_bytes: Amount | None = None
-    energy_joules: Amount | None = None
-    inference_latency_seconds: Amount | None = None
-    inference_peak_memory_bytes: Amount | None = None
-    inference_joules_per_1000_images: Amount | None = None
-    trial_seconds: Amount | None = None
-    epoch_seconds: Amount = 3600.0
-
-
 class SweepSpec(Section):
     """All that defines a sweep: the TOML file, the stored text and the flags' result."""
 
@@ -261,7 +49,7 @@ class SweepSpec(Section):
     artifacts: Artifacts = Artifacts()
     budget: Budget = Budget()
     limits: Limits = Limits()
-    prices: dict[str, Any] = {}
+    prices: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("name")
     @classmethod

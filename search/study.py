@@ -237,7 +237,7 @@ def launch(
     from search.reading import validate
     from search.spec import SweepSpec
     from storage.database import Database
-    from storage.studies import load_study
+    from storage.reading import load_study
 
     chosen = spec if isinstance(spec, SweepSpec) else validate(spec or {})
     database = Database(storage)

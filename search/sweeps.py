@@ -26,14 +26,17 @@ from search.growing import Growth, grow
 from search.models import check_model
 from search.pricing import find_tariff
 from search.reading import validate
-from search.spec import Objective, SweepSpec
+from search.sections import Objective
+from search.spec import SweepSpec
 from search.taking_over import link_weights, take_over
 from storage import leases
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import Ledger
 from storage.patience import DatabaseAway, Patience
-from storage.studies import StudyRow, create_study, delete_study, is_imported, load_study, request_stop
+from storage.reading import load_study
+from storage.rows import StudyRow, is_imported
+from storage.studies import create_study, delete_study, request_stop
 
 STOP_PATIENCE_SECONDS = 120
 

@@ -23,7 +23,7 @@ from dashboards.words import accuracy_words, cost_words, params_words
 from objectives.doctor import Finding
 from objectives.prices import PriceBook
 from search.testing import TestAccuracy
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 MOST_LINES = 200
 """Lines of what a trial printed that are shown: the last ones."""

@@ -21,7 +21,7 @@ from search.space import Fixed, contains, is_asked
 from search.spec import SweepSpec
 from storage.artifacts import trial_folder
 from storage.beginnings import Beginning
-from storage.studies import StudyRow, TrialRow, is_imported
+from storage.rows import StudyRow, TrialRow, is_imported
 
 TAKEN = ("complete", "infeasible")
 """States of trials that can be taken over."""

@@ -12,7 +12,8 @@ from objectives.intervals import seeds_interval
 from objectives.trial import weights_path
 from storage.artifacts import trial_folder
 from storage.database import Database
-from storage.studies import StudyRow, keep_test
+from storage.rows import StudyRow
+from storage.studies import keep_test
 
 FUNCTION = "a training function tells of its validation data alone"
 

@@ -11,7 +11,7 @@ from objectives.costs import ONCE, Measurement, absent, accumulate
 from objectives.parameters import Value
 from objectives.trial import SLOT_DIED, Bill, EpochRecord
 from storage.ledger import CostValue
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 RESULTS = ("complete", "stopped")
 """States of ended trials whose checkpoints are candidates of the front."""

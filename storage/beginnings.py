@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, insert
 from storage import tables
 
 if TYPE_CHECKING:
-    from storage.studies import TrialRow
+    from storage.rows import TrialRow
 
 
 @dataclass(frozen=True)

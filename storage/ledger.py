@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Executable, Table, func, insert, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Executable, Table, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from storage import leases, tables
 from storage.database import READ_ONLY, Database
@@ -332,10 +332,9 @@ class Page:
             described: The device, as plain values.
             costs: By name.
         """
-        key = {"signature": signature, "device": device}
-        rows = [{**key, "name": name, "described": dict(described), "measured_at": _now(), **cost._asdict()}
-                for name, cost in costs.items()]  # fmt: skip
-        self.add(partial(_keep_new, key=key, rows=rows))
+        key = {"signature": signature, "device": device, "described": dict(described), "measured_at": _now()}
+        rows = [{**key, "name": name, **cost._asdict()} for name, cost in costs.items()]
+        self.add(partial(_keep_new, rows=rows))
 
     def end_trial(self, trial: int, state: str, reason: str | None, costs: Mapping[str, CostValue]) -> None:
         """Writes how a trial ended, and freezes the costs of its epochs together."""
@@ -362,10 +361,8 @@ class Page:
         self._execute(update(tables.attempts).where(*where).values(**values))
 
 
-def _keep_new(connection: Connection, key: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    row = tables.calibrations.c
-    found = connection.scalar(select(func.count()).where(*(row[name] == value for name, value in key.items())))
-    if not found:
+def _keep_new(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    with suppress(IntegrityError), connection.begin_nested():  # another study may write the same at this moment
         connection.execute(insert(tables.calibrations), list(rows))
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from storage import tables
@@ -70,23 +70,15 @@ def join_queue(database: Database, order: Order) -> Waiting:
     try:
         with database.write() as connection:
             connection.execute(insert(tables.queue).values(**row))
+            return next(waiting for waiting in _read(connection) if waiting.order == order)
     except IntegrityError as error:
         raise StorageFault(f"study: {order.study!r} is queued already") from error
-    return next(waiting for waiting in list_queue(database) if waiting.order == order)
 
 
 def list_queue(database: Database) -> list[Waiting]:
     """Returns what waits, of all machines, the first in line first."""
     with database.read() as connection:
-        rows = connection.execute(select(tables.queue).order_by(tables.queue.c.id)).all()
-    places: Counter[str] = Counter()
-    found = []
-    for row in rows:
-        places[row.machine] += row.fault is None
-        order = Order(**{field.name: getattr(row, field.name) for field in fields(Order)})
-        place = places[row.machine] if row.fault is None else None
-        found.append(Waiting(order, row.machine, row.host, row.asked_at, row.fault, place))
-    return found
+        return _read(connection)
 
 
 def find_waiting(database: Database, study: str) -> Waiting | None:
@@ -104,3 +96,14 @@ def note_fault(database: Database, study: str, fault: str) -> None:
     """Writes down why an order could not begin; it waits no longer, and stays to be seen."""
     with database.write() as connection:
         connection.execute(update(tables.queue).where(tables.queue.c.study == study).values(fault=fault))
+
+
+def _read(connection: Connection) -> list[Waiting]:
+    places: Counter[str] = Counter()
+    found = []
+    for row in connection.execute(select(tables.queue).order_by(tables.queue.c.id)):
+        places[row.machine] += row.fault is None
+        order = Order(**{field.name: getattr(row, field.name) for field in fields(Order)})
+        place = places[row.machine] if row.fault is None else None
+        found.append(Waiting(order, row.machine, row.host, row.asked_at, row.fault, place))
+    return found

@@ -284,3 +284,8 @@ queue = Table(
     _must("asked_at", UtcTime),
     _may("fault", Text),
 )
+
+
+def trial_of(table: Table) -> Column[Any]:
+    """Returns the column that holds the trial's number, of a table of what trials leave or of theirs itself."""
+    return trials.c.number if table is trials else table.c.trial

@@ -6,15 +6,15 @@ at. How long that takes does not grow with the study.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, func, select
 
 from storage import tables
 from storage.database import Database
-from storage.studies import family_of, find_study, study_state
+from storage.marks import COUNTED
+from storage.studies import families_of, find_study, study_state
 
 Rows = list[tuple[Any, ...]]
 
@@ -65,7 +65,7 @@ def glance(database: Database, name: str, since: Since) -> Glance:
         state = study_state(connection, row)
         parts = [row.uuid, state, row.num_trials, len(row.changes), len(row.environments), row.reference is not None]
         parts += [_count(connection, row.uuid, since), row.reason]
-        for uuid in family_of(connection, row.uuid):
+        for uuid in families_of(connection, [row.uuid])[row.uuid]:
             parts += [uuid, _count(connection, uuid, Since())]
         num_trials = connection.scalar(
             select(func.max(tables.trials.c.number)).where(tables.trials.c.study == row.uuid)
@@ -111,16 +111,9 @@ def fetch_live(
 
 def _count(connection: Connection, study: str, since: Since) -> str:
     """Returns how many rows of each kind live trials have, and of how many of them what comes later is there."""
-    trial, attempt = tables.trials.c, tables.attempts.c
-    later: Iterable[tuple[Table, Column[Any], list[Column[Any]]]] = (
-        (tables.trials, trial.number, [trial.ended_at, trial.reason]),
-        (tables.attempts, attempt.trial, [attempt.ended_at, attempt.device]),
-        (tables.epochs, tables.epochs.c.trial, []),
-        (tables.bills, tables.bills.c.trial, []),
-    )
     counts: list[Any] = []
-    for table, number, columns in later:
-        for is_live in since.live(number):
+    for table, columns in COUNTED.items():
+        for is_live in since.live(tables.trial_of(table)):
             found = select(func.count(), *map(func.count, columns)).where(table.c.study == study, is_live)
             counts += connection.execute(found).one()
     tests = tables.test_results

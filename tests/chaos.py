@@ -28,7 +28,9 @@ from storage import tables
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.projection import optuna_storage
-from storage.studies import StudyRow, list_studies, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
+from storage.studies import list_studies
 
 Answer = TypeVar("Answer")
 

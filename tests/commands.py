@@ -16,7 +16,8 @@ import pytest
 from dashboards.bills import IDLE, bill_lines
 from storage.database import Database
 from storage.faults import StorageFault
-from storage.studies import TrialRow, load_study
+from storage.reading import load_study
+from storage.rows import TrialRow
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = str(Path(sys.executable).with_name("paretune"))

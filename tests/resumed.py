@@ -29,7 +29,7 @@ from search import sweeps  # noqa: E402
 from search.reading import read_spec  # noqa: E402
 from search.trials import Trial  # noqa: E402
 from storage.database import Database  # noqa: E402
-from storage.studies import StudyRow  # noqa: E402
+from storage.rows import StudyRow  # noqa: E402
 
 URL = ("--storage", "sqlite:///paretune.db")
 COMMAND = (sys.executable, "-c", "from search.cli import main; main()")

@@ -11,7 +11,7 @@ from typing import Any
 from dashboards.summary import Summary, summarize
 from objectives.costs import COSTS, ONCE
 from storage.ledger import CostValue
-from storage.studies import AttemptRow, EpochRow, StudyRow, TrialRow
+from storage.rows import AttemptRow, EpochRow, StudyRow, TrialRow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC: dict[str, Any] = {

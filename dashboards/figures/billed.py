@@ -19,7 +19,7 @@ from dashboards.prices import price_trial
 from dashboards.summary import Checkpoint, Summary
 from dashboards.words import cost_words
 from objectives.front import front, knee
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

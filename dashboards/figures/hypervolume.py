@@ -13,7 +13,7 @@ from dashboards.summary import Checkpoint, Summary
 from dashboards.words import cost_words
 from objectives.costs import COSTS
 from objectives.front import Reference, front, hypervolume_gain
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

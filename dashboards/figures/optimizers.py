@@ -20,7 +20,7 @@ from dashboards.figures.parts import (
 from dashboards.palette import CYCLE, LAYOUT, SYMBOLS
 from dashboards.seeds import stand_ins
 from dashboards.summary import Checkpoint, Summary, front_at, nouns
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

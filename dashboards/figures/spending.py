@@ -13,7 +13,7 @@ from dashboards.settings import bin_values, varied_parameters
 from dashboards.summary import Summary
 from dashboards.terminal import Bar, draw_bars
 from dashboards.words import cost_words, share_words
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

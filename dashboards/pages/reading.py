@@ -20,7 +20,8 @@ from dashboards.seeds import num_seeds
 from dashboards.summary import Summary, summarize
 from objectives.prices import PriceBook
 from storage.database import Database
-from storage.studies import load_study, mark_studies
+from storage.marks import mark_studies
+from storage.reading import load_study
 from storage.watching import Since, glance, see_since
 
 MOST_KEPT = 6

@@ -35,7 +35,8 @@ from dashboards.summary import Checkpoint, Summary, front_at
 from dashboards.words import accuracy_words, cost_words, task_words
 from storage.audit import Deed, find_stop
 from storage.faults import StorageFault
-from storage.studies import StudyLine, is_imported, list_studies
+from storage.rows import StudyLine, is_imported
+from storage.studies import list_studies
 
 STILL: Any = {"staticPlot": True, "responsive": True}
 MOST_CARDS = 24

@@ -41,7 +41,7 @@ from dashboards.remeasured import remeasured_lines
 from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from storage.faults import StorageFault
-from storage.studies import is_imported
+from storage.rows import is_imported
 
 DRAWN_TABS = [name for name, figure in FIGURES.items() if not figure.takes_several and name != "tradeoff"]
 BILLED = "By bill each is a trial at its last checkpoint, at what all its attempts were billed."

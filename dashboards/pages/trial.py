@@ -33,7 +33,7 @@ from dashboards.summary import Summary, trace_curve
 from dashboards.words import accuracy_words, cost_words, value_words
 from objectives.costs import COSTS
 from storage.faults import StorageFault
-from storage.studies import AttemptRow, TrialRow
+from storage.rows import AttemptRow, TrialRow
 
 HEIGHT = 380
 """Of the curve, in pixels."""

@@ -82,8 +82,10 @@ class Meters:
         self.counter = open_counter(device)
         self._watch, self._meters = watch, open_meters(device, self.counter)
 
-    def start(self) -> None:
-        """Begins a stretch; the clock's began before."""
+    def start(self, line: str | None = None) -> None:
+        """Begins a stretch, and books what came before it on a line of the bill; None where that is done."""
+        if line is not None:
+            self._watch.lap(line)
         for meter in reversed(self._meters.values()):
             meter.start()
 

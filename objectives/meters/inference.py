@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from objectives.costs import Measurement, counted, measured
+from objectives.costs import Measurement, counted, measured, scale
 from objectives.meters.energy import EnergyCounter, measure_passes
 from objectives.meters.latency import IN_A_TRIAL, Effort, finishing, quantile, time_passes
 from objectives.meters.memory import measure_pass
@@ -73,14 +72,8 @@ def measure_inference(
         "inference_latency_seconds": quantile(latencies, 0.5),
         "inference_latency_p95_seconds": quantile(latencies, 0.95),
         "inference_seconds_per_image": quantile([seconds / size for seconds in batches], 0.5),
-        "inference_joules_per_1000_images": _times(joules, 1000 / size),
+        "inference_joules_per_1000_images": scale(joules, 1000 / size),
     }
-
-
-def _times(cost: Measurement, factor: float) -> Measurement:
-    if cost.value is None or cost.error is None:
-        return cost
-    return replace(cost, value=cost.value * factor, error=cost.error * factor)
 
 
 def _with_held(beside: Measurement, tensors: list[Tensor]) -> Measurement:

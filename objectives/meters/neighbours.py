@@ -30,7 +30,10 @@ class Neighbours:
         counts = [self._start, self._count()]
         if faults := [count for count in counts if isinstance(count, str)]:
             return absent(faults[0])
-        return measured(float(max(0, max(int(count) for count in counts) - self._device.slots)))
+        most = max(int(count) for count in counts)
+        if most == 0:  # a container may hide all of them
+            return absent("NVML shows no process on this GPU, not even the slot's own")
+        return measured(float(max(0, most - self._device.slots)))
 
     def _count(self) -> int | str:
         if self._device.kind != "cuda":

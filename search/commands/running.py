@@ -78,7 +78,8 @@ def launch(
     from search import sweeps
     from search.progress import SweepProgress
     from storage.database import Database
-    from storage.studies import is_imported, load_study
+    from storage.reading import load_study
+    from storage.rows import is_imported
 
     old = None if source is None else load_study(Database(storage), source)
     if old is not None and spec is None and is_imported(old):
@@ -137,7 +138,7 @@ def resume(
     from search import sweeps
     from search.progress import SweepProgress
     from storage.database import Database
-    from storage.studies import load_study
+    from storage.reading import load_study
 
     database = Database(storage)
     study = load_study(database, name)
@@ -242,7 +243,7 @@ def _end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | N
 
 def read_budget(flags: Sequence[str]) -> dict[str, Any]:
     """Returns keys of the spec's budget with their values, None where `none` takes one away; the spec checks them."""
-    from search.spec import Budget as Table
+    from search.sections import Budget as Table
 
     changes: dict[str, Any] = {}
     for flag in flags:

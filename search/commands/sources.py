@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dashboards.summary import Checkpoint, Summary
     from search.client import Client
     from search.testing import TestAccuracy
-    from storage.studies import StudyLine
+    from storage.rows import StudyLine
 
 server: ContextVar[str | None] = ContextVar("server", default=None)
 """The `--server` of this command line."""
@@ -75,7 +75,7 @@ class OwnDatabase:
 
     def with_tests(self, summary: Summary) -> Summary:
         """Returns a summary with the test accuracies that are known by now."""
-        from storage.studies import load_tests
+        from storage.reading import load_tests
 
         return replace(summary, study=replace(summary.study, tests=load_tests(self.database, summary.study.uuid)))
 
@@ -100,7 +100,7 @@ class Service:
         """Returns all studies, the newest first."""
         from pydantic import TypeAdapter
 
-        from storage.studies import StudyLine
+        from storage.rows import StudyLine
 
         return TypeAdapter(list[StudyLine]).validate_python(self.client.ask("GET", "studies")["studies"])
 

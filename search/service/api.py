@@ -37,7 +37,8 @@ from search.service.toml import write_toml
 from search.spec import SweepSpec
 from storage.audit import list_deeds
 from storage.queue import Waiting, list_queue
-from storage.studies import StudyLine, list_studies
+from storage.rows import StudyLine
+from storage.studies import list_studies
 
 
 def build_router(

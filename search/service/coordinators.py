@@ -22,7 +22,9 @@ from storage.database import Database
 from storage.faults import StorageFault
 from storage.machine import Holder
 from storage.queue import Order, Waiting, find_waiting, join_queue, leave_queue, list_queue, note_fault
-from storage.studies import StudyLine, list_studies, load_study, request_stop
+from storage.reading import load_study
+from storage.rows import StudyLine
+from storage.studies import list_studies, request_stop
 
 MOST_TRIALS = 1_000_000
 

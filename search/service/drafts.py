@@ -20,7 +20,9 @@ from search.spec import SweepSpec
 from storage.database import Database
 from storage.faults import NoStudy
 from storage.queue import list_queue
-from storage.studies import StudyRow, is_imported, list_studies, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow, is_imported
+from storage.studies import list_studies
 
 EXAMPLE = "example"
 """The template that is always there, unless the operator has one of that name."""

@@ -27,7 +27,7 @@ from dashboards.records import trial_json
 from search.service.problems import Problem
 from storage.faults import NoStudy, StorageFault
 from storage.queue import find_waiting
-from storage.studies import StudyRow, TrialRow
+from storage.rows import StudyRow, TrialRow
 
 MEDIA_TYPE = "text/event-stream"
 GLANCE_SECONDS, BEAT_SECONDS, CHECK_SECONDS = 1.0, 15.0, 5.0

@@ -18,9 +18,10 @@ from pydantic import ValidationError
 from objectives.meters import own_cores
 from search.compute import CORES, find_cores, find_gpus, place_slots
 from search.faults import Faults
-from search.spec import Compute
+from search.sections import Compute
 from storage.database import Database
-from storage.studies import RunningStudy, list_running_here
+from storage.rows import RunningStudy
+from storage.studies import list_running_here
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

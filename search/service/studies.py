@@ -32,7 +32,8 @@ from search.testing import kept_accuracy
 from storage.audit import find_stop
 from storage.faults import NoStudy, StorageFault
 from storage.leases import find_holding
-from storage.studies import list_remeasurements, load_study
+from storage.reading import load_study
+from storage.studies import list_remeasurements
 
 MaxCost = Annotated[
     str,

@@ -11,7 +11,8 @@ from commands import run_paretune
 from postgresql import find_postgresql, new_database, running_postgresql
 
 from storage.database import Database
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 SPEC = """
 name = "chaos"

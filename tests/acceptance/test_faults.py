@@ -28,7 +28,8 @@ LEASE_SECONDS = 3
 READ = """
 import sys, time
 from storage.database import Database
-from storage.studies import list_studies, load_study
+from storage.reading import load_study
+from storage.studies import list_studies
 database, end, count = Database(sys.argv[1]), time.monotonic() + float(sys.argv[2]), 0
 while time.monotonic() < end:
     for line in list_studies(database):

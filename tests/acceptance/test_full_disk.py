@@ -14,7 +14,7 @@ from commands import COMMAND, run_paretune, write_quick_spec
 
 from storage.database import Database
 from storage.faults import StorageFault
-from storage.studies import load_study
+from storage.reading import load_study
 
 LONG = ("--set", "objective.epochs=12", "--set", "search.baseline=false")
 

@@ -50,7 +50,9 @@ from dashboards.summary import Summary, summarize  # noqa: E402
 from storage import tables  # noqa: E402
 from storage.database import Database  # noqa: E402
 from storage.projection import Projection  # noqa: E402
-from storage.studies import StudyRow, create_study, load_study  # noqa: E402
+from storage.reading import load_study  # noqa: E402
+from storage.rows import StudyRow  # noqa: E402
+from storage.studies import create_study  # noqa: E402
 
 DIRECTIONS = [optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE]
 DISTRIBUTIONS = {

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 
 if TYPE_CHECKING:
-    from storage.studies import StudyRow
+    from storage.rows import StudyRow
 
 SPEC = """
 name = "storm"
@@ -61,7 +61,7 @@ def main() -> None:
     from postgresql import new_database, running_postgresql
 
     from storage.database import Database
-    from storage.studies import load_study
+    from storage.reading import load_study
 
     facts = machine_facts("torch", "optuna", "sqlalchemy", "scikit-learn")
     kind = "postgresql" if chosen.postgresql else "sqlite"
@@ -98,7 +98,7 @@ def rage(home: Path, url: str, seed: int, num_kills: int, undisturbed: StudyRow)
     from chaos import Storm, assess
 
     from storage.database import Database
-    from storage.studies import load_study
+    from storage.reading import load_study
 
     storm, begun = Storm(home, url, seed), time.perf_counter()
     storm.run(home / "spec.toml", "storm", num_kills)

@@ -9,7 +9,7 @@ from synthetic import NOW, attempt_row, summary_of, trial
 from dashboards.bills import bill_lines
 from dashboards.figures.spending import trace_spending
 from dashboards.summary import summarize
-from storage.studies import SittingRow, StudyRow, TrialRow
+from storage.rows import SittingRow, StudyRow, TrialRow
 
 DEVICE = {"kind": "cpu", "name": "EPYC", "threads": 1}
 

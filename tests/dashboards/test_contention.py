@@ -6,7 +6,7 @@ from synthetic import summary_of, trial
 
 from dashboards.contention import disturbance_lines
 from storage.ledger import CostValue
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 
 def study_with(**costs: float) -> StudyRow:

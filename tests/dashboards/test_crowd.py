@@ -18,7 +18,7 @@ from dashboards.summary import Summary, summarize
 from objectives.front import front
 from storage import tables
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 
 def crowd_of(database: Database, name: str, uuid: str) -> Crowd:

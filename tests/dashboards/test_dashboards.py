@@ -17,7 +17,7 @@ from dashboards.records import as_json
 from dashboards.report import render_report
 from dashboards.summary import Summary, summarize
 from storage.ledger import CostValue
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 
 @pytest.fixture

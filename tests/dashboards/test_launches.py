@@ -14,7 +14,7 @@ from dashboards.answers import answer_all
 from dashboards.figures.slices import draw_slices, trace_slices
 from dashboards.launches import Step, find_steps, launch_lines, take_apart
 from dashboards.summary import Summary
-from storage.studies import TrialRow
+from storage.rows import TrialRow
 
 LAUNCHING = {"sgd": 0.5e-3, "adam": 1e-3}
 IMAGE_SECONDS, RATE = 20e-6, 100e9

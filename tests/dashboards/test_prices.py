@@ -20,7 +20,7 @@ from dashboards.report import render_report
 from dashboards.summary import Summary, summarize
 from objectives.prices import DERIVED, DevicePrice, Figure, PriceBook
 from storage.ledger import CostValue
-from storage.studies import AttemptRow, TrialRow
+from storage.rows import AttemptRow, TrialRow
 
 GPU = {"kind": "cuda", "name": "A GPU", "identity": "1", "threads": 8, "torch": "2"}
 CPU4 = {**DEVICE, "threads": 4}

@@ -23,7 +23,7 @@ from dashboards.remeasured import (
 from dashboards.report import render_report
 from dashboards.summary import Summary
 from objectives.intervals import difference_interval, seeds_interval, student_interval
-from storage.studies import StudyRow, TrialRow
+from storage.rows import StudyRow, TrialRow
 
 CHEAP, MIDDLE, DEAR = 0.01, 0.02, 0.03
 """Learning rates, which tell the three settings apart."""

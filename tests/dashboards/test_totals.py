@@ -9,7 +9,7 @@ from synthetic import epoch_row
 from dashboards.totals import NOT_RECORDED, CostsSoFar, Totals
 from objectives.costs import COSTS, absent, counted, measured
 from storage.ledger import CostValue
-from storage.studies import EpochRow
+from storage.rows import EpochRow
 
 
 def row(epoch: int, **costs: CostValue) -> EpochRow:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from replay import Replay
 from torch import Tensor
 
 from objectives.calibration import CALIBRATED, calibrate_epoch
@@ -69,6 +70,24 @@ def test_an_epoch_costs_what_its_steps_do(num_images: int, batch_size: int, monk
     assert seconds.method == "calibrated"
     assert seconds.value == pytest.approx(1e-4 * num_images)
     assert seconds.error == pytest.approx(0.0, abs=1e-9)
+
+
+def test_what_warms_up_is_no_part_of_what_is_metered(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = Replay.steady(100.0, 0.01, 60.0)
+    played.install(monkeypatch)
+    monkeypatch.setattr("objectives.calibration.time.perf_counter", played.clock)
+    device = Device("cpu", "EPYC", "here", 1, "2.14.1", slots=2)
+
+    def steps(order_N: Tensor, batch_size: int) -> Iterator[None]:
+        for _ in range(len(order_N) // batch_size):
+            played.play(0.1)
+            yield
+
+    watch = Stopwatch(device)
+    costs = calibrate_epoch(steps, torch.arange(100), 20, Meters(device, watch))
+    joules = costs["energy_joules"]
+    assert (joules.value, joules.error) == (pytest.approx(50.0), pytest.approx(1.0))
+    assert watch.take_bill() == {"calibration": pytest.approx(played.now)}
 
 
 def test_a_slot_that_shares_its_device_trains_the_same_and_tells_what_was_calibrated() -> None:

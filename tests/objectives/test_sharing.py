@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from objectives.sharing import Sharing
@@ -101,3 +102,11 @@ def test_a_device_of_ones_own_has_no_locks(tmp_path: Path) -> None:
     with (sharing := Sharing(own, tmp_path)).together(), sharing.alone():
         assert not sharing.is_wanted
     assert list(tmp_path.iterdir()) == []
+
+
+def test_slots_of_one_gpu_share_its_locks_whatever_threads_their_trials_have(tmp_path: Path) -> None:
+    gpu = Device("cuda", "H100", "a-b-c", 4, "2.14.1", slots=2)
+    with Sharing(gpu, tmp_path).together(), Sharing(replace(gpu, threads=1, held_threads=4), tmp_path).together():
+        assert len(list(tmp_path.iterdir())) == 2
+    with Sharing(replace(gpu, identity="d-e-f"), tmp_path).together():
+        assert len(list(tmp_path.iterdir())) == 4

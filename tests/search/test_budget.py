@@ -23,12 +23,14 @@ from search.budget import Account
 from search.faults import Faults
 from search.gain import LEAST, WINDOW, Gain
 from search.reading import read_spec, validate
-from search.spec import Budget, SweepSpec
+from search.sections import Budget
+from search.spec import SweepSpec
 from search.trials import Trial, Trials
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.projection import optuna_storage
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 HERE = Path(__file__).parent
 

@@ -21,7 +21,9 @@ from search.trials import Trial
 from storage import leases
 from storage.artifacts import Artifact
 from storage.database import Database
-from storage.studies import StudyRow, create_study, delete_study, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
+from storage.studies import create_study, delete_study
 
 INLINE = "compute.engine=inline"
 

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from search.compute import name_devices, place_slots
+from search.compute import CORES, find_cores, name_devices, place_slots
 from search.faults import Faults
-from search.spec import Compute
+from search.sections import Compute
 
 NUM_CORES = len(os.sched_getaffinity(0))
 
@@ -49,3 +49,13 @@ def test_a_gpu_is_named_as_its_slot_will_tell_it() -> None:
     (placement,) = place_slots(Compute(slots=1), 1)
     name = torch.cuda.get_device_properties(0).name
     assert name_devices([placement]) == [{"kind": "cuda", "name": name, "threads": placement.threads}]
+
+
+@pytest.mark.parametrize("told", ["{first},x", "{first}-{first}", "{first},{first}-3", ","])
+def test_cores_that_are_told_in_another_way_are_not_read_in_part(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = min(os.sched_getaffinity(0))
+    monkeypatch.setenv(CORES, told.format(first=first))
+    with pytest.raises(Faults, match=r"PARETUNE_CORES: some of the cores .* are needed"):
+        find_cores()
+    monkeypatch.setenv(CORES, f" {first} ")
+    assert find_cores() == [first]

@@ -32,7 +32,8 @@ from search.engines.process import ProcessEngine
 from search.reading import read_spec
 from search.trials import Trial
 from storage.database import Database
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 SETTINGS = ["compute.engine=inline", "search.trials=2", "objective.epochs=3", "space.batch_size=128"]
 

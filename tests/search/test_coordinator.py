@@ -12,7 +12,8 @@ from search.reading import read_spec
 from search.spec import SweepSpec
 from search.trials import Trial
 from storage.database import Database
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 
 def spec_of(path: Path, *settings: str) -> SweepSpec:

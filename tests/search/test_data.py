@@ -21,7 +21,7 @@ from search.reading import read_spec
 from search.spec import SweepSpec
 from search.trials import Trial
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 BIRDS = """
 import numpy as np

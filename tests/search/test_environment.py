@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from search.environment import digest_code, observe
 from storage import tables
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 MODEL = """
 from torch import nn

@@ -16,7 +16,7 @@ from search.reading import read_spec
 from search.samplers import SAMPLERS
 from storage.database import Database
 from storage.projection import optuna_storage
-from storage.studies import load_study
+from storage.reading import load_study
 
 WIDER = {
     "grid": ["space.batch_size.high=128", "space.width.high=2.0"],

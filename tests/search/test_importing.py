@@ -17,7 +17,7 @@ from dashboards.report import render_report
 from dashboards.summary import summarize
 from objectives.intervals import wilson_interval
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 MEANING = ("--accuracy-index", "0", "--num-images", "1000")
 

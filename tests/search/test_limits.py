@@ -27,7 +27,8 @@ from search.spec import SweepSpec
 from search.trials import Trial
 from storage.database import Database
 from storage.projection import optuna_storage
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 HERE = Path(__file__).parent
 

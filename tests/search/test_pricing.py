@@ -19,10 +19,11 @@ from search.compute import name_devices
 from search.faults import Faults
 from search.pricing import find_book, find_tariff
 from search.reading import validate
-from search.spec import Budget, SweepSpec
+from search.sections import Budget
+from search.spec import SweepSpec
 from search.trials import Trial, Trials
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 HERE = Path(__file__).parent
 SLOTS = [Placement(0, "cpu", 2)]

@@ -22,7 +22,9 @@ from search.reading import read_spec
 from search.remeasuring import Wish, find_seed, plan, remeasure
 from storage import leases, tables
 from storage.database import Database
-from storage.studies import StudyRow, create_study, list_remeasurements, list_running_here, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
+from storage.studies import create_study, list_remeasurements, list_running_here
 
 AGAIN = "searched-remeasured"
 

@@ -21,7 +21,7 @@ from search.testing import test_accuracy as find_test_accuracy
 from search.trials import Trial
 from storage.database import Database
 from storage.projection import optuna_storage
-from storage.studies import load_study
+from storage.reading import load_study
 
 SEVERAL = {**SPEC, "search": {"sampler": "tpe", "repeats": 2}}
 

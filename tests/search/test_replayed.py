@@ -12,7 +12,7 @@ from dashboards.summary import summarize
 from search import sweeps
 from search.reading import validate
 from storage.database import Database
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 WATTS, TICK_SECONDS, EPOCHS = 250.0, 0.1, 3
 EPOCH_SECONDS = (1.23, 4.56)

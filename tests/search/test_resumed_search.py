@@ -15,7 +15,7 @@ from objectives.seeds import derive_seed
 from search.samplers import SAMPLERS
 from storage.database import Database
 from storage.projection import optuna_storage
-from storage.studies import load_study
+from storage.reading import load_study
 
 INLINE = ("--set", "compute.engine=inline")
 UNLEARNED = ("random", "grid", "qmc")

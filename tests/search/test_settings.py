@@ -16,7 +16,8 @@ from search.reading import read_spec, validate
 from search.samplers import SAMPLERS
 from storage.database import Database
 from storage.projection import optuna_storage
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 NAMED = [
     {"lr": 0.02, "optimizer": "adam", "batch_size": 32, "width": 1},

@@ -15,9 +15,10 @@ from search import sweeps
 from search.compute import place_slots
 from search.faults import Faults
 from search.reading import validate
-from search.spec import Compute
+from search.sections import Compute
 from storage.database import Database
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 NUM_CORES = len(os.sched_getaffinity(0))
 

@@ -272,9 +272,23 @@ def test_several_precisions_are_searched_like_a_choice() -> None:
             {"search": {"baseline": {"lr": 0.01, "precision": "tf32"}}},
             "search.baseline.precision: 'tf32' is none of `compute.precision`",
         ),
+        ({"compute": {"threads": [1, 0]}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a list"),
+        ({"compute": {"threads": [2, 2]}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a list"),
+        ({"compute": {"threads": ["auto", 1]}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a"),
+        ({"compute": {"threads": []}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a list"),
+        ({"compute": {"threads": True}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a list"),
+        ({"space": {"threads": [1, 2]}}, "space.threads: it is `compute.threads`, which takes a list too"),
+        (
+            {"objective": {"train": "mine:train"}, "compute": {"threads": [1, 2]}},
+            "compute.threads: a training function has those of its slot: one number is needed",
+        ),
+        (
+            {"compute": {"threads": [1, 2]}, "search": {"baseline": {"lr": 0.01, "threads": 4}}},
+            "search.baseline.threads: 4 is none of `compute.threads`",
+        ),
     ],
 )
-def test_a_precision_that_cannot_be_is_one_line(tables: dict[str, Any], fault: str) -> None:
+def test_how_a_trial_cannot_compute_is_one_line(tables: dict[str, Any], fault: str) -> None:
     with pytest.raises(Faults) as found:
         validate(tables)
     assert len(found.value.lines) == 1

@@ -21,7 +21,8 @@ from search.reading import read_spec
 from search.samplers import SAMPLERS
 from storage.database import Database
 from storage.projection import optuna_storage
-from storage.studies import StudyRow, load_study
+from storage.reading import load_study
+from storage.rows import StudyRow
 
 
 def launch_from(database: Database, num_trials: int, *settings: str, name: str = "new") -> tuple[StudyRow, list[str]]:

@@ -20,10 +20,10 @@ from search import sweeps
 from search.compute import place_slots
 from search.faults import Faults
 from search.reading import validate
+from search.sections import Compute
 from search.space import Choice
-from search.spec import Compute
 from storage.database import Database
-from storage.studies import StudyRow
+from storage.rows import StudyRow
 
 NUM_CORES = len(os.sched_getaffinity(0))
 TWO_CORES = pytest.mark.skipif(NUM_CORES < 2, reason="there is one core here")
@@ -109,32 +109,6 @@ def test_several_are_searched_like_a_choice_and_the_baseline_has_the_most() -> N
         assert "threads" not in spec.entries
         assert "threads" not in (spec.baseline or {})
     assert validate({"objective": {"train": "mine:train"}, "space": {"threads": [1, 2]}}).space == {"threads": [1, 2]}
-
-
-@pytest.mark.parametrize(
-    ("tables", "fault"),
-    [
-        ({"compute": {"threads": [1, 0]}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a list"),
-        ({"compute": {"threads": [2, 2]}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a list"),
-        ({"compute": {"threads": ["auto", 1]}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a"),
-        ({"compute": {"threads": []}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a list"),
-        ({"compute": {"threads": True}}, "compute.threads: 'auto', a whole number with 1 <= x <= 1024, or a list"),
-        ({"space": {"threads": [1, 2]}}, "space.threads: it is `compute.threads`, which takes a list too"),
-        (
-            {"objective": {"train": "mine:train"}, "compute": {"threads": [1, 2]}},
-            "compute.threads: a training function has those of its slot: one number is needed",
-        ),
-        (
-            {"compute": {"threads": [1, 2]}, "search": {"baseline": {"lr": 0.01, "threads": 4}}},
-            "search.baseline.threads: 4 is none of `compute.threads`",
-        ),
-    ],
-)
-def test_threads_that_cannot_be_are_one_line(tables: dict[str, Any], fault: str) -> None:
-    with pytest.raises(Faults) as found:
-        validate(tables)
-    assert len(found.value.lines) == 1
-    assert found.value.lines[0].startswith(fault)
 
 
 def test_a_slot_holds_as_many_cores_as_its_most_threads() -> None:

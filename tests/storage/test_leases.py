@@ -19,7 +19,8 @@ from storage.faults import StorageFault
 from storage.ledger import Ledger
 from storage.machine import Holder
 from storage.patience import Patience
-from storage.studies import create_study, load_study
+from storage.reading import load_study
+from storage.studies import create_study
 
 TAKE = """
 import os, sys

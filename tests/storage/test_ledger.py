@@ -17,7 +17,8 @@ from storage import leases, ledger
 from storage.database import Database
 from storage.ledger import Ledger
 from storage.patience import DatabaseAway, Patience
-from storage.studies import create_study, load_study
+from storage.reading import load_study
+from storage.studies import create_study
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

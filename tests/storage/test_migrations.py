@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from storage import tables
 from storage.database import HEAD, VERSION_TABLE, Database
 from storage.migrations import upgrade
-from storage.studies import delete_study, load_study
+from storage.reading import load_study
+from storage.studies import delete_study
 from storage.tables import PREFIX, metadata
 
 AT = datetime(2026, 1, 1)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import optuna
 import pytest
 from postgresql import new_database
+from sqlalchemy import Connection
 
 from search.proposals import Proposals
 from search.reading import read_spec
@@ -14,10 +15,11 @@ from storage.audit import DONE, find_stop, write_deed
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.leases import LeaseLost
-from storage.ledger import Ledger
+from storage.ledger import CostValue, Ledger
 from storage.projection import optuna_storage
 from storage.queue import Order, join_queue, leave_queue, list_queue, note_fault
-from storage.studies import create_study, list_remeasurements, list_running_here, load_study
+from storage.reading import load_study
+from storage.studies import create_study, list_remeasurements, list_running_here
 
 
 @pytest.fixture
@@ -109,3 +111,28 @@ def test_the_queue_and_who_stopped_a_study_are_kept(postgresql: Database) -> Non
     found = find_stop(postgresql, "stopped")
     assert found is not None
     assert found.token == "ours"
+
+
+def test_two_studies_may_write_what_a_signature_costs_at_the_same_moment(postgresql: Database) -> None:
+    ledgers = [
+        Ledger(postgresql, leases.acquire(postgresql, create_study(postgresql, name, {}, 1, {}))) for name in "ab"
+    ]
+
+    def keep(ledger: Ledger, seconds: float) -> None:
+        with ledger.writing() as page:
+            page.keep_calibration("s", "d", {}, {"device_seconds": CostValue(seconds, "calibrated", None)})
+
+    with ThreadPoolExecutor(1) as thread:
+        with ledgers[0].writing() as page:
+            page.keep_calibration("s", "d", {}, {"device_seconds": CostValue(1.0, "calibrated", None)})
+            other: list[Future[None]] = []
+
+            def meanwhile(_connection: Connection) -> None:
+                other.append(thread.submit(keep, ledgers[1], 2.0))
+                with pytest.raises(TimeoutError):
+                    other[0].result(0.5)
+
+            page.add(meanwhile)
+        other[0].result(10)
+    with ledgers[1].writing() as page:
+        assert page.find_calibrations("s")["d"]["device_seconds"].value == 1.0

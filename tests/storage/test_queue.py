@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, delete, update
 
 from storage import tables
 from storage.database import Database
@@ -34,3 +36,18 @@ def test_a_study_is_in_the_queue_once(database: Database) -> None:
     join_queue(database, ORDER)
     with pytest.raises(StorageFault, match="'a' is queued already"):
         join_queue(database, replace(ORDER, action="resume"))
+
+
+def test_an_order_that_is_taken_at_once_had_its_place(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Database.write
+
+    @contextmanager
+    def taken_at_once(self: Database) -> Iterator[Connection]:
+        with write(self) as connection:
+            yield connection
+        with write(self) as connection:
+            connection.execute(delete(tables.queue))
+
+    monkeypatch.setattr(Database, "write", taken_at_once)
+    assert join_queue(database, ORDER).place == 1
+    assert list_queue(database) == []

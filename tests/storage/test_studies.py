@@ -11,17 +11,9 @@ from storage import leases, tables
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.ledger import CostValue, Ledger, Page
-from storage.studies import (
-    create_study,
-    delete_study,
-    keep_test,
-    list_studies,
-    load_study,
-    load_tests,
-    mark_studies,
-    mark_study,
-    request_stop,
-)
+from storage.marks import mark_studies
+from storage.reading import load_study, load_tests
+from storage.studies import create_study, delete_study, keep_test, list_studies, request_stop
 
 COSTS = {"device_seconds": CostValue(1.5, "measured", None), "energy_joules": CostValue(None, "absent", "no meter")}
 
@@ -33,6 +25,10 @@ def ledger(database: Database) -> Ledger:
 
 def record(page: Page, epoch: int) -> None:
     page.record_epoch(0, 1, epoch=epoch, train_loss=1.0, validation_loss=2.0, num_correct=9, num_images=10, costs=COSTS)
+
+
+def mark(database: Database, name: str) -> str:
+    return mark_studies(database, [name])[name]
 
 
 def test_what_is_written_is_read_back(database: Database, ledger: Ledger) -> None:
@@ -93,7 +89,7 @@ def test_the_collector_rests_while_records_are_made(
     database: Database, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    monkeypatch.setattr("storage.studies._read_epochs", lambda *_: seen.append(gc.isenabled()) or {})
+    monkeypatch.setattr("storage.reading._read_epochs", lambda *_: seen.append(gc.isenabled()) or {})
     load_study(database, "a")  # nobody holds it
     assert (seen, gc.isenabled()) == ([False], True)
 
@@ -185,20 +181,18 @@ def test_a_mark_differs_as_soon_as_there_is_something_new_of_a_study_or_of_one_t
         lambda page: page.end_attempt(0, 1, "complete"),
         lambda page: page.end_trial(0, "complete", "what to know of it", COSTS),
     ]
-    marks, others = [mark_study(database, "a")], {mark_study(database, "other")}
+    marks, others = [mark(database, "a")], {mark(database, "other")}
     for step in steps:
         with ledger.writing() as page:
             step(page)
-        marks.append(mark_study(database, "a"))
-        others.add(mark_study(database, "other"))
+        marks.append(mark(database, "a"))
+        others.add(mark(database, "other"))
     keep_test(database, ledger.study, 0, 1, 9, 10)
-    marks.append(mark_study(database, "a"))
+    marks.append(mark(database, "a"))
     assert len(set(marks)) == len(marks)
-    assert (marks[-1], len(others)) == (mark_study(database, "a"), 1)
+    assert (marks[-1], len(others)) == (mark(database, "a"), 1)
     create_study(database, "again too", {"search": {"remeasures": uuid}}, 3, {})
-    assert mark_study(database, "a") != marks[-1]
-    with pytest.raises(StorageFault, match="there is no 'gone'"):
-        mark_study(database, "gone")
+    assert mark(database, "a") != marks[-1]
 
 
 def test_many_studies_are_marked_for_as_many_statements_as_one(database: Database) -> None:
@@ -207,10 +201,8 @@ def test_many_studies_are_marked_for_as_many_statements_as_one(database: Databas
         create_study(database, name, {}, 3, {}, state="complete")
     asked: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
-    assert mark_studies(database, names[:1]) == {names[0]: mark_study(database, names[0])}
-    asked.clear()
-    mark_study(database, names[0])
+    mark(database, names[0])
     num_for_one = len(asked)
     marks = mark_studies(database, [*names, "gone"])
     assert len(asked) == 2 * num_for_one
-    assert marks == {name: mark_study(database, name) for name in names}
+    assert marks == {name: mark(database, name) for name in names}

@@ -15,7 +15,7 @@ from dashboards.pages.easel import Easel
 from dashboards.pages.reading import Reader
 from dashboards.summary import Summary
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 
 @pytest.fixture(autouse=True)

@@ -54,6 +54,19 @@ def test_of_a_cpu_contention_tells_who_else_was_there() -> None:
     assert "contention_seconds tells" in str(meter.stop(1.0).reason)
 
 
+@pytest.mark.parametrize(("shown", "others"), [([0, 0], None), ([0, 1], 0.0), ([3, 1], 2.0)])
+def test_no_process_at_all_is_not_told_as_nobody_else(
+    shown: list[int], others: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = iter(shown)
+    monkeypatch.setattr("objectives.meters.neighbours.call_nvml", lambda _ask: next(counts))
+    meter = Neighbours(GPU)
+    meter.start()
+    found = meter.stop(1.0)
+    assert found.value == others
+    assert (found.reason is None) == (others is not None)
+
+
 @pytest.mark.gpu
 def test_a_gpu_tells_of_its_limits_and_of_other_processes() -> None:
     """Another process's context on the same GPU is seen, and gone with it."""

@@ -22,7 +22,8 @@ from search.service.toml import write_toml
 from storage import tables
 from storage.database import Database
 from storage.leases import find_holding
-from storage.studies import list_studies, load_study
+from storage.reading import load_study
+from storage.studies import list_studies
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from search.pricing import load_summary
 from storage import tables
 from storage.audit import list_deeds
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 HOSTILE = "<script>alert(1)</script>\r\nX-Evil: 1 '\"; DROP TABLE studies; ../../etc/passwd \x1b[31m"
 

@@ -19,7 +19,7 @@ from search.service.rules import make_rules
 from search.service.tries import Tries
 from storage import tables
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 from storage.tokens import revoke_token
 
 

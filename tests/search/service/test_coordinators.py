@@ -27,7 +27,8 @@ from search.service.toml import write_toml
 from storage import tables
 from storage.database import Database
 from storage.leases import Holding, find_holding
-from storage.studies import create_study, delete_study, load_study
+from storage.reading import load_study
+from storage.studies import create_study, delete_study
 
 
 @pytest.mark.usefixtures("own_code")

@@ -14,7 +14,8 @@ from search.reading import example, read_spec, validate
 from search.service.drafts import Drafts
 from storage.database import Database
 from storage.queue import Order, join_queue
-from storage.studies import create_study, load_study
+from storage.reading import load_study
+from storage.studies import create_study
 
 SETTINGS = [
     'search.baseline={lr=0.01, optimizer="adam"}',

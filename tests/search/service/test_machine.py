@@ -15,7 +15,7 @@ from search.commands.examining import SLOW
 from search.service.machine import Lookout, find_places
 from search.service.slots import Share, Slots
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 
 def test_each_part_is_told_with_whose_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

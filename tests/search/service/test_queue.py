@@ -16,7 +16,8 @@ from storage.audit import list_deeds
 from storage.database import Database
 from storage.leases import find_holding
 from storage.queue import list_queue
-from storage.studies import list_studies, load_study
+from storage.reading import load_study
+from storage.studies import list_studies
 
 CORES = sorted(os.sched_getaffinity(0))
 

@@ -13,10 +13,10 @@ import pytest
 
 from search.compute import CORES, place_slots
 from search.faults import Faults
+from search.sections import Compute
 from search.service.slots import Need, Share, Slots, find_need
-from search.spec import Compute
 from storage.database import Database
-from storage.studies import RunningStudy
+from storage.rows import RunningStudy
 
 MACHINE = Share((0, 1, 2, 3, 4, 5, 6, 7), ("0", "1", "2", "3"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
