@@ -92,7 +92,7 @@ def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
 def restrict(summary: Summary, numbers: Set[int]) -> Summary:
     """Returns a study as if it had only these trials; those of its front that are among them stay its front.
 
-    Of a setting with several seeds all are there where one of them is.
+    Of a setting with several seeds all are there where one of them is. Idle slots are nobody's, and so not of these.
     """
     curves = {number: curve for number, curve in summary.curves.items() if not numbers.isdisjoint(curve[-1].seeds)}
     wanted = numbers | {seed for curve in curves.values() for seed in curve[-1].seeds}
@@ -100,7 +100,7 @@ def restrict(summary: Summary, numbers: Set[int]) -> Summary:
     knee = summary.knee if summary.knee is not None and summary.knee.trial in curves else None
     return replace(
         summary,
-        study=replace(summary.study, trials=trials),
+        study=replace(summary.study, trials=trials, sittings=()),
         curves=curves,
         lasts={number: last for number, last in summary.lasts.items() if number in wanted},
         front=tuple(point for point in summary.front if point.trial in curves),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pages import Pages, write_study
-from synthetic import synthetic_summary
+from synthetic import DEVICE, NOW, synthetic_summary
 
+from dashboards.bills import bill_lines
 from dashboards.brushing import Brush, brush_words, parse_brush, read_brush, restrict
+from dashboards.figures.spending import trace_spending
 from dashboards.pages.brushing import describe
 from dashboards.pages.reading import Reader
 from storage.database import Database
+from storage.studies import SittingRow
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,16 @@ def test_a_study_of_some_trials_keeps_its_front_as_far_as_it_is_there() -> None:
     assert set(some.curves) == numbers & set(whole.curves)
     assert some.front == tuple(point for point in whole.front if point.trial in numbers)
     assert set(some.lasts) == numbers & set(whole.lasts)
+
+
+def test_what_others_held_is_not_idle_time_of_the_trials_that_are_chosen() -> None:
+    whole = synthetic_summary(40)
+    sitting = SittingRow(1, DEVICE, 4, 1, NOW, 1e6)
+    whole = replace(whole, study=replace(whole.study, sittings=(sitting,)))
+    assert bill_lines(whole.study)["idle"] > 0
+    some = restrict(whole, {1, 2, 3})
+    billed = sum(sum(attempt.bill.values()) for trial in some.study.trials for attempt in trial.attempts)
+    assert sum(trace_spending(some).lines.values()) == pytest.approx(billed)
 
 
 def test_figures_and_table_show_what_is_chosen_and_its_own_figure_all(pages: Pages, database: Database) -> None:
