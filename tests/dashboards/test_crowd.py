@@ -18,6 +18,7 @@ from dashboards.summary import Summary, summarize
 from objectives.front import front
 from storage import tables
 from storage.database import Database
+from storage.faults import StorageFault
 from storage.studies import load_study
 
 
@@ -90,6 +91,23 @@ def test_what_is_new_is_added_without_reading_the_rest(database: Database, monke
         np.testing.assert_allclose(crowd.cost(name), fresh.cost(name))
     assert crowd.tally.bill == pytest.approx(fresh.tally.bill)
     assert places(crowd.peak()) == places(whole(database, "a"))
+
+
+def test_a_database_that_fails_while_it_is_read_doubles_no_bill(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = write_study(database, "a", 30)
+    crowd = Crowd(database, "a", uuid, None)
+
+    def fail(*_: object) -> None:
+        raise StorageFault("storage: it is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("dashboards.crowd.read_heard", fail)
+        with pytest.raises(StorageFault, match="it is away"):
+            crowd.refresh()
+    crowd.refresh()
+    assert crowd.tally.bill == pytest.approx(bill_lines(whole(database, "a").study))
 
 
 def noted(read: list[int], rows: list[tuple[float, ...]], width: int) -> object:
