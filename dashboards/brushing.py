@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from dashboards.crowd import Crowd
+from dashboards.crowd import MONEY, Crowd
 from dashboards.summary import Summary
+from objectives.costs import MINIMIZABLE
 
 PERCENT = 100.0
 MOST = 100_000
 """Trials that an address may name."""
+
+SHOWN = (*MINIMIZABLE, MONEY)
+"""Costs that the trade-off can be shown over."""
 
 LONGEST = 1500
 """Characters of trial numbers that an address can hold."""
@@ -50,9 +55,10 @@ def read_brush(data: Mapping[str, Any] | None) -> Brush | None:
     match data:
         case {"origin": str(origin), "trials": list(trials)} if all(type(one) is int for one in trials):
             return Brush(origin, frozenset(trials))
-        case {"origin": str(origin), "box": [str(cost), *ends]} if len(ends) == 4:  # noqa: PLR2004
-            left, right, bottom, top = (float(end) for end in ends)
-            return Brush(origin, box=(cost, left, right, bottom, top))
+        case {"origin": str(origin), "box": [str(cost), left, right, bottom, top]} if cost in SHOWN:
+            ends = (left, right, bottom, top)
+            is_box = all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
+            return Brush(origin, box=(cost, *ends)) if is_box else None
         case _:
             return None
 
@@ -84,9 +90,10 @@ def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
         return {"origin": "address", "trials": [n for one in stretches for n in one]} if is_short else None
     cost, *ends = box.split(":")
     try:
-        return {"origin": "address", "box": [cost, *(float(end) for end in ends)]} if len(ends) == 4 else None  # noqa: PLR2004
+        found = {"origin": "address", "box": [cost, *map(float, ends)]}
     except ValueError:
         return None
+    return found if read_brush(found) else None
 
 
 def restrict(summary: Summary, numbers: Set[int]) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,18 @@ from storage.studies import SittingRow
 
 @pytest.mark.parametrize(
     "data",
-    [None, {}, {"origin": 1, "trials": []}, {"origin": "a", "trials": ["<b>"]}, {"origin": "a", "box": ["x", 1]}, []],
+    [
+        None,
+        {},
+        {"origin": 1, "trials": []},
+        {"origin": "a", "trials": ["<b>"]},
+        {"origin": "a", "box": ["money", 1]},
+        {"origin": "a", "box": ["no cost", 1, 2, 3, 4]},
+        {"origin": "a", "box": ["money", "a", 2, 3, 4]},
+        {"origin": "a", "box": ["money", None, 2, 3, 4]},
+        {"origin": "a", "box": ["money", math.nan, 2, 3, 4]},
+        [],
+    ],
 )
 def test_what_is_no_choice_is_none(data: Any) -> None:
     assert read_brush(data) is None
@@ -32,7 +44,8 @@ def test_an_address_leads_back_to_the_choice() -> None:
     assert read_brush(told) == Brush("address", frozenset(numbers))
     for hostile in ("1-99999999", "1,", "<b>", "1" * 2000, "-1", ",".join(["0-99999"] * 9)):
         assert parse_brush(hostile, "") is None
-    assert parse_brush("", "money:a:b:c:d") is None
+    for hostile in ("money:a:b:c:d", "money:nan:1:2:3", "money:1:inf:2:3", "no cost:1:2:3:4", "money:1:2:3"):
+        assert parse_brush("", hostile) is None
 
 
 def test_a_study_of_some_trials_keeps_its_front_as_far_as_it_is_there() -> None:
