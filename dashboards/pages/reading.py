@@ -6,7 +6,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -20,6 +20,7 @@ from dashboards.seeds import num_seeds
 from dashboards.summary import Summary, summarize
 from objectives.prices import PriceBook
 from storage.database import Database
+from storage.faults import NoStudy
 from storage.studies import load_study, mark_studies
 from storage.watching import Since, glance, see_since
 
@@ -44,6 +45,7 @@ class _Kept:
         version: Counts what was new.
         uuid: Its key.
         num_trials: That there were.
+        has_seeds: Whether each setting has several; None where that was not asked.
         crowd: A large study's checkpoints, as of `crowd_version`.
     """
 
@@ -95,9 +97,11 @@ class Reader:
         Raises:
             StorageFault: where the database cannot be used.
         """
-        large = [name for name in names if name in self._kept and self._kept[name].num_trials >= LARGE]
-        others = mark_studies(self.database, [name for name in names if name not in large])
-        found = others | {name: self.mark([name]) for name in large}
+        large = {name for name in names if (kept := self._kept.get(name)) is not None and kept.num_trials >= LARGE}
+        found = mark_studies(self.database, [name for name in names if name not in large])
+        for name in large:
+            with suppress(NoStudy):
+                found[name] = self.mark([name])
         return {name: found[name] for name in names if name in found}
 
     def summary(self, name: str) -> Summary:
@@ -108,11 +112,7 @@ class Reader:
         """
         kept = self._look(name)
         with kept.reading:
-            if kept.summary is None or kept.summary_version != kept.version:
-                version, study = kept.version, load_study(self.database, name)
-                kept.summary = add_remeasurement(self.database, summarize(study, book_of(study, self._book)))
-                kept.summary_version, kept.tradeoff = version, None
-            return kept.summary
+            return self._read(name, kept)
 
     def chosen(self, name: str, brush: Brush | None = None) -> Summary:
         """Returns what pages show of a study: the whole, or of a large one some trials, all of its front among them.
@@ -171,8 +171,9 @@ class Reader:
         Raises:
             StorageFault: where the study is not there, or the database cannot be used.
         """
-        summary, kept = self.summary(name), self._look(name)
+        kept = self._look(name)
         with kept.reading:
+            summary = self._read(name, kept)
             if kept.tradeoff is None:
                 kept.tradeoff = trace_tradeoff(summary)
             return kept.tradeoff
@@ -192,11 +193,19 @@ class Reader:
             return
         with kept.gathering:
             version = kept.version
-            kept.crowd = kept.crowd or Crowd(self.database, name, kept.uuid, self._book)
+            crowd = kept.crowd = kept.crowd or Crowd(self.database, name, kept.uuid, self._book)
             if kept.crowd_version != version:
-                kept.crowd.refresh()
+                crowd.refresh()
                 kept.crowd_version = version
-            yield kept.crowd
+            yield crowd
+
+    def _read(self, name: str, kept: _Kept) -> Summary:
+        """Returns what a study has come to; `kept.reading` is held."""
+        if kept.summary is None or kept.summary_version != kept.version:
+            version, study = kept.version, load_study(self.database, name)
+            kept.summary = add_remeasurement(self.database, summarize(study, book_of(study, self._book)))
+            kept.summary_version, kept.tradeoff = version, None
+        return kept.summary
 
     def _has_seeds(self, name: str, kept: _Kept) -> bool:
         """Says whether each setting of a study has several trials, which a study never changes."""
@@ -218,9 +227,9 @@ class Reader:
             if seen.mark != kept.seen:
                 if seen.num_trials >= LARGE:
                     kept.since = see_since(self.database, seen.uuid, kept.since)
-                kept.seen = glance(self.database, name, kept.since).mark
+                    seen = glance(self.database, name, kept.since)
+                kept.seen, kept.num_trials = seen.mark, seen.num_trials
                 kept.version += 1
-                kept.num_trials = seen.num_trials
             kept.looked_at = time.monotonic()
             return kept
 
