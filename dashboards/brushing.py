@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 from dashboards.crowd import MONEY, Crowd
@@ -61,17 +60,6 @@ def read_brush(data: Mapping[str, Any] | None) -> Brush | None:
             return Brush(origin, box=(cost, *ends)) if is_box else None
         case _:
             return None
-
-
-def brush_words(numbers: Set[int]) -> str:
-    """Returns trial numbers in few characters.
-
-    >>> brush_words({1, 2, 3, 7})
-    '1-3,7'
-    """
-    stretches = groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0])
-    ends = [[number for _, number in stretch] for _, stretch in stretches]
-    return ",".join(str(one[0]) if len(one) == 1 else f"{one[0]}-{one[-1]}" for one in ends)
 
 
 def parse_brush(trials: str, box: str) -> dict[str, Any] | None:

@@ -11,10 +11,11 @@ from pages import Pages, write_study
 from synthetic import DEVICE, NOW, synthetic_summary
 
 from dashboards.bills import bill_lines
-from dashboards.brushing import Brush, brush_words, parse_brush, read_brush, restrict
+from dashboards.brushing import Brush, parse_brush, read_brush, restrict
 from dashboards.figures.spending import trace_spending
 from dashboards.pages.brushing import describe
 from dashboards.pages.reading import Reader
+from dashboards.words import range_words
 from storage.database import Database
 from storage.studies import SittingRow
 
@@ -40,7 +41,7 @@ def test_what_is_no_choice_is_none(data: Any) -> None:
 
 def test_an_address_leads_back_to_the_choice() -> None:
     numbers = {0, 1, 2, 9, 11, 12}
-    told = parse_brush(brush_words(numbers), "")
+    told = parse_brush(range_words(numbers, ","), "")
     assert read_brush(told) == Brush("address", frozenset(numbers))
     for hostile in ("1-99999999", "1,", "<b>", "1" * 2000, "-1", ",".join(["0-99999"] * 9)):
         assert parse_brush(hostile, "") is None
@@ -94,12 +95,14 @@ def test_a_box_in_a_large_study_is_of_all_trials(database: Database, monkeypatch
     write_study(database, "a", 60)
     box = Brush("tradeoff", box=("device_seconds", 0.0, 2.0, 90.0, 100.0))
     monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
-    monkeypatch.setattr("dashboards.pages.reading.MOST_CHOSEN", 5)
+    for room in ("reading", "brushing"):
+        monkeypatch.setattr(f"dashboards.pages.{room}.MOST_CHOSEN", 5)
     reader = Reader(database)
     with reader.crowd("a") as crowd:
         found = box.find(crowd)
     words, _, numbers = describe(reader, "a", box)
-    assert f"{len(found)} trials are chosen" in words
-    assert numbers == brush_words(found)
+    assert words == f"{len(found)} trials are chosen: figures below and the table show an even choice of 5 of these."
+    assert describe(reader, "a", Brush("address", frozenset({1})))[0].endswith("the table show these alone.")
+    assert numbers == range_words(found, ",")
     assert {trial.number for trial in reader.chosen("a", box).study.trials} < found
     assert len(reader.chosen("a", box).study.trials) == 5
