@@ -73,7 +73,7 @@ class Crowd:
         self._baseline: int | None = None
         self.tally = Tally(0, 0, {}, {})
         self._settled: Counter[str] = Counter()  # what was billed to trials that have ended
-        self._devices: set[str | None] = set()
+        self._devices: set[str] = set()
 
     @property
     def currency(self) -> str:
@@ -116,7 +116,7 @@ class Crowd:
             self._own[name] = np.concatenate([self._own[name][kept], _align(wanted, *own)])[order]
         # All of it or nothing: what a fault above leaves half read is read again.
         self._key, self._since, self._settled = key[order], since, settled
-        self._devices |= devices
+        self._devices |= {one for one in devices if one is not None}  # who has just begun, or was cut off, told none
         self._totals.clear()
         self._peaks.clear()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pages import add_trial, write_study
 from postgresql import new_database
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from dashboards.bills import bill_lines
 from dashboards.crowd import Crowd, find_front
@@ -108,6 +108,17 @@ def test_a_database_that_fails_while_it_is_read_doubles_no_bill(
             crowd.refresh()
     crowd.refresh()
     assert crowd.tally.bill == pytest.approx(bill_lines(whole(database, "a").study))
+
+
+def test_an_attempt_that_told_no_device_yet_takes_no_price_away(database: Database) -> None:
+    uuid = write_study(database, "a", 30)
+    add_trial(database, uuid)
+    attempt = tables.attempts.c
+    with database.write() as connection:
+        connection.execute(update(tables.attempts).where(attempt.trial == 30).values(device=None))
+    crowd = crowd_of(database, "a", uuid)
+    assert crowd.costs() == [one.cost for one in trace_tradeoff(whole(database, "a")).tradeoffs]
+    assert "money" in crowd.costs()
 
 
 def noted(read: list[int], rows: list[tuple[float, ...]], width: int) -> object:
