@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import TypeVar
 
 from dashboards.brushing import Brush, restrict
 from dashboards.crowd import Crowd, Tally
@@ -24,8 +26,13 @@ from storage.faults import NoStudy
 from storage.studies import load_study, mark_studies
 from storage.watching import Since, glance, see_since
 
+Item = TypeVar("Item")
+
 MOST_KEPT = 6
-"""Studies that are kept as they were used last."""
+"""Studies of which what was read is kept, those that were used last."""
+
+MOST_SEEN = 1000
+"""Studies of which is kept how they stood: next to nothing, so that one that gave way is not taken for a new one."""
 
 LARGE = 1000
 """Trials from which on a study is not held trial by trial: it would take seconds, and a gigabyte for 50,000."""
@@ -35,30 +42,42 @@ MOST_CHOSEN = 1000
 
 
 @dataclass
-class _Kept:
-    """A study as it was read last, and the locks that it is read under.
+class _Seen:
+    """How a study stood when it was looked at last, and the lock that it is looked at under.
 
     Attributes:
         looked_at: When, by `time.monotonic`.
-        since: How far it was read then.
-        seen: Its mark of that time.
-        version: Counts what was new.
+        since: How far it was seen then.
+        mark: Its mark of that time.
+        version: Another one, never used before, whenever something was new.
         uuid: Its key.
         num_trials: That there were.
         has_seeds: Whether each setting has several; None where that was not asked.
-        crowd: A large study's checkpoints, as of `crowd_version`.
     """
 
     lock: Lock = field(default_factory=Lock)
-    reading: Lock = field(default_factory=Lock)
-    gathering: Lock = field(default_factory=Lock)
     looked_at: float = float("-inf")
     since: Since = field(default_factory=Since)
-    seen: str | None = None
-    version: int = 0
+    mark: str | None = None
+    version: int = -1
     uuid: str = ""
     num_trials: int = 0
     has_seeds: bool | None = None
+
+
+@dataclass
+class _Kept:
+    """What was read of a study, each as of a version, and the locks that it is read under.
+
+    Attributes:
+        crowd: A large study's checkpoints.
+        summary: All of a study.
+        chosen: Some trials of a large one.
+        tradeoff: Of the summary.
+    """
+
+    reading: Lock = field(default_factory=Lock)
+    gathering: Lock = field(default_factory=Lock)
     crowd: Crowd | None = None
     crowd_version: int = -1
     summary: Summary | None = None
@@ -79,7 +98,9 @@ class Reader:
 
     def __init__(self, database: Database, book: PriceBook | None = None, rest_seconds: float = 0.0) -> None:
         self.database, self._book, self._rest_seconds = database, book, rest_seconds
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._versions = itertools.count()
         self._lock = Lock()
         self._begun = secrets.token_hex(4)  # a page that was open before a restart knows other versions
 
@@ -89,7 +110,7 @@ class Reader:
         Raises:
             StorageFault: where one is not there, or the database cannot be used.
         """
-        return " ".join([self._begun, *(f"{kept.uuid} {kept.version}" for kept in map(self._look, names))])
+        return " ".join([self._begun, *(f"{seen.uuid} {seen.version}" for seen in map(self._look, names))])
 
     def marks(self, names: Sequence[str]) -> dict[str, str]:
         """Returns the mark of each study by name; one that is gone has none.
@@ -97,7 +118,7 @@ class Reader:
         Raises:
             StorageFault: where the database cannot be used.
         """
-        large = {name for name in names if (kept := self._kept.get(name)) is not None and kept.num_trials >= LARGE}
+        large = {name for name in names if (seen := self._seen.get(name)) is not None and seen.num_trials >= LARGE}
         found = mark_studies(self.database, [name for name in names if name not in large])
         for name in large:
             with suppress(NoStudy):
@@ -110,9 +131,10 @@ class Reader:
         Raises:
             StorageFault: where it is not there, or the database cannot be used.
         """
-        kept = self._look(name)
+        seen = self._look(name)
+        kept = self._find(seen.uuid)
         with kept.reading:
-            return self._read(name, kept)
+            return self._read(name, seen, kept)
 
     def chosen(self, name: str, brush: Brush | None = None) -> Summary:
         """Returns what pages show of a study: the whole, or of a large one some trials, all of its front among them.
@@ -126,12 +148,11 @@ class Reader:
         """
         if brush is not None:
             return self._brushed(name, brush)
-        with self.crowd(name) as crowd:
+        with self._gather(name) as (kept, crowd):
             numbers = set() if crowd is None else crowd.choose(MOST_CHOSEN)
-            version = self._find(name).crowd_version
+            version = kept.crowd_version
         if crowd is None:
             return self.summary(name)
-        kept = self._find(name)
         with kept.reading:
             if kept.chosen is None or kept.chosen_version != version:
                 kept.chosen, kept.chosen_version = crowd.read(numbers), version
@@ -171,9 +192,10 @@ class Reader:
         Raises:
             StorageFault: where the study is not there, or the database cannot be used.
         """
-        kept = self._look(name)
+        seen = self._look(name)
+        kept = self._find(seen.uuid)
         with kept.reading:
-            summary = self._read(name, kept)
+            summary = self._read(name, seen, kept)
             if kept.tradeoff is None:
                 kept.tradeoff = trace_tradeoff(summary)
             return kept.tradeoff
@@ -187,57 +209,66 @@ class Reader:
         Raises:
             StorageFault: where the study is not there, or the database cannot be used.
         """
-        kept = self._look(name)
-        if kept.num_trials < LARGE or self._has_seeds(name, kept):
-            yield None
+        with self._gather(name) as (_, crowd):
+            yield crowd
+
+    @contextmanager
+    def _gather(self, name: str) -> Iterator[tuple[_Kept, Crowd | None]]:
+        seen = self._look(name)
+        uuid = seen.uuid
+        kept = self._find(uuid)
+        if seen.num_trials < LARGE or self._has_seeds(name, seen):
+            yield kept, None
             return
         with kept.gathering:
-            version = kept.version
-            crowd = kept.crowd = kept.crowd or Crowd(self.database, name, kept.uuid, self._book)
+            version = seen.version
+            crowd = kept.crowd = kept.crowd or Crowd(self.database, name, uuid, self._book)
             if kept.crowd_version != version:
                 crowd.refresh()
                 kept.crowd_version = version
-            yield crowd
+            yield kept, crowd
 
-    def _read(self, name: str, kept: _Kept) -> Summary:
+    def _read(self, name: str, seen: _Seen, kept: _Kept) -> Summary:
         """Returns what a study has come to; `kept.reading` is held."""
-        if kept.summary is None or kept.summary_version != kept.version:
-            version, study = kept.version, load_study(self.database, name)
+        if kept.summary is None or kept.summary_version != seen.version:
+            version, study = seen.version, load_study(self.database, name)
             kept.summary = add_remeasurement(self.database, summarize(study, book_of(study, self._book)))
             kept.summary_version, kept.tradeoff = version, None
         return kept.summary
 
-    def _has_seeds(self, name: str, kept: _Kept) -> bool:
+    def _has_seeds(self, name: str, seen: _Seen) -> bool:
         """Says whether each setting of a study has several trials, which a study never changes."""
-        if kept.has_seeds is None:
-            kept.has_seeds = num_seeds(load_study(self.database, name, ())) > 1
-        return kept.has_seeds
+        if seen.has_seeds is None:
+            seen.has_seeds = num_seeds(load_study(self.database, name, ())) > 1
+        return seen.has_seeds
 
-    def _look(self, name: str) -> _Kept:
-        """Looks at a study unless that was done just now, and returns what is kept of it."""
-        kept = self._find(name)
-        with kept.lock:
-            if time.monotonic() - kept.looked_at < self._rest_seconds:
-                return kept
-            seen = glance(self.database, name, kept.since)
-            if seen.uuid != kept.uuid:
-                kept.since, kept.crowd, kept.uuid, kept.has_seeds = Since(), None, seen.uuid, None
-                kept.crowd_version, kept.seen = -1, None
-                seen = glance(self.database, name, kept.since)
-            if seen.mark != kept.seen:
-                if seen.num_trials >= LARGE:
-                    kept.since = see_since(self.database, seen.uuid, kept.since)
-                    seen = glance(self.database, name, kept.since)
-                kept.seen, kept.num_trials = seen.mark, seen.num_trials
-                kept.version += 1
-            kept.looked_at = time.monotonic()
-            return kept
+    def _look(self, name: str) -> _Seen:
+        """Looks at a study unless that was done just now, and returns how it stands."""
+        seen = self._use(self._seen, name, _Seen, MOST_SEEN)
+        with seen.lock:
+            if time.monotonic() - seen.looked_at < self._rest_seconds:
+                return seen
+            found = glance(self.database, name, seen.since)
+            if found.uuid != seen.uuid:
+                seen.since, seen.uuid, seen.has_seeds, seen.mark = Since(), found.uuid, None, None
+                found = glance(self.database, name, seen.since)
+            if found.mark != seen.mark:
+                if found.num_trials >= LARGE:
+                    seen.since = see_since(self.database, found.uuid, seen.since)
+                    found = glance(self.database, name, seen.since)
+                seen.mark, seen.num_trials = found.mark, found.num_trials
+                seen.version = next(self._versions)
+            seen.looked_at = time.monotonic()
+            return seen
 
-    def _find(self, name: str) -> _Kept:
+    def _find(self, uuid: str) -> _Kept:
+        return self._use(self._kept, uuid, _Kept, MOST_KEPT)
+
+    def _use(self, found: OrderedDict[str, Item], key: str, make: Callable[[], Item], most: int) -> Item:
         """Returns what is kept of a study, which becomes the one used last; the one unused longest gives way."""
         with self._lock:
-            kept = self._kept.setdefault(name, _Kept())
-            self._kept.move_to_end(name)
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-            return kept
+            item = found.setdefault(key, make())
+            found.move_to_end(key)
+            while len(found) > most:
+                found.popitem(last=False)
+            return item
