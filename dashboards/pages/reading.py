@@ -5,17 +5,16 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TypeVar
 
 from dashboards.brushing import Brush, restrict
 from dashboards.crowd import Crowd, Tally
 from dashboards.figures.parts import thin
 from dashboards.figures.tradeoff import TradeoffInfo, trace_tradeoff
+from dashboards.pages.recent import Recent
 from dashboards.prices import book_of
 from dashboards.remeasured import add_remeasurement
 from dashboards.seeds import num_seeds
@@ -25,8 +24,6 @@ from storage.database import Database
 from storage.faults import NoStudy
 from storage.studies import load_study, mark_studies
 from storage.watching import Since, glance, see_since
-
-Item = TypeVar("Item")
 
 MOST_KEPT = 6
 """Studies of which what was read is kept, those that were used last."""
@@ -98,10 +95,8 @@ class Reader:
 
     def __init__(self, database: Database, book: PriceBook | None = None, rest_seconds: float = 0.0) -> None:
         self.database, self._book, self._rest_seconds = database, book, rest_seconds
-        self._seen: OrderedDict[str, _Seen] = OrderedDict()
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._seen, self._kept = Recent(_Seen, MOST_SEEN), Recent(_Kept, MOST_KEPT)
         self._versions = itertools.count()
-        self._lock = Lock()
         self._begun = secrets.token_hex(4)  # a page that was open before a restart knows other versions
 
     def mark(self, names: Sequence[str]) -> str:
@@ -132,7 +127,7 @@ class Reader:
             StorageFault: where it is not there, or the database cannot be used.
         """
         seen = self._look(name)
-        kept = self._find(seen.uuid)
+        kept = self._kept.find(seen.uuid)
         with kept.reading:
             return self._read(name, seen, kept)
 
@@ -193,7 +188,7 @@ class Reader:
             StorageFault: where the study is not there, or the database cannot be used.
         """
         seen = self._look(name)
-        kept = self._find(seen.uuid)
+        kept = self._kept.find(seen.uuid)
         with kept.reading:
             summary = self._read(name, seen, kept)
             if kept.tradeoff is None:
@@ -216,7 +211,7 @@ class Reader:
     def _gather(self, name: str) -> Iterator[tuple[_Kept, Crowd | None]]:
         seen = self._look(name)
         uuid = seen.uuid
-        kept = self._find(uuid)
+        kept = self._kept.find(uuid)
         if seen.num_trials < LARGE or self._has_seeds(name, seen):
             yield kept, None
             return
@@ -244,7 +239,7 @@ class Reader:
 
     def _look(self, name: str) -> _Seen:
         """Looks at a study unless that was done just now, and returns how it stands."""
-        seen = self._use(self._seen, name, _Seen, MOST_SEEN)
+        seen = self._seen.find(name)
         with seen.lock:
             if time.monotonic() - seen.looked_at < self._rest_seconds:
                 return seen
@@ -260,15 +255,3 @@ class Reader:
                 seen.version = next(self._versions)
             seen.looked_at = time.monotonic()
             return seen
-
-    def _find(self, uuid: str) -> _Kept:
-        return self._use(self._kept, uuid, _Kept, MOST_KEPT)
-
-    def _use(self, found: OrderedDict[str, Item], key: str, make: Callable[[], Item], most: int) -> Item:
-        """Returns what is kept of a study, which becomes the one used last; the one unused longest gives way."""
-        with self._lock:
-            item = found.setdefault(key, make())
-            found.move_to_end(key)
-            while len(found) > most:
-                found.popitem(last=False)
-            return item
