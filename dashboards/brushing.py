@@ -38,9 +38,11 @@ class Brush:
     box: tuple[str, float, float, float, float] | None = None
 
     def find(self, crowd: Crowd | None) -> Set[int]:
-        """Returns the trials; of a box those with a checkpoint in it."""
-        if self.box is None or crowd is None:
+        """Returns the trials; of a large study those that are there, and of a box those with a checkpoint in it."""
+        if crowd is None:
             return self.trials
+        if self.box is None:
+            return {number for number in self.trials if 0 <= number < crowd.tally.num_trials}
         cost, left, right, bottom, top = self.box
         return crowd.within(cost, (left, right), (bottom / PERCENT, top / PERCENT))
 

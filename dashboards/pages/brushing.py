@@ -111,6 +111,8 @@ def describe(reader: Reader, name: str, brush: Brush | None) -> tuple[str, dict[
         return "", {"display": "none"}, ""
     with reader.crowd(name) as crowd:
         numbers = brush.find(crowd)
+    if crowd is None:
+        numbers = {trial.number for trial in reader.chosen(name, brush).study.trials}
     words = range_words(numbers, ",")
     trials = "1 trial is chosen" if len(numbers) == 1 else f"{len(numbers):,} trials are chosen"
     is_thin = crowd is not None and len(numbers) > MOST_CHOSEN

@@ -91,6 +91,18 @@ def test_figures_and_table_show_what_is_chosen_and_its_own_figure_all(pages: Pag
     assert set(chosen) <= {3, 4, 5} != set()
 
 
+@pytest.mark.parametrize("large", [40, 1000])
+def test_trials_that_are_not_there_are_not_chosen(
+    database: Database, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    write_study(database, "a", 60)
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", large)
+    brush = Brush("address", frozenset({-1, 3, 4, 99, 10**30}))
+    words, _, numbers = describe(Reader(database), "a", brush)
+    assert (words.partition(":")[0], numbers) == ("2 trials are chosen", "3-4")
+    assert {3, 4} <= {trial.number for trial in Reader(database).chosen("a", brush).study.trials} <= {0, 3, 4}
+
+
 def test_a_box_in_a_large_study_is_of_all_trials(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     write_study(database, "a", 60)
     box = Brush("tradeoff", box=("device_seconds", 0.0, 2.0, 90.0, 100.0))
