@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
-from dashboards.crowd import Crowd
+from dashboards.crowd import MONEY, Crowd
 from dashboards.summary import Summary
+from objectives.costs import MINIMIZABLE
 
 PERCENT = 100.0
 MOST = 100_000
 """Trials that an address may name."""
+
+SHOWN = (*MINIMIZABLE, MONEY)
+"""Costs that the trade-off can be shown over."""
 
 LONGEST = 1500
 """Characters of trial numbers that an address can hold."""
@@ -34,9 +38,11 @@ class Brush:
     box: tuple[str, float, float, float, float] | None = None
 
     def find(self, crowd: Crowd | None) -> Set[int]:
-        """Returns the trials; of a box those with a checkpoint in it."""
-        if self.box is None or crowd is None:
+        """Returns the trials; of a large study those that are there, and of a box those with a checkpoint in it."""
+        if crowd is None:
             return self.trials
+        if self.box is None:
+            return {number for number in self.trials if 0 <= number < crowd.tally.num_trials}
         cost, left, right, bottom, top = self.box
         return crowd.within(cost, (left, right), (bottom / PERCENT, top / PERCENT))
 
@@ -50,22 +56,12 @@ def read_brush(data: Mapping[str, Any] | None) -> Brush | None:
     match data:
         case {"origin": str(origin), "trials": list(trials)} if all(type(one) is int for one in trials):
             return Brush(origin, frozenset(trials))
-        case {"origin": str(origin), "box": [str(cost), *ends]} if len(ends) == 4:  # noqa: PLR2004
-            left, right, bottom, top = (float(end) for end in ends)
-            return Brush(origin, box=(cost, left, right, bottom, top))
+        case {"origin": str(origin), "box": [str(cost), left, right, bottom, top]} if cost in SHOWN:
+            ends = (left, right, bottom, top)
+            is_box = all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
+            return Brush(origin, box=(cost, *ends)) if is_box else None
         case _:
             return None
-
-
-def brush_words(numbers: Set[int]) -> str:
-    """Returns trial numbers in few characters.
-
-    >>> brush_words({1, 2, 3, 7})
-    '1-3,7'
-    """
-    stretches = groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0])
-    ends = [[number for _, number in stretch] for _, stretch in stretches]
-    return ",".join(str(one[0]) if len(one) == 1 else f"{one[0]}-{one[-1]}" for one in ends)
 
 
 def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
@@ -84,15 +80,16 @@ def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
         return {"origin": "address", "trials": [n for one in stretches for n in one]} if is_short else None
     cost, *ends = box.split(":")
     try:
-        return {"origin": "address", "box": [cost, *(float(end) for end in ends)]} if len(ends) == 4 else None  # noqa: PLR2004
+        found = {"origin": "address", "box": [cost, *map(float, ends)]}
     except ValueError:
         return None
+    return found if read_brush(found) else None
 
 
 def restrict(summary: Summary, numbers: Set[int]) -> Summary:
     """Returns a study as if it had only these trials; those of its front that are among them stay its front.
 
-    Of a setting with several seeds all are there where one of them is.
+    Of a setting with several seeds all are there where one of them is. Idle slots are nobody's, and so not of these.
     """
     curves = {number: curve for number, curve in summary.curves.items() if not numbers.isdisjoint(curve[-1].seeds)}
     wanted = numbers | {seed for curve in curves.values() for seed in curve[-1].seeds}
@@ -100,7 +97,7 @@ def restrict(summary: Summary, numbers: Set[int]) -> Summary:
     knee = summary.knee if summary.knee is not None and summary.knee.trial in curves else None
     return replace(
         summary,
-        study=replace(summary.study, trials=trials),
+        study=replace(summary.study, trials=trials, sittings=()),
         curves=curves,
         lasts={number: last for number, last in summary.lasts.items() if number in wanted},
         front=tuple(point for point in summary.front if point.trial in curves),

@@ -73,7 +73,7 @@ class Crowd:
         self._baseline: int | None = None
         self.tally = Tally(0, 0, {}, {})
         self._settled: Counter[str] = Counter()  # what was billed to trials that have ended
-        self._devices: set[str | None] = set()
+        self._devices: set[str] = set()
 
     @property
     def currency(self) -> str:
@@ -99,8 +99,8 @@ class Crowd:
             rows = _table(read_epochs(connection, self._uuid, self._since), 4)
             costs = {name: self._read_cost(connection, name, self._since) for name in self._own}
             bill = self._settled + sum_bills(connection, self._uuid, self._since)
-            self._settled = bill - sum_bills(connection, self._uuid, since)
-            self._devices |= list_devices(connection, self._uuid, self._since)
+            settled = bill - sum_bills(connection, self._uuid, since)
+            devices = list_devices(connection, self._uuid, self._since)
             lines = add_idle(bill, read_sittings(connection, self._uuid), read_heard(connection, self._uuid))
         self.tally = Tally(since.newest + 1, since.newest + 1 - len(since.unended), dict(bill), lines)
         self._baseline = next((number for number, _, is_baseline in trials if is_baseline), self._baseline)
@@ -114,7 +114,9 @@ class Crowd:
         for name, own in costs.items():
             wanted = fresh - fresh % SHIFT if name in ONCE else fresh
             self._own[name] = np.concatenate([self._own[name][kept], _align(wanted, *own)])[order]
-        self._key, self._since = key[order], since
+        # All of it or nothing: what a fault above leaves half read is read again.
+        self._key, self._since, self._settled = key[order], since, settled
+        self._devices |= {one for one in devices if one is not None}  # who has just begun, or was cut off, told none
         self._totals.clear()
         self._peaks.clear()
 

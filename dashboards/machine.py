@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -50,18 +50,3 @@ class Machine:
             "measures": findings,
             "checked_at": self.checked_at.isoformat(),
         }
-
-
-def range_words(numbers: Iterable[int]) -> str:
-    """Returns numbers as ranges.
-
-    >>> range_words([0, 1, 2, 5, 7, 8])
-    '0-2, 5, 7-8'
-    """
-    ranges: list[list[int]] = []
-    for number in sorted(numbers):
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1] = [ranges[-1][0], number]
-        else:
-            ranges.append([number])
-    return ", ".join("-".join(map(str, each)) for each in ranges)

@@ -144,8 +144,8 @@ def _plotly_address() -> str:
 
     Dash itself asks for it only once a figure is there, by an address whose answer is asked for anew each time.
     """
-    script = Path(plotly.__file__).parent / "package_data/plotly.min.js"
-    name, modified = "package_data/plotly.min.js", int(script.stat().st_mtime)
+    name = "package_data/plotly.min.js"
+    modified = int((Path(plotly.__file__).parent / name).stat().st_mtime)
     kept = build_fingerprint(name, plotly.__version__, modified)  # type: ignore[no-untyped-call]
     return f"/_dash-component-suites/plotly/{kept}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from objectives.costs import COSTS
@@ -114,3 +114,18 @@ def threads_words(num_threads: int) -> str:
     ('1 CPU thread', '4 CPU threads')
     """
     return f"{num_threads} CPU thread{'' if num_threads == 1 else 's'}"
+
+
+def range_words(numbers: Iterable[int], separator: str = ", ") -> str:
+    """Returns whole numbers as ranges, in ascending order.
+
+    >>> range_words([8, 0, 1, 2, 5, 7])
+    '0-2, 5, 7-8'
+    """
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    return separator.join("-".join(map(str, each)) for each in ranges)

@@ -121,9 +121,8 @@ def _trace(
 
 
 def _amount(summary: Summary, trial: TrialRow, cost: str) -> float | None:
-    """Returns what a trial was billed, None where that cannot be told; one that was taken over was billed elsewhere."""
-    if not trial.attempts:
+    """Returns what a trial was billed, None where nothing is yet; one that was taken over was billed elsewhere."""
+    seconds = [seconds for attempt in trial.attempts for seconds in attempt.bill.values()]
+    if not seconds:
         return None
-    if cost == "money":
-        return price_trial(summary.study, trial, summary.book)["money"].value
-    return sum(seconds for attempt in trial.attempts for seconds in attempt.bill.values())
+    return price_trial(summary.study, trial, summary.book)["money"].value if cost == "money" else sum(seconds)

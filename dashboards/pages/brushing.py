@@ -12,10 +12,11 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, html
 
-from dashboards.brushing import LONGEST, Brush, brush_words, read_brush
+from dashboards.brushing import LONGEST, Brush, read_brush
 from dashboards.pages.parts import Component, aria
-from dashboards.pages.reading import Reader
+from dashboards.pages.reading import MOST_CHOSEN, Reader
 from dashboards.pages.site import Site
+from dashboards.words import range_words
 from storage.faults import StorageFault
 
 BRUSH = """(chosen, restyled, clicks, before) => {
@@ -110,9 +111,13 @@ def describe(reader: Reader, name: str, brush: Brush | None) -> tuple[str, dict[
         return "", {"display": "none"}, ""
     with reader.crowd(name) as crowd:
         numbers = brush.find(crowd)
-    words = brush_words(numbers)
+    if crowd is None:
+        numbers = {trial.number for trial in reader.chosen(name, brush).study.trials}
+    words = range_words(numbers, ",")
     trials = "1 trial is chosen" if len(numbers) == 1 else f"{len(numbers):,} trials are chosen"
-    return f"{trials}: figures below and the table show these alone.", {}, words if len(words) <= LONGEST else ""
+    is_thin = crowd is not None and len(numbers) > MOST_CHOSEN
+    alone = f"an even choice of {MOST_CHOSEN:,} of these" if is_thin else "these alone"
+    return f"{trials}: figures below and the table show {alone}.", {}, words if len(words) <= LONGEST else ""
 
 
 def register(app: Dash, site: Site) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,12 +11,13 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.bills import bill_lines
+from dashboards.crowd import Tally
 from dashboards.devices import name_devices
 from dashboards.figures import FIGURES
 from dashboards.pages.live import live
 from dashboards.pages.panels import panel
-from dashboards.pages.parts import Component, faults, frame, link, study_path, table
-from dashboards.pages.reading import Reader
+from dashboards.pages.parts import Component, faults, frame, link, note, study_path, table
+from dashboards.pages.reading import MOST_CHOSEN, Reader
 from dashboards.pages.site import Site
 from dashboards.summary import Summary
 from dashboards.words import accuracy_words, cost_words
@@ -36,17 +37,23 @@ def names_asked(search: str) -> list[str]:
     return list(dict.fromkeys(parse_qs(search.removeprefix("?")).get("study", [])))
 
 
-def compare_rows(summaries: Sequence[Summary]) -> list[list[Any]]:
-    """Returns a row for each study, at the first one's first cost."""
+def compare_rows(summaries: Sequence[Summary], tallies: Mapping[str, Tally]) -> list[list[Any]]:
+    """Returns a row for each study, at the first one's first cost.
+
+    Args:
+        summaries: The studies; of a large one some trials, its front among them.
+        tallies: What is counted over all trials of each large study, by its name.
+    """
     rows = []
     for summary in summaries:
-        study, cells = summary.study, []
+        study, cells, tally = summary.study, [], tallies.get(summary.study.name)
         for point in (summary.best, summary.knee):
             value = None if point is None else point.value(summaries[0].cost)
             cells.append("none" if point is None else accuracy_words(point.accuracy, point.interval))
             cells.append("none" if point is None else cost_words(summaries[0].cost, value))
-        billed = cost_words("device_seconds", sum(bill_lines(study).values()))
-        rows.append([study.name, study.state, str(len(study.trials)), *cells, billed,
+        lines, num_trials = (tally.lines, tally.num_trials) if tally else (bill_lines(study), len(study.trials))
+        billed = cost_words("device_seconds", sum(lines.values()))
+        rows.append([study.name, study.state, f"{num_trials:,}", *cells, billed,
                      "; ".join(name_devices(study)) or "not recorded"])  # fmt: skip
     return rows
 
@@ -104,4 +111,10 @@ def register(app: Dash, site: Site) -> None:
 
 
 def _show_table(reader: Reader, names: Sequence[str]) -> Component:
-    return show_rows(compare_rows([reader.chosen(name) for name in names]))
+    summaries = [reader.chosen(name) for name in names]
+    tallies = {name: tally for name in names if (tally := reader.peak(name)[1]) is not None}
+    rows = show_rows(compare_rows(summaries, tallies))
+    if not tallies:
+        return rows
+    some = f"the figures show about {MOST_CHOSEN:,} trials, its front among them, and bill these alone"
+    return dmc.Stack([rows, note(f"Of {', '.join(tallies)} {some}; the table counts all.")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -10,6 +9,7 @@ from threading import Lock
 from dashboards.brushing import Brush
 from dashboards.pages.drawing import Drawn, draw, draw_large
 from dashboards.pages.reading import Reader
+from dashboards.pages.recent import Recent
 
 MOST_DRAWN = 32
 """Figures that are kept as they were asked for last: some hundred kilobytes each."""
@@ -32,8 +32,7 @@ class Easel:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._sheets: OrderedDict[tuple[object, ...], _Sheet] = OrderedDict()
-        self._lock = Lock()
+        self._sheets = Recent(_Sheet, MOST_DRAWN)
 
     def draw(
         self, kind: str, names: Sequence[str], choices: Sequence[str | None], scheme: str, brush: Brush | None = None
@@ -50,7 +49,7 @@ class Easel:
         Raises:
             StorageFault: where a study cannot be read.
         """
-        sheet = self._find((kind, *names, self._reader.mark(names), *choices, scheme, brush))
+        sheet = self._sheets.find((kind, *names, self._reader.mark(names), *choices, scheme, brush))
         with sheet.lock:
             if sheet.drawn is None:
                 sheet.drawn = self._draw(kind, names, choices, scheme, brush)
@@ -66,11 +65,3 @@ class Easel:
             return draw(kind, [self._reader.chosen(names[0])], choices, scheme, None if brush is None else brush.trials)
         shown = None if brush is None or brush.origin == kind else brush
         return draw(kind, [self._reader.chosen(name, shown) for name in names], choices, scheme)
-
-    def _find(self, key: tuple[object, ...]) -> _Sheet:
-        with self._lock:
-            sheet = self._sheets.setdefault(key, _Sheet())
-            self._sheets.move_to_end(key)
-            while len(self._sheets) > MOST_DRAWN:
-                self._sheets.popitem(last=False)
-            return sheet

@@ -74,7 +74,7 @@ def register(app: Dash, site: Site) -> None:
             found = await asyncio.to_thread(list_queue, site.reader.database)
         except StorageFault:  # the page around it says so
             return no_update, no_update
-        mark = f"{may_operate} {[(one.order.study, one.place, one.fault) for one in found]}"
+        mark = f"{may_operate} {[(one.order.study, one.asked_at, one.place, one.fault) for one in found]}"
         if mark == before:
             return no_update, no_update
         return show_queue(found, empty or "", may_operate=may_operate), mark

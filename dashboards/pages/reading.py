@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -14,18 +14,23 @@ from dashboards.brushing import Brush, restrict
 from dashboards.crowd import Crowd, Tally
 from dashboards.figures.parts import thin
 from dashboards.figures.tradeoff import TradeoffInfo, trace_tradeoff
+from dashboards.pages.recent import Recent
 from dashboards.prices import book_of
 from dashboards.remeasured import add_remeasurement
 from dashboards.seeds import num_seeds
 from dashboards.summary import Summary, summarize
 from objectives.prices import PriceBook
 from storage.database import Database
+from storage.faults import NoStudy
 from storage.marks import mark_studies
 from storage.reading import load_study
 from storage.watching import Since, glance, see_since
 
 MOST_KEPT = 6
-"""Studies that are kept as they were used last."""
+"""Studies of which what was read is kept, those that were used last."""
+
+MOST_SEEN = 1000
+"""Studies of which is kept how they stood: next to nothing, so that one that gave way is not taken for a new one."""
 
 LARGE = 1000
 """Trials from which on a study is not held trial by trial: it would take seconds, and a gigabyte for 50,000."""
@@ -35,29 +40,42 @@ MOST_CHOSEN = 1000
 
 
 @dataclass
-class _Kept:
-    """A study as it was read last, and the locks that it is read under.
+class _Seen:
+    """How a study stood when it was looked at last, and the lock that it is looked at under.
 
     Attributes:
         looked_at: When, by `time.monotonic`.
-        since: How far it was read then.
-        seen: Its mark of that time.
-        version: Counts what was new.
+        since: How far it was seen then.
+        mark: Its mark of that time.
+        version: Another one, never used before, whenever something was new.
         uuid: Its key.
         num_trials: That there were.
-        crowd: A large study's checkpoints, as of `crowd_version`.
+        has_seeds: Whether each setting has several; None where that was not asked.
     """
 
     lock: Lock = field(default_factory=Lock)
-    reading: Lock = field(default_factory=Lock)
-    gathering: Lock = field(default_factory=Lock)
     looked_at: float = float("-inf")
     since: Since = field(default_factory=Since)
-    seen: str | None = None
-    version: int = 0
+    mark: str | None = None
+    version: int = -1
     uuid: str = ""
     num_trials: int = 0
     has_seeds: bool | None = None
+
+
+@dataclass
+class _Kept:
+    """What was read of a study, each as of a version, and the locks that it is read under.
+
+    Attributes:
+        crowd: A large study's checkpoints.
+        summary: All of a study.
+        chosen: Some trials of a large one.
+        tradeoff: Of the summary.
+    """
+
+    reading: Lock = field(default_factory=Lock)
+    gathering: Lock = field(default_factory=Lock)
     crowd: Crowd | None = None
     crowd_version: int = -1
     summary: Summary | None = None
@@ -78,8 +96,8 @@ class Reader:
 
     def __init__(self, database: Database, book: PriceBook | None = None, rest_seconds: float = 0.0) -> None:
         self.database, self._book, self._rest_seconds = database, book, rest_seconds
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._lock = Lock()
+        self._seen, self._kept = Recent(_Seen, MOST_SEEN), Recent(_Kept, MOST_KEPT)
+        self._versions = itertools.count()
         self._begun = secrets.token_hex(4)  # a page that was open before a restart knows other versions
 
     def mark(self, names: Sequence[str]) -> str:
@@ -88,7 +106,7 @@ class Reader:
         Raises:
             StorageFault: where one is not there, or the database cannot be used.
         """
-        return " ".join([self._begun, *(f"{kept.uuid} {kept.version}" for kept in map(self._look, names))])
+        return " ".join([self._begun, *(f"{seen.uuid} {seen.version}" for seen in map(self._look, names))])
 
     def marks(self, names: Sequence[str]) -> dict[str, str]:
         """Returns the mark of each study by name; one that is gone has none.
@@ -96,9 +114,11 @@ class Reader:
         Raises:
             StorageFault: where the database cannot be used.
         """
-        large = [name for name in names if name in self._kept and self._kept[name].num_trials >= LARGE]
-        others = mark_studies(self.database, [name for name in names if name not in large])
-        found = others | {name: self.mark([name]) for name in large}
+        large = {name for name in names if (seen := self._seen.get(name)) is not None and seen.num_trials >= LARGE}
+        found = mark_studies(self.database, [name for name in names if name not in large])
+        for name in large:
+            with suppress(NoStudy):
+                found[name] = self.mark([name])
         return {name: found[name] for name in names if name in found}
 
     def summary(self, name: str) -> Summary:
@@ -107,13 +127,10 @@ class Reader:
         Raises:
             StorageFault: where it is not there, or the database cannot be used.
         """
-        kept = self._look(name)
+        seen = self._look(name)
+        kept = self._kept.find(seen.uuid)
         with kept.reading:
-            if kept.summary is None or kept.summary_version != kept.version:
-                version, study = kept.version, load_study(self.database, name)
-                kept.summary = add_remeasurement(self.database, summarize(study, book_of(study, self._book)))
-                kept.summary_version, kept.tradeoff = version, None
-            return kept.summary
+            return self._read(name, seen, kept)
 
     def chosen(self, name: str, brush: Brush | None = None) -> Summary:
         """Returns what pages show of a study: the whole, or of a large one some trials, all of its front among them.
@@ -127,12 +144,11 @@ class Reader:
         """
         if brush is not None:
             return self._brushed(name, brush)
-        with self.crowd(name) as crowd:
+        with self._gather(name) as (kept, crowd):
             numbers = set() if crowd is None else crowd.choose(MOST_CHOSEN)
-            version = self._find(name).crowd_version
+            version = kept.crowd_version
         if crowd is None:
             return self.summary(name)
-        kept = self._find(name)
         with kept.reading:
             if kept.chosen is None or kept.chosen_version != version:
                 kept.chosen, kept.chosen_version = crowd.read(numbers), version
@@ -172,8 +188,10 @@ class Reader:
         Raises:
             StorageFault: where the study is not there, or the database cannot be used.
         """
-        summary, kept = self.summary(name), self._look(name)
+        seen = self._look(name)
+        kept = self._kept.find(seen.uuid)
         with kept.reading:
+            summary = self._read(name, seen, kept)
             if kept.tradeoff is None:
                 kept.tradeoff = trace_tradeoff(summary)
             return kept.tradeoff
@@ -187,49 +205,54 @@ class Reader:
         Raises:
             StorageFault: where the study is not there, or the database cannot be used.
         """
-        kept = self._look(name)
-        if kept.num_trials < LARGE or self._has_seeds(name, kept):
-            yield None
+        with self._gather(name) as (_, crowd):
+            yield crowd
+
+    @contextmanager
+    def _gather(self, name: str) -> Iterator[tuple[_Kept, Crowd | None]]:
+        seen = self._look(name)
+        uuid = seen.uuid
+        kept = self._kept.find(uuid)
+        if seen.num_trials < LARGE or self._has_seeds(name, seen):
+            yield kept, None
             return
         with kept.gathering:
-            version = kept.version
-            kept.crowd = kept.crowd or Crowd(self.database, name, kept.uuid, self._book)
+            version = seen.version
+            crowd = kept.crowd = kept.crowd or Crowd(self.database, name, uuid, self._book)
             if kept.crowd_version != version:
-                kept.crowd.refresh()
+                crowd.refresh()
                 kept.crowd_version = version
-            yield kept.crowd
+            yield kept, crowd
 
-    def _has_seeds(self, name: str, kept: _Kept) -> bool:
+    def _read(self, name: str, seen: _Seen, kept: _Kept) -> Summary:
+        """Returns what a study has come to; `kept.reading` is held."""
+        if kept.summary is None or kept.summary_version != seen.version:
+            version, study = seen.version, load_study(self.database, name)
+            kept.summary = add_remeasurement(self.database, summarize(study, book_of(study, self._book)))
+            kept.summary_version, kept.tradeoff = version, None
+        return kept.summary
+
+    def _has_seeds(self, name: str, seen: _Seen) -> bool:
         """Says whether each setting of a study has several trials, which a study never changes."""
-        if kept.has_seeds is None:
-            kept.has_seeds = num_seeds(load_study(self.database, name, ())) > 1
-        return kept.has_seeds
+        if seen.has_seeds is None:
+            seen.has_seeds = num_seeds(load_study(self.database, name, ())) > 1
+        return seen.has_seeds
 
-    def _look(self, name: str) -> _Kept:
-        """Looks at a study unless that was done just now, and returns what is kept of it."""
-        kept = self._find(name)
-        with kept.lock:
-            if time.monotonic() - kept.looked_at < self._rest_seconds:
-                return kept
-            seen = glance(self.database, name, kept.since)
-            if seen.uuid != kept.uuid:
-                kept.since, kept.crowd, kept.uuid, kept.has_seeds = Since(), None, seen.uuid, None
-                kept.crowd_version, kept.seen = -1, None
-                seen = glance(self.database, name, kept.since)
-            if seen.mark != kept.seen:
-                if seen.num_trials >= LARGE:
-                    kept.since = see_since(self.database, seen.uuid, kept.since)
-                kept.seen = glance(self.database, name, kept.since).mark
-                kept.version += 1
-                kept.num_trials = seen.num_trials
-            kept.looked_at = time.monotonic()
-            return kept
-
-    def _find(self, name: str) -> _Kept:
-        """Returns what is kept of a study, which becomes the one used last; the one unused longest gives way."""
-        with self._lock:
-            kept = self._kept.setdefault(name, _Kept())
-            self._kept.move_to_end(name)
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-            return kept
+    def _look(self, name: str) -> _Seen:
+        """Looks at a study unless that was done just now, and returns how it stands."""
+        seen = self._seen.find(name)
+        with seen.lock:
+            if time.monotonic() - seen.looked_at < self._rest_seconds:
+                return seen
+            found = glance(self.database, name, seen.since)
+            if found.uuid != seen.uuid:
+                seen.since, seen.uuid, seen.has_seeds, seen.mark = Since(), found.uuid, None, None
+                found = glance(self.database, name, seen.since)
+            if found.mark != seen.mark:
+                if found.num_trials >= LARGE:
+                    seen.since = see_since(self.database, found.uuid, seen.since)
+                    found = glance(self.database, name, seen.since)
+                seen.mark, seen.num_trials = found.mark, found.num_trials
+                seen.version = next(self._versions)
+            seen.looked_at = time.monotonic()
+            return seen

@@ -34,7 +34,7 @@ from dashboards.pages.parts import (
     trial_path,
     waiting,
 )
-from dashboards.pages.reading import MOST_CHOSEN, Reader
+from dashboards.pages.reading import LARGE, MOST_CHOSEN, Reader
 from dashboards.pages.site import Site
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
@@ -44,7 +44,10 @@ from storage.faults import StorageFault
 from storage.rows import is_imported
 
 DRAWN_TABS = [name for name, figure in FIGURES.items() if not figure.takes_several and name != "tradeoff"]
-BILLED = "By bill each is a trial at its last checkpoint, at what all its attempts were billed."
+BILLED = (
+    f"By bill, which a study of fewer than {LARGE:,} trials has, each is a trial at its last checkpoint, at what all "
+    "its attempts were billed."
+)
 TABS = {
     "curves": "Curves",
     "hypervolume": "Progress",

@@ -219,8 +219,7 @@ def read_trial(reader: Reader, name: str, number: int, scheme: str) -> tuple[Any
         return faults("The trial cannot be read; it is tried again", [str(fault)]), no_update, no_update, no_update
     trial = find_trial(summary, number)
     if trial is None:
-        there = max(summary.study.num_trials, len(summary.study.trials))
-        law = f"{name} has {there:,} trials, numbered from 0; there is no trial {number}"
+        law = f"{name} has no trial {number} so far; its trials are numbered from 0 as they begin"
         return faults("There is no such trial", [law]), None, HIDDEN, link(f"to {name}", study_path(name))
     curve = draw_trial(trial, scheme)
     printed = read_log(reader.database, summary.study.uuid, number)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
 
-from dashboards.machine import Machine, Place, range_words
+from dashboards.machine import Machine, Place
+from dashboards.words import range_words
 from objectives.doctor import Finding
 from objectives.slot import cpu_name
 from search.compute import name_device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from synthetic import SPEC, summary_of, synthetic_summary, trial
@@ -62,9 +63,11 @@ def test_without_a_cost_there_is_a_word_on_it() -> None:
 
 def test_progress_warns_where_scales_differ() -> None:
     first, second = synthetic_summary(8, 0), synthetic_summary(8, 1)
+    other = replace(second, study=replace(second.study, reference={"chance": 0.1, "worst": [7.0]}))
     info = trace_progress([first, second, summary_of(name="empty")])
     assert ([one.study for one in info.studies], info.left_out, info.is_comparable) == (
         ["synthetic-8", "synthetic-8"], ["empty"], True,
     )  # fmt: skip
     assert "left out" in draw_progress(info).layout.title.text
-    assert "Careful" in draw_progress(info._replace(is_comparable=False)).layout.title.text
+    assert "Careful" not in draw_progress(info).layout.title.text
+    assert "Careful" in draw_progress(trace_progress([first, other])).layout.title.text

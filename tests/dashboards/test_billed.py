@@ -40,5 +40,9 @@ def test_the_figure_says_which_of_the_two_it_shows() -> None:
 
 
 def test_without_a_bill_there_is_a_word_on_why() -> None:
-    drawn = draw("tradeoff", [summary_of(trial(0, [(900, 1.0)]))], ["money", "", "", "billed"], "light")
+    unbilled = trial(0, [(900, 1.0)], "running", attempts=(attempt_row(None, {}),))
+    assert trace_billed(summary_of(unbilled), "device_seconds").trials == []
+    drawn = draw("tradeoff", [summary_of(unbilled)], ["device time", "", "", "billed"], "light")
     assert drawn.choices[3] == "billed"
+    [word] = drawn.figure["layout"]["annotations"]
+    assert word["text"].startswith("no attempt was billed yet")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pages import add_trial, write_study
 from postgresql import new_database
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from dashboards.bills import bill_lines
 from dashboards.crowd import Crowd, find_front
@@ -18,6 +18,7 @@ from dashboards.summary import Summary, summarize
 from objectives.front import front
 from storage import tables
 from storage.database import Database
+from storage.faults import StorageFault
 from storage.reading import load_study
 
 
@@ -90,6 +91,34 @@ def test_what_is_new_is_added_without_reading_the_rest(database: Database, monke
         np.testing.assert_allclose(crowd.cost(name), fresh.cost(name))
     assert crowd.tally.bill == pytest.approx(fresh.tally.bill)
     assert places(crowd.peak()) == places(whole(database, "a"))
+
+
+def test_a_database_that_fails_while_it_is_read_doubles_no_bill(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = write_study(database, "a", 30)
+    crowd = Crowd(database, "a", uuid, None)
+
+    def fail(*_: object) -> None:
+        raise StorageFault("storage: it is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("dashboards.crowd.read_heard", fail)
+        with pytest.raises(StorageFault, match="it is away"):
+            crowd.refresh()
+    crowd.refresh()
+    assert crowd.tally.bill == pytest.approx(bill_lines(whole(database, "a").study))
+
+
+def test_an_attempt_that_told_no_device_yet_takes_no_price_away(database: Database) -> None:
+    uuid = write_study(database, "a", 30)
+    add_trial(database, uuid)
+    attempt = tables.attempts.c
+    with database.write() as connection:
+        connection.execute(update(tables.attempts).where(attempt.trial == 30).values(device=None))
+    crowd = crowd_of(database, "a", uuid)
+    assert crowd.costs() == [one.cost for one in trace_tradeoff(whole(database, "a")).tradeoffs]
+    assert "money" in crowd.costs()
 
 
 def noted(read: list[int], rows: list[tuple[float, ...]], width: int) -> object:

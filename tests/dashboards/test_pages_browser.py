@@ -117,6 +117,13 @@ def test_every_tab_opens_in_the_dark(page: Page, database: Database) -> None:
         page.wait_for_function("document.querySelector('#tab .js-plotly-plot').data?.length > 0")
 
 
+def test_figures_come_where_a_browser_does_not_tell_when_it_rests(page: Page, database: Database) -> None:
+    write_study(database, "a", 8)
+    page.add_init_script("delete window.requestIdleCallback")
+    page.goto("/study/a?tab=curves")
+    page.locator("#tab .js-plotly-plot").wait_for(state="attached")
+
+
 def test_deleting_asks_once_more(page: Page, database: Database) -> None:
     write_study(database, "a", 4)
     page.goto("/study/a")

@@ -9,7 +9,8 @@ from pages import Pages, add_epoch, write_study
 from synthetic import summary_of, trial
 
 from dashboards.figures.tradeoff import trace_tradeoff
-from dashboards.pages.choosing import AT_LEAST, AT_MOST, answer_wish, wish_range
+from dashboards.pages.choosing import AT_LEAST, AT_MOST, answer_wish, read_tradeoff, wish_range
+from dashboards.pages.reading import Reader
 from objectives.costs import COSTS
 from storage.database import Database
 
@@ -72,5 +73,12 @@ def test_the_slider_answers_with_the_cheapest_or_the_best() -> None:
     cheap = answer_wish(found, AT_MOST, most.low, "USD")
     assert (cheap.point and cheap.point.trial, cheap.wish) == (0, "at most 1 s")
     assert answer_wish(found, AT_LEAST, 99.0, "USD").point is None
-    flops = next(one for one in trace_tradeoff(summary).tradeoffs if one.cost == "train_flops")
-    assert flops.cost == "train_flops"
+
+
+def test_the_slider_goes_by_the_cost_that_the_figure_shows(database: Database) -> None:
+    write_study(database, "a", 6)
+    reader = Reader(database)
+    for labels, cost in (([], "device_seconds"), ([COSTS["train_flops"].title, "x: linear"], "train_flops")):
+        found = read_tradeoff(reader, "a", labels)
+        assert found is not None
+        assert found[0].cost == cost

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pages import MACHINE, Pages
 
 from storage.database import Database
-from storage.queue import Order, join_queue, note_fault
+from storage.queue import Order, join_queue, leave_queue, note_fault
 
 
 def test_the_machine_tells_whose_its_parts_are_and_what_it_measures(pages: Pages) -> None:
@@ -34,7 +35,7 @@ def test_the_machine_tells_whose_its_parts_are_and_what_it_measures(pages: Pages
 
 
 def test_the_queue_tells_who_waits_for_what_and_why_something_could_not_begin(pages: Pages, database: Database) -> None:
-    def ask(empty: str = "", **more: str) -> str:
+    def ask(empty: str = "") -> str:
         told = pages.ask("queue.children", "queue-clock.n_intervals", queue_clock_n_intervals=1, queue_empty_data=empty)
         return json.dumps(told)
 
@@ -54,3 +55,16 @@ def test_the_queue_tells_who_waits_for_what_and_why_something_could_not_begin(pa
     pages.operates = False
     assert "cancel two" not in ask()
     assert "queued, 1st in line" in ask()
+
+
+def test_another_order_of_the_same_study_is_shown_in_the_place_of_the_first(pages: Pages, database: Database) -> None:
+    def ask(mark: str | None) -> Any:
+        clock = {"queue_clock_n_intervals": 1, "queue_empty_data": ""}
+        return pages.ask("queue.children", "queue-clock.n_intervals", **clock, queue_mark_data=mark)
+
+    join_queue(database, Order("a", "resume", "ours", 2, 0, num_more=8))
+    mark = ask(None)["queue-mark"]["data"]
+    assert not ask(mark)
+    leave_queue(database, "a")
+    join_queue(database, Order("a", "resume", "ours", 2, 0, num_more=3))
+    assert "3 more trials" in json.dumps(ask(mark))

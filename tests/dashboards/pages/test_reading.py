@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-from pages import add_epoch, write_study
+from typing import Any
 
+import pytest
+from pages import add_epoch, add_trial, write_study
+
+from dashboards.figures.tradeoff import trace_tradeoff
 from dashboards.pages.reading import Reader
 from objectives.prices import default_book, overlay
 from storage.database import Database
 from storage.faults import StorageFault
+from storage.studies import delete_study
+from storage.watching import Since, glance
 
 
 def test_a_study_is_read_anew_only_when_something_of_it_is_new(database: Database) -> None:
@@ -34,6 +39,54 @@ def test_the_study_unused_longest_gives_way(database: Database, monkeypatch: pyt
     reader.summary("c")
     assert reader.summary("a") is first
     assert reader.summary("b") is not second
+
+
+def test_the_tradeoff_is_that_of_the_newest_summary_whoever_read_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid, reader = write_study(database, "a", 4), Reader(database)
+    real, others = Reader._look, [1, 2]
+
+    def interrupted(self: Reader, name: str) -> Any:
+        kept = real(self, name)
+        if others:  # another viewer, between this look and what follows
+            others.pop()
+            add_epoch(database, uuid)
+            with monkeypatch.context() as plain:
+                plain.setattr(Reader, "_look", real)
+                self.summary(name)
+        return kept
+
+    monkeypatch.setattr(Reader, "_look", interrupted)
+    reader.tradeoff("a")
+    monkeypatch.setattr(Reader, "_look", real)
+    assert reader.tradeoff("a").num_earlier == trace_tradeoff(reader.summary("a")).num_earlier
+
+
+def test_a_large_study_that_is_gone_has_no_mark(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", 4)
+    reader = Reader(database)
+    for seed, name in enumerate("ab"):
+        write_study(database, name, 6, seed)
+    assert list(reader.marks("ab")) == ["a", "b"]
+    reader.mark("ab")
+    delete_study(database, "a")
+    assert list(reader.marks("ab")) == ["b"]
+
+
+@pytest.mark.parametrize(("large", "looks"), [(4, 2), (1000, 1)])
+def test_what_is_new_is_looked_at_once_and_of_a_large_study_from_there_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch, large: int, looks: int
+) -> None:
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", large)
+    uuid, reader, looked = write_study(database, "a", 6), Reader(database), list[Since]()
+    first = reader.mark("a")
+    monkeypatch.setattr("dashboards.pages.reading.glance", lambda *given: looked.append(given[2]) or glance(*given))  # type: ignore[func-returns-value]
+    add_trial(database, uuid)
+    assert reader.mark("a") != first
+    assert len(looked) == looks
+    second = reader.mark("a")
+    assert (reader.mark("a"), len(looked)) == (second, looks + 2)
 
 
 def test_prices_are_those_of_the_book(database: Database) -> None:

@@ -6,9 +6,11 @@ import json
 import re
 from dataclasses import replace
 
+import pytest
 from pages import EXAMPLE, Pages, add_epoch, write_study
 from synthetic import SPEC, summary_of, trial
 
+from dashboards.crowd import Crowd
 from dashboards.pages.parts import gauges
 from dashboards.pages.reading import Reader
 from dashboards.pages.studies import read_cards, trace_card
@@ -31,6 +33,25 @@ def test_a_card_tells_how_a_study_stands(database: Database) -> None:
     add_epoch(database, uuid)
     [grown], later = read_cards(reader, kept)
     assert (later != mark, grown is not card) == (True, True)
+
+
+def test_a_large_study_that_gave_way_is_not_taken_for_a_new_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", 4)
+    monkeypatch.setattr("dashboards.pages.reading.MOST_KEPT", 2)
+    for seed, name in enumerate("abcd"):
+        write_study(database, name, 6, seed)
+    reader, kept, read = Reader(database), {}, list[Crowd]()
+    for _ in range(2):
+        read_cards(reader, kept)
+    for name in "abcd":
+        reader.chosen(name)
+    refresh = Crowd.refresh
+    monkeypatch.setattr(Crowd, "refresh", lambda crowd: read.append(crowd) or refresh(crowd))  # type: ignore[func-returns-value]
+    for _ in range(3):
+        read_cards(reader, kept)
+    assert read == []
 
 
 def test_a_card_of_a_study_without_epochs_tells_no_number() -> None:

@@ -52,7 +52,7 @@ def test_the_study_and_its_trial_are_shown_and_what_is_hostile_stays_text(pages:
     lost = pages.ask(
         "trial.children", "mark.data", mark_data="1", scheme_data="light", names_data=["a"], number_data=99
     )
-    assert "there is no trial 99" in json.dumps(lost)
+    assert "a has no trial 99 so far" in json.dumps(lost)
 
 
 def find_columns(answer: Any) -> str:
