@@ -19,7 +19,6 @@ from search.service.reach import read_sent_spec
 from search.service.rules import Rules
 from search.service.slots import Need, Share, Slots, find_need, read_compute
 from storage.database import Database
-from storage.faults import StorageFault
 from storage.machine import Holder
 from storage.queue import Order, Waiting, find_waiting, join_queue, leave_queue, list_queue, note_fault
 from storage.studies import StudyLine, list_studies, load_study, request_stop
@@ -232,6 +231,6 @@ class Coordinators:
             else:
                 with private_file(order.spec) as path:
                     start("launch", str(path))
-        except (Refused, OSError, StorageFault):
+        except BaseException:  # whatever it was: nothing else would ever give the share back
             self.slots.give_back(order.study, share)
             raise
