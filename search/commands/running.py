@@ -171,11 +171,13 @@ def resume(
 
 @app.command(epilog="Example: [cyan]paretune stop mnist5k-cnn[/]")
 def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Stop a running study; everything is saved, `resume` continues it."""
+    """Stop a running study; everything is saved, `resume` continues it. With --server, what is queued is cancelled."""
+    is_cancelled = False
     if (client := find_client()) is not None:
-        from search.commands.there import stop_there
+        from search.commands.there import cancel_there, stop_there
 
-        stopped = stop_there(client, name)
+        is_cancelled = cancel_there(client, name)
+        stopped = is_cancelled or stop_there(client, name)
     else:
         from search import sweeps
         from storage.database import Database
@@ -183,6 +185,8 @@ def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) ->
         stopped = sweeps.stop(name, Database(storage))
     if as_json:
         print_json({"study": name, "stopped": stopped})
+    elif is_cancelled:
+        print(f"{name} is not in the queue any more")
     elif not stopped:
         print(f"{name} is not running: it is {find_source(storage).load_summary(name).study.state}")
     else:

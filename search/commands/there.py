@@ -51,6 +51,18 @@ def resume_there(client: Client, name: str, num_more: int, *, quiet: bool) -> No
         _watch(client, begun, quiet=quiet, is_new=False)
 
 
+def cancel_there(client: Client, name: str) -> bool:
+    """Takes what is asked of a study out of the queue; returns whether it was there.
+
+    Raises:
+        Faults: where the service refuses.
+    """
+    is_queued = any(waiting["study"] == name for waiting in client.ask("GET", "queue")["queue"])
+    if is_queued:
+        client.ask("DELETE", "queue", name)
+    return is_queued
+
+
 def stop_there(client: Client, name: str) -> bool:
     """Asks a study's coordinator to stop and waits until it has; returns whether one was there.
 

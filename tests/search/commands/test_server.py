@@ -22,6 +22,7 @@ from search.service.toml import write_toml
 from storage import tables
 from storage.database import Database
 from storage.leases import find_holding
+from storage.queue import Order, join_queue, list_queue
 from storage.studies import list_studies, load_study
 
 
@@ -226,6 +227,22 @@ def test_a_sweep_is_launched_watched_resumed_stopped_and_deleted_from_afar(
         finally:
             if (holding := find_holding(database, "slow")) is not None:
                 os.kill(holding.pid, signal.SIGKILL)
+
+
+def test_stop_takes_what_is_queued_out_of_the_queue(
+    database: Database, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(database) as service:
+        monkeypatch.setenv("PARETUNE_SERVER", service.url)
+        join_queue(database, Order("waits", "launch", "ours", 10_000, 0, write_toml(INSTANT)))
+        monkeypatch.setenv("PARETUNE_TOKEN", service.read)
+        assert line("stop", "waits")[::2] == (
+            2, "token: this one may only read; one with the role operate is needed\n",
+        )  # fmt: skip
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        assert line("stop", "waits") == (0, "waits is not in the queue any more\n", "")
+        assert list_queue(database) == []
+        assert line("stop", "waits")[::2] == (2, "study: there is no 'waits'\n")
 
 
 @pytest.mark.usefixtures("own_code")
