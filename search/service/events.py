@@ -219,6 +219,8 @@ async def tell_events(
                 await run_in_threadpool(check)
             except Problem:
                 return
+            except StorageFault:  # while tokens cannot be looked up, studies cannot either
+                pass
 
 
 def write_event(kind: str, data: Mapping[str, Any], cursor: Cursor | None) -> str:

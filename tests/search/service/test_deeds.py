@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import pytest
 from service import Service, cannot_be_written
 
 from dashboards.actions import Refused
-from search.service import auth
+from search.service import auth, deeds
 from search.service.app import build_app
 from search.service.coordinators import Coordinators
 from search.service.rules import make_rules
 from storage import tables
 from storage.audit import list_deeds
+from storage.database import Database
 from storage.tokens import find_token
 
 
@@ -51,6 +53,24 @@ def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service) -> No
         answer = client.delete("/api/studies/made")
         assert (answer.status_code, "cannot be used" in answer.json()["detail"]) == (409, True)
         assert client.get("/api/studies/made/trials").status_code == 200
+
+
+def test_the_queue_is_kept_on_after_a_fault_of_ours(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_over, asked = Event(), []
+
+    def advance(*_arguments: object) -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            raise RuntimeError("a fault of ours")
+        is_over.set()
+
+    monkeypatch.setattr(Coordinators, "advance", advance)
+    monkeypatch.setattr(deeds, "GLANCE_SECONDS", 0)
+    monkeypatch.setattr(deeds, "PAUSE_SECONDS", 0)
+    deeds.keep_queue(Coordinators(database, make_rules("127.0.0.1", 1)), is_over)
+    assert (len(asked), "a fault of ours" in caplog.text) == (2, True)
 
 
 @pytest.mark.parametrize(("name", "status", "outcome"), [("made", 200, "done"), ("nothing", 404, "refused")])
