@@ -11,5 +11,9 @@ class NoStudy(StorageFault):
     """There is no study of that name."""
 
 
-class DiskFull(StorageFault):
+class Unusable(StorageFault):
+    """The database cannot be read or written at this moment, whatever is asked; the text names where it is."""
+
+
+class DiskFull(Unusable):
     """The database has no room for what was to be written; nothing of it is there."""

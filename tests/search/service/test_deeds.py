@@ -46,12 +46,15 @@ class _Pages:
         return []
 
 
-def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service) -> None:
+def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service, caplog: pytest.LogCaptureFixture) -> None:
     with fresh.client(fresh.operate) as client:
         with fresh.database.write() as connection:
             tables.audit.drop(connection)
         answer = client.delete("/api/studies/made")
-        assert (answer.status_code, "cannot be used" in answer.json()["detail"]) == (409, True)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            503, "the database cannot be used; the log has the reason",
+        )  # fmt: skip
+        assert f"{fresh.database} cannot be used: no such table" in caplog.text
         assert client.get("/api/studies/made/trials").status_code == 200
 
 
