@@ -50,6 +50,10 @@ class Need:
     num_cores: int
     num_gpus: int
 
+    def fits(self, share: Share) -> bool:
+        """Says whether a share is enough."""
+        return self.num_cores <= len(share.cores) and self.num_gpus <= len(share.gpus)
+
 
 def find_need(compute: Compute, num_trials: int, train: str | None) -> Need:
     """Returns what a study needs; `auto` means as much as this machine has when nothing else runs.
@@ -112,11 +116,11 @@ class Slots:
         """
         with self._lock:
             machine, taken = find_machine(), self.taken().values()
-            cores = [core for core in machine.cores if not any(core in share.cores for share in taken)]
-            gpus = [gpu for gpu in machine.gpus if not any(gpu in share.gpus for share in taken)]
-            if len(cores) < need.num_cores or len(gpus) < need.num_gpus:
+            cores = tuple(core for core in machine.cores if not any(core in share.cores for share in taken))
+            gpus = tuple(gpu for gpu in machine.gpus if not any(gpu in share.gpus for share in taken))
+            if not need.fits(Share(cores, gpus)):
                 return None
-            self._given[study] = Share(tuple(cores[: need.num_cores]), tuple(gpus[: need.num_gpus]))
+            self._given[study] = Share(cores[: need.num_cores], gpus[: need.num_gpus])
             return self._given[study]
 
     def give_back(self, study: str, share: Share) -> None:
