@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,6 +18,9 @@ from search.faults import Faults
 
 TOKEN, TOKEN_FILE = "PARETUNE_TOKEN", "PARETUNE_TOKEN_FILE"
 USER_FILE = "~/.config/paretune/token"
+TEXT = re.compile(r"[!-~]+")
+"""What a header can bring: else the whole header, with the secret, would be in the fault of whoever writes it."""
+
 TIMEOUT = httpx.Timeout(90, connect=10)  # a coordinator may take its time to begin
 NOT_READY = (502, 503, 504)
 """What a service answers whose database is away, and a proxy whose service is."""
@@ -134,19 +138,21 @@ def find_token() -> str:
     Raises:
         Faults: where there is none, or its file cannot be read.
     """
-    if secret := os.environ.get(TOKEN, "").strip():
-        return secret
+    secret = os.environ.get(TOKEN, "").strip() or _read_token()
+    if not TEXT.fullmatch(secret):
+        raise Faults(f"token: {TOKEN}, or a file that holds it ({TOKEN_FILE}, or {USER_FILE}), is needed for --server")
+    return secret
+
+
+def _read_token() -> str:
     named = os.environ.get(TOKEN_FILE)
     path = Path(os.path.expanduser(named or USER_FILE))  # noqa: PTH111  Path.expanduser raises without a home
     try:
-        secret = path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        secret = ""
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise Faults(f"{path}: the token's file cannot be read: {error}") from error
-    if not secret or not secret.isascii():
-        raise Faults(f"token: {TOKEN}, or a file that holds it ({TOKEN_FILE}, or {USER_FILE}), is needed for --server")
-    return secret
 
 
 def check_url(url: str) -> str | None:

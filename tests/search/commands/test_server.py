@@ -161,6 +161,9 @@ def test_the_token_is_of_the_environment_or_of_a_file(
     other.write_text("wrong")
     monkeypatch.setenv("PARETUNE_TOKEN_FILE", str(other))
     assert line(*ask)[0::2] == (2, "token: one that holds is needed: Authorization: Bearer TOKEN\n")
+    for odd in ("ä", "one\ntwo"):  # no header can bring it
+        monkeypatch.setenv("PARETUNE_TOKEN", odd)
+        assert line(*ask)[2].startswith("token: PARETUNE_TOKEN, or a file that holds it")
     monkeypatch.setenv("PARETUNE_TOKEN", service.read)
     assert line(*ask)[0] == 0
 
