@@ -18,7 +18,7 @@ from storage import leases, tables
 from storage.beginnings import Beginning, write_beginning
 from storage.collector import collector_rests
 from storage.database import Database
-from storage.faults import NoStudy, StorageFault
+from storage.faults import NoStudy, NoTrial, StorageFault
 from storage.ledger import CostValue
 from storage.machine import Holder
 
@@ -289,6 +289,19 @@ def load_tests(database: Database, study: str) -> Mapping[tuple[int, int], tuple
 def is_imported(study: StudyRow) -> bool:
     """Says whether the study came from elsewhere whole, so that it can be looked at but not run."""
     return "imported" in study.data
+
+
+def find_trial(study: StudyRow, number: int) -> TrialRow:
+    """Returns a trial of a study that was read whole.
+
+    Raises:
+        NoTrial: where there is none of that number.
+    """
+    trials = {trial.number: trial for trial in study.trials}
+    if number not in trials:
+        there = f"there are 0 to {max(trials)}" if trials else "there is none yet"
+        raise NoTrial(f"trial: {study.name} has no trial {number}; {there}")
+    return trials[number]
 
 
 def list_studies(database: Database) -> list[StudyLine]:

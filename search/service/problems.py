@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from dashboards.actions import Refused
 from search.faults import Faults
-from storage.faults import StorageFault, Unusable
+from storage.faults import DatabaseFault, StorageFault
 
 log = logging.getLogger("paretune.service")
 
@@ -103,7 +103,7 @@ def refusals() -> Iterator[None]:
         yield
     except Faults as faults:
         raise Unfit(*faults.lines) from faults
-    except Unusable as fault:
+    except DatabaseFault as fault:
         log.error("%s", fault)
         raise NotReady("the database cannot be used; the log has the reason") from fault
     except (StorageFault, OSError) as fault:
