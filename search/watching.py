@@ -13,9 +13,8 @@ from dashboards.summary import first_cost
 from dashboards.words import cost_words, params_words
 from search.client import Away, Client, Event
 from search.faults import Faults
-from search.trials import RESULTS
+from search.trials import ENDED, RESULTS
 
-ENDED = {*RESULTS, "infeasible", "failed"}
 GLANCE_SECONDS, PATIENCE_SECONDS = 1.0, 300.0
 """How often a queue is looked at, and for how long a service that is away is tried again."""
 

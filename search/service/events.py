@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from dashboards.pages.reading import Reader
 from dashboards.records import trial_json
 from search.service.problems import Problem
+from search.trials import ENDED
 from storage.faults import NoStudy, StorageFault
 from storage.queue import find_waiting
 from storage.studies import StudyRow, TrialRow
@@ -40,7 +41,6 @@ MOST_TOLD = 100
 """Trials that a cursor tells of one by one; of others what was told before is told again."""
 
 CURSOR = re.compile(r"(?P<study>[0-9a-f]{8})\.(?P<base>\d{1,7})(?P<told>(\.\d{1,7}-\d{1,6}[a-z]\d{1,6})*)")
-ENDED = ("complete", "stopped", "infeasible", "failed")
 
 
 @dataclass(frozen=True)

@@ -232,6 +232,19 @@ def test_a_sweep_is_launched_watched_resumed_stopped_and_deleted_from_afar(
                 os.kill(holding.pid, signal.SIGKILL)
 
 
+def test_what_is_deleted_unasked_is_not_read_first(
+    database: Database, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(database, "full", 4)
+    monkeypatch.setattr("search.service.studies.list_remeasurements", lambda *_: pytest.fail("it is read whole"))
+    with serving(database) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        for storage in ((), ("--storage", str(database.url))):
+            server = () if storage else ("--server", service.url)
+            assert line(*server, "delete", "gone", *storage)[2].startswith("study: there is no 'gone'")
+        assert line("--server", service.url, "delete", "full") == (0, "deleted full\n", "")
+
+
 def test_stop_takes_what_is_queued_out_of_the_queue(
     database: Database, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
