@@ -133,7 +133,8 @@ class Slots:
 def _share_of(study: RunningStudy, machine: Share) -> Share:
     """Returns what a running study has: what its coordinator was held to, of which its slots take the first ones."""
     told = _environment(study.pid)
-    cores, gpus = _named(told.get(CORES)) or machine.cores, tuple(_names(told.get(VISIBLE))) or machine.gpus
+    cores = _named(told.get(CORES)) or _affinity(study.pid) or machine.cores
+    gpus = tuple(_names(told.get(VISIBLE))) or machine.gpus
     if study.is_alone:
         return machine
     try:
@@ -156,6 +157,16 @@ def _environment(pid: int | None) -> Mapping[str, str]:
         return dict(psutil.Process(pid).environ())
     except (psutil.Error, OSError):
         return {}
+
+
+def _affinity(pid: int | None) -> tuple[int, ...]:
+    """Returns the cores that a process may run on; nothing where it is gone, or the system tells of none."""
+    if pid is None or not hasattr(os, "sched_getaffinity"):
+        return ()
+    try:
+        return tuple(sorted(os.sched_getaffinity(pid)))
+    except OSError:
+        return ()
 
 
 def _named(told: str | None) -> tuple[int, ...]:
