@@ -1,4 +1,4 @@
-"""Deeds: who may do them, and what the audit has of them."""
+"""Actions: who may do them, and what the audit has of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from service import Service, cannot_be_written
 
 from dashboards.actions import Refused
-from search.service import auth, deeds
+from search.service import auth
+from search.service.actions import keep_queue
 from search.service.app import build_app
 from search.service.coordinators import Coordinators
 from search.service.rules import make_rules
@@ -70,9 +71,9 @@ def test_the_queue_is_kept_on_after_a_fault_of_ours(
         is_over.set()
 
     monkeypatch.setattr(Coordinators, "advance", advance)
-    monkeypatch.setattr(deeds, "GLANCE_SECONDS", 0)
-    monkeypatch.setattr(deeds, "PAUSE_SECONDS", 0)
-    deeds.keep_queue(Coordinators(database, make_rules("127.0.0.1", 1)), is_over)
+    monkeypatch.setattr("search.service.actions.GLANCE_SECONDS", 0)
+    monkeypatch.setattr("search.service.actions.PAUSE_SECONDS", 0)
+    keep_queue(Coordinators(database, make_rules("127.0.0.1", 1)), is_over)
     assert (len(asked), "a fault of ours" in caplog.text) == (2, True)
 
 
