@@ -134,7 +134,7 @@ class Streams:
     _lock: Lock = field(default_factory=Lock)
 
     @contextmanager
-    def room(self, token: str) -> Iterator[None]:
+    def hold(self, token: str) -> Iterator[None]:
         """Holds a stream's place meanwhile.
 
         Raises:
@@ -166,7 +166,7 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the events until there are no more, or nobody listens."""
-        with self._streams.room(self._token):
+        with self._streams.hold(self._token):
             await super().__call__(scope, receive, send)
 
 
