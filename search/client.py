@@ -74,12 +74,14 @@ class Client:
 
         Raises:
             Away: where it cannot be reached, or is not ready.
-            Faults: where it refuses.
+            Faults: where it refuses, or the body is none.
         """
         try:
             answer = self._http.request(method, _address(path), json=body, params=query)
         except httpx.HTTPError as error:
             raise self._lost(error) from error
+        except (TypeError, ValueError) as error:  # TOML has dates, nan and inf
+            raise Faults(f"--server: what is to be sent cannot be said in JSON: {error}") from error
         return self._read(answer)
 
     def listen(self, study: str, last: str) -> Iterator[Event]:

@@ -123,6 +123,7 @@ def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytes
         ("resume full --trials 1", "token: this one may only read"),
         ("launch --set search.trials=0", "token: this one may only read"),
         ("launch --set nothing", "--set: key=value is needed"),
+        ("launch --set space.lr.high=inf", "--server: what is to be sent cannot be said in JSON: Out of range float"),
     ],
 )
 def test_what_cannot_be_done_is_a_line_each(
