@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,7 +18,16 @@ from search.faults import Faults
 
 TOKEN, TOKEN_FILE = "PARETUNE_TOKEN", "PARETUNE_TOKEN_FILE"
 USER_FILE = "~/.config/paretune/token"
+TEXT = re.compile(r"[!-~]+")
+"""What a header can bring: else the whole header, with the secret, would be in the fault of whoever writes it."""
+
 TIMEOUT = httpx.Timeout(90, connect=10)  # a coordinator may take its time to begin
+NOT_READY = (502, 503, 504)
+"""What a service answers whose database is away, and a proxy whose service is."""
+
+
+class Away(Faults):
+    """A service cannot be reached, or cannot answer, at this moment: to ask again may help."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +73,15 @@ class Client:
             query: Behind the address.
 
         Raises:
-            Faults: where it cannot be reached, or refuses.
+            Away: where it cannot be reached, or is not ready.
+            Faults: where it refuses, or the body is none.
         """
         try:
             answer = self._http.request(method, _address(path), json=body, params=query)
         except httpx.HTTPError as error:
             raise self._lost(error) from error
+        except (TypeError, ValueError) as error:  # TOML has dates, nan and inf
+            raise Faults(f"--server: what is to be sent cannot be said in JSON: {error}") from error
         return self._read(answer)
 
     def listen(self, study: str, last: str) -> Iterator[Event]:
@@ -79,40 +92,46 @@ class Client:
             last: The id of the last event that was told; empty for none.
 
         Raises:
+            Away: where it cannot be reached (any more), or is not ready.
             Faults: where it refuses.
-            httpx.HTTPError: where it cannot be reached (any more).
         """
         headers = {"last-event-id": last} if last else {}
-        with self._http.stream("GET", _address(("studies", study, "events")), headers=headers) as answer:
-            if answer.status_code != httpx.codes.OK:
-                answer.read()
-                self._read(answer)
-            own: dict[str, str] = {}
-            for line in answer.iter_lines():
-                key, _, value = line.partition(": ")
-                if line:
-                    own[key] = value
-                    continue
-                if "event" in own:
-                    yield Event(own["event"], own.get("id", ""), json.loads(own["data"]))
-                own = {}
+        try:
+            with self._http.stream("GET", _address(("studies", study, "events")), headers=headers) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                    self._read(answer)
+                yield from _read_events(answer.iter_lines())
+        except httpx.HTTPError as error:
+            raise self._lost(error) from error
 
     def _read(self, answer: httpx.Response) -> Any:
+        kind = Away if answer.status_code in NOT_READY else Faults
         try:
             told = answer.json()
         except ValueError as error:
-            raise Faults(
-                f"--server: {self.url} is no Paretune: it answers {answer.status_code} without JSON"
-            ) from error
+            raise kind(f"--server: {self.url} is no Paretune: it answers {answer.status_code} without JSON") from error
         if answer.is_success:
             return told
         is_told = isinstance(told, Mapping) and "detail" in told
         if not is_told:
-            raise Faults(f"--server: {self.url} is no Paretune: it answers {answer.status_code}")
-        raise Faults(*(told.get("faults") or [told["detail"]]))
+            raise kind(f"--server: {self.url} is no Paretune: it answers {answer.status_code}")
+        raise kind(*(told.get("faults") or [told["detail"]]))
 
-    def _lost(self, error: httpx.HTTPError) -> Faults:
-        return Faults(f"--server: {self.url} cannot be reached: {error or type(error).__name__}")
+    def _lost(self, error: httpx.HTTPError) -> Away:
+        return Away(f"--server: {self.url} cannot be reached: {error or type(error).__name__}")
+
+
+def _read_events(lines: Iterator[str]) -> Iterator[Event]:
+    own: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(": ")
+        if line:
+            own[key] = value
+            continue
+        if "event" in own:
+            yield Event(own["event"], own.get("id", ""), json.loads(own["data"]))
+        own = {}
 
 
 def find_token() -> str:
@@ -121,19 +140,21 @@ def find_token() -> str:
     Raises:
         Faults: where there is none, or its file cannot be read.
     """
-    if secret := os.environ.get(TOKEN, "").strip():
-        return secret
+    secret = os.environ.get(TOKEN, "").strip() or _read_token()
+    if not TEXT.fullmatch(secret):
+        raise Faults(f"token: {TOKEN}, or a file that holds it ({TOKEN_FILE}, or {USER_FILE}), is needed for --server")
+    return secret
+
+
+def _read_token() -> str:
     named = os.environ.get(TOKEN_FILE)
     path = Path(os.path.expanduser(named or USER_FILE))  # noqa: PTH111  Path.expanduser raises without a home
     try:
-        secret = path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        secret = ""
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise Faults(f"{path}: the token's file cannot be read: {error}") from error
-    if not secret or not secret.isascii():
-        raise Faults(f"token: {TOKEN}, or a file that holds it ({TOKEN_FILE}, or {USER_FILE}), is needed for --server")
-    return secret
 
 
 def check_url(url: str) -> str | None:

@@ -23,7 +23,7 @@ from search.faults import Faults
 from search.runtimes import CannotRun, Floats, Runtime, check_ending, open_onnx, open_torch
 from storage.artifacts import trial_folder
 from storage.database import Database
-from storage.rows import StudyRow, TrialRow, is_imported
+from storage.rows import StudyRow, TrialRow, find_trial, is_imported
 
 IMAGES_AT_ONCE = 64
 
@@ -155,10 +155,10 @@ def choose_checkpoint(summary: Summary, wanted: Wanted) -> Chosen:
     Where settings have several seeds, `pick` picks a setting, of which the first seed is taken.
 
     Raises:
+        NoTrial: where that trial is not there.
         Faults: where there is none.
     """
     study = summary.study
-    trials = {trial.number: trial for trial in study.trials}
     if wanted.trial is None:
         try:
             picked = pick(summary, at_knee=wanted.at_knee)
@@ -166,11 +166,8 @@ def choose_checkpoint(summary: Summary, wanted: Wanted) -> Chosen:
             raise Faults(str(error)) from error
         seeds = picked.point.seeds
         why = picked.why + (f"; the first of the setting's {len(seeds)} seeds" if len(seeds) > 1 else "")
-        return Chosen(trials[picked.point.trial], picked.point.epoch, why)
-    if wanted.trial not in trials:
-        there = f"there are 0 to {max(trials)}" if trials else "there is none yet"
-        raise Faults(f"trial: {study.name} has no trial {wanted.trial}; {there}")
-    trial = trials[wanted.trial]
+        return Chosen(find_trial(study, picked.point.trial), picked.point.epoch, why)
+    trial = find_trial(study, wanted.trial)
     if not trial.epochs:
         reason = f": {trial.reason}" if trial.reason else ""
         raise Faults(f"trial: trial {trial.number} is {trial.state} and has no epoch{reason}")

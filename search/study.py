@@ -184,6 +184,7 @@ class Study:
             at_knee: Insist on the knee.
 
         Raises:
+            NoTrial: where there is no such trial.
             Faults: where it cannot be exported, or does not classify the validation images as was recorded.
         """
         from search.exporting import Wanted, export_model

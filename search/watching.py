@@ -6,17 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
 from rich.console import Console
 
 from dashboards.queue import place_words
 from dashboards.summary import first_cost
 from dashboards.words import cost_words, params_words
-from search.client import Client, Event
+from search.client import Away, Client, Event
 from search.faults import Faults
-from search.trials import RESULTS
+from search.trials import ENDED, RESULTS
 
-ENDED = {*RESULTS, "infeasible", "failed"}
 GLANCE_SECONDS, PATIENCE_SECONDS = 1.0, 300.0
 """How often a queue is looked at, and for how long a service that is away is tried again."""
 
@@ -36,12 +34,13 @@ class Follower:
         self._told: set[int] = set()
         self._last = ""
         self._num_trials, self._cost = 0, ""
+        self._away_since: float | None = None
 
     def wait_in_queue(self) -> None:
         """Waits until the study's turn has come.
 
         Raises:
-            Faults: where it could not begin, or was cancelled.
+            Faults: where it could not begin, or the service refuses or stays away.
         """
         before: int | None = None
         while (waiting := self._find_waiting()) is not None:
@@ -61,33 +60,49 @@ class Follower:
         Raises:
             Faults: where the service refuses or stays away, or the study did not come to an end of its own.
         """
-        shown = self._client.ask("GET", "studies", self._name)
+        shown = self._ask("studies", self._name)
         self._num_trials, self._cost = shown["num_trials"], first_cost(shown["spec"]["objective"]["minimize"])
         if not is_new:
             self._told |= {trial["number"] for trial in shown["trials"] if trial["state"] in ENDED}
-        away_since: float | None = None
         while True:
             try:
                 for event in self._client.listen(self._name, self._last):
-                    away_since = None
+                    self._away_since = None
                     self._last = event.id or self._last
                     if event.kind == "end":
                         self._check_end(event.data["state"])
                         return
                     self._show(event)
-            except httpx.HTTPError as error:
-                away_since = self._wait(away_since or time.monotonic(), error)
+            except Away as away:
+                self._check_patience(away)
             time.sleep(GLANCE_SECONDS)
 
-    def _wait(self, since: float, error: httpx.HTTPError) -> float:
-        """Waits for a service that is away; returns since when it is.
+    def _ask(self, *path: str) -> Any:
+        """Returns what the service answers, as soon as it does.
 
         Raises:
-            Faults: where it stays away.
+            Faults: where it refuses, or stays away.
         """
-        if time.monotonic() - since > PATIENCE_SECONDS:
-            raise Faults(f"--server: {self._client.url} is away: {error}; its sweeps go on") from error
-        return since
+        while True:
+            try:
+                answer = self._client.ask("GET", *path)
+            except Away as away:
+                self._check_patience(away)
+                time.sleep(GLANCE_SECONDS)
+            else:
+                self._away_since = None
+                return answer
+
+    def _check_patience(self, away: Away) -> None:
+        """Makes sure that a service is not away for too long.
+
+        Raises:
+            Faults: where it is.
+        """
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        if now - self._away_since > PATIENCE_SECONDS:
+            raise Faults(f"{away}; its sweeps go on") from away
 
     def _check_end(self, state: str) -> None:
         """Makes sure that a study came to an end of its own.
@@ -104,7 +119,7 @@ class Follower:
             raise Faults(f"study: {self._name!r} was deleted meanwhile")
 
     def _find_waiting(self) -> Mapping[str, Any] | None:
-        queue = self._client.ask("GET", "queue")["queue"]
+        queue = self._ask("queue")["queue"]
         return next((waiting for waiting in queue if waiting["study"] == self._name), None)
 
     def _show(self, event: Event) -> None:

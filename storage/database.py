@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from storage.faults import DiskFull, StorageFault
+from storage.faults import DatabaseFault, DiskFull, StorageFault
 from storage.patience import cause_words
 from storage.tables import PREFIX
 
@@ -140,9 +140,9 @@ class Database:
         except DBAPIError as error:
             if _is_full(error.orig):
                 raise DiskFull(f"storage: the disk of {self} is full: {cause_words(error)}") from error
-            raise StorageFault(f"storage: {self} cannot be used: {cause_words(error)}") from error
+            raise DatabaseFault(f"storage: {self} cannot be used: {cause_words(error)}") from error
         except (OSError, sqlite3.Error) as error:
-            raise StorageFault(f"storage: {self} cannot be used: {error}") from error
+            raise DatabaseFault(f"storage: {self} cannot be used: {error}") from error
 
     def check(self) -> None:
         """Makes sure that the database is there, is ours, and has the schema that this code knows.

@@ -11,5 +11,13 @@ class NoStudy(StorageFault):
     """There is no study of that name."""
 
 
-class DiskFull(StorageFault):
+class NoTrial(StorageFault):
+    """There is no trial of that number."""
+
+
+class DatabaseFault(StorageFault):
+    """The database cannot be read or written at this moment, whatever is asked; the text names where it is."""
+
+
+class DiskFull(DatabaseFault):
     """The database has no room for what was to be written; nothing of it is there."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from storage.faults import NoTrial
 from storage.ledger import CostValue
 
 
@@ -136,3 +137,16 @@ class RunningStudy:
 def is_imported(study: StudyRow) -> bool:
     """Says whether the study came from elsewhere whole, so that it can be looked at but not run."""
     return "imported" in study.data
+
+
+def find_trial(study: StudyRow, number: int) -> TrialRow:
+    """Returns a trial of a study that was read whole.
+
+    Raises:
+        NoTrial: where there is none of that number.
+    """
+    trials = {trial.number: trial for trial in study.trials}
+    if number not in trials:
+        there = f"there are 0 to {max(trials)}" if trials else "there is none yet"
+        raise NoTrial(f"trial: {study.name} has no trial {number}; {there}")
+    return trials[number]

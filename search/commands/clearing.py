@@ -31,8 +31,8 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Delete a study and its weights. Asks first where there is a terminal to ask on."""
-    num_trials = len(find_source(storage).load_summary(name).study.trials)
     if not yes and sys.stdin.isatty():
+        num_trials = len(find_source(storage).load_summary(name).study.trials)
         typer.confirm(f"Delete {name} with its {num_trials} trials?", abort=True)
     if (client := find_client()) is not None:
         client.ask("DELETE", "studies", name)

@@ -145,16 +145,13 @@ def report(
 def _show_trial(source: Source, summary: Summary, number: int, *, as_json: bool) -> None:
     from dashboards.prices import price_trial, price_words, prices_json
     from dashboards.records import trial_log_json
+    from storage.rows import find_trial
 
-    trials = {trial.number: trial for trial in summary.study.trials}
-    if number not in trials:
-        there = f"there are 0 to {max(trials)}" if trials else "there is none yet"
-        raise Faults(f"trial: {summary.study.name} has no trial {number}; {there}")
-    printed = source.read_log(summary, number)
-    prices, book = price_trial(summary.study, trials[number], summary.book), summary.book
+    trial, book = find_trial(summary.study, number), summary.book
+    printed, prices = source.read_log(summary, number), price_trial(summary.study, trial, summary.book)
     if as_json:
-        print_json(trial_log_json(trials[number], printed, prices_json(prices, book)))
+        print_json(trial_log_json(trial, printed, prices_json(prices, book)))
     else:
         from search.tables import print_trial
 
-        print_trial(trials[number], summary.cost, printed, standard_output(), price_words(prices, book))
+        print_trial(trial, summary.cost, printed, standard_output(), price_words(prices, book))

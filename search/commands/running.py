@@ -65,14 +65,14 @@ def launch(
     flags = {"name": study, "search.trials": trials, "compute.engine": engine, "compute.slots": _slots(slots)}
     flags |= read_budget(budget or ())
     if (client := find_client()) is not None:
-        from search.commands.there import launch_there, refuse_there
+        from search.commands.remote import launch_remote, refuse_flags
 
-        refuse_there({"--from": source})
+        refuse_flags({"--from": source})
         faults: list[str] = []
         tables = read_tables(spec, setting or (), flags, faults=faults)
         if faults:
             raise Faults(*faults)
-        _end(launch_there(client, tables, quiet=quiet), storage, as_json=as_json)
+        _end(launch_remote(client, tables, quiet=quiet), storage, as_json=as_json)
         return
 
     from search import sweeps
@@ -128,10 +128,10 @@ def resume(
         raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
     changes = read_budget(budget or ())
     if (client := find_client()) is not None:
-        from search.commands.there import refuse_there, resume_there
+        from search.commands.remote import refuse_flags, resume_remote
 
-        refuse_there({"--budget": budget, "--engine": engine, "--slots": slots, "--set": setting})
-        resume_there(client, name, trials, quiet=quiet)
+        refuse_flags({"--budget": budget, "--engine": engine, "--slots": slots, "--set": setting})
+        resume_remote(client, name, trials, quiet=quiet)
         _end(name, storage, as_json=as_json)
         return
 
@@ -172,11 +172,13 @@ def resume(
 
 @app.command(epilog="Example: [cyan]paretune stop mnist5k-cnn[/]")
 def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Stop a running study; everything is saved, `resume` continues it."""
+    """Stop a running study; everything is saved, `resume` continues it. With --server, what is queued is cancelled."""
+    is_cancelled = False
     if (client := find_client()) is not None:
-        from search.commands.there import stop_there
+        from search.commands.remote import cancel_remote, stop_remote
 
-        stopped = stop_there(client, name)
+        is_cancelled = cancel_remote(client, name)
+        stopped = is_cancelled or stop_remote(client, name)
     else:
         from search import sweeps
         from storage.database import Database
@@ -184,6 +186,8 @@ def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) ->
         stopped = sweeps.stop(name, Database(storage))
     if as_json:
         print_json({"study": name, "stopped": stopped})
+    elif is_cancelled:
+        print(f"{name} is not in the queue any more")
     elif not stopped:
         print(f"{name} is not running: it is {find_source(storage).load_summary(name).study.state}")
     else:

@@ -14,10 +14,10 @@ from fastapi import FastAPI
 from dashboards.pages.reading import Reader
 from dashboards.web import add_pages
 from search.pricing import find_book
+from search.service.actions import build_actions, keep_queue
 from search.service.api import build_router, describe
 from search.service.auth import Gate, Guard, may_operate
 from search.service.coordinators import Coordinators
-from search.service.deeds import build_actions, keep_queue
 from search.service.drafts import Drafts
 from search.service.envelope import Envelope, security_policy
 from search.service.events import Streams

@@ -6,20 +6,20 @@ first: a small sweep does not pass a large one, which would else wait for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
 from dashboards.actions import Begun, Refused
+from dashboards.queue import need_words
 from search import sweeps
 from search.service.problems import Missing, Unfit, refusals
 from search.service.processes import check_name, private_file, start_coordinator
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
-from search.service.slots import Need, Share, Slots, find_need, read_compute
+from search.service.slots import Need, Share, Slots, find_machine, find_need, read_compute
 from storage.database import Database
-from storage.faults import StorageFault
 from storage.machine import Holder
 from storage.queue import Order, Waiting, find_waiting, join_queue, leave_queue, list_queue, note_fault
 from storage.reading import load_study
@@ -195,7 +195,12 @@ class Coordinators:
                 line = next((line for line in list_studies(self.database) if line.name == order.study), None)
                 if line is not None and (order.action == "launch" or line.state == "running"):
                     return leave_queue(self.database, order.study)  # a service that was killed had begun it
-                share = self.slots.take(order.study, Need(order.num_cores, order.num_gpus))
+                need = Need(order.num_cores, order.num_gpus)
+                if not need.fits(machine := find_machine()):  # the service had more when it was queued
+                    has = f"{len(machine.cores)} cores and {len(machine.gpus)} GPUs"
+                    self._give_up(order, [f"compute: {need_words(order)} needed, but slots have {has} here now"], note)
+                    return True
+                share = self.slots.take(order.study, need)
                 if share is None:
                     return False
                 self._run_waiting(order, share, note)
@@ -208,11 +213,14 @@ class Coordinators:
             with refusals():
                 self._run(order, share)
         except Refused as refusal:
-            note_fault(self.database, order.study, "\n".join(refusal.lines))
-            note(order, "refused; " + "; ".join(refusal.lines))
+            self._give_up(order, refusal.lines, note)
         else:
             leave_queue(self.database, order.study)
             note(order, "begun, slots were free")
+
+    def _give_up(self, order: Order, lines: Sequence[str], note: Callable[[Order, str], None]) -> None:
+        note_fault(self.database, order.study, "\n".join(lines))
+        note(order, "refused; " + "; ".join(lines))
 
     def _run(self, order: Order, share: Share) -> None:
         """Starts an order's coordinator on its share.
@@ -234,6 +242,6 @@ class Coordinators:
             else:
                 with private_file(order.spec) as path:
                     start("launch", str(path))
-        except (Refused, OSError, StorageFault):
+        except BaseException:  # whatever it was: nothing else would ever give the share back
             self.slots.give_back(order.study, share)
             raise

@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from dashboards.pages.reading import Reader
 from dashboards.records import trial_json
 from search.service.problems import Problem
+from search.trials import ENDED
 from storage.faults import NoStudy, StorageFault
 from storage.queue import find_waiting
 from storage.rows import StudyRow, TrialRow
@@ -40,7 +41,6 @@ MOST_TOLD = 100
 """Trials that a cursor tells of one by one; of others what was told before is told again."""
 
 CURSOR = re.compile(r"(?P<study>[0-9a-f]{8})\.(?P<base>\d{1,7})(?P<told>(\.\d{1,7}-\d{1,6}[a-z]\d{1,6})*)")
-ENDED = ("complete", "stopped", "infeasible", "failed")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Streams:
     _lock: Lock = field(default_factory=Lock)
 
     @contextmanager
-    def room(self, token: str) -> Iterator[None]:
+    def hold(self, token: str) -> Iterator[None]:
         """Holds a stream's place meanwhile.
 
         Raises:
@@ -166,7 +166,7 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the events until there are no more, or nobody listens."""
-        with self._streams.room(self._token):
+        with self._streams.hold(self._token):
             await super().__call__(scope, receive, send)
 
 
@@ -219,6 +219,8 @@ async def tell_events(
                 await run_in_threadpool(check)
             except Problem:
                 return
+            except StorageFault:  # while tokens cannot be looked up, studies cannot either
+                pass
 
 
 def write_event(kind: str, data: Mapping[str, Any], cursor: Cursor | None) -> str:

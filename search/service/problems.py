@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from dashboards.actions import Refused
 from search.faults import Faults
-from storage.faults import StorageFault
+from storage.faults import DatabaseFault, StorageFault
 
 log = logging.getLogger("paretune.service")
 
@@ -68,7 +68,13 @@ class Forbidden(Refused):
     """The bearer of this token may not do that."""
 
 
-STATUSES: dict[type[Exception], int] = {Unfit: 422, Missing: 404, Forbidden: 403, Refused: 409, Faults: 422}
+class NotReady(Refused):
+    """Nothing can be done at this moment, and who asks is not told why: the log is."""
+
+
+STATUSES: dict[type[Exception], int] = {
+    Unfit: 422, Missing: 404, Forbidden: 403, NotReady: 503, Refused: 409, Faults: 422,
+}  # fmt: skip
 """What a refusal means in HTTP; the nearest class counts."""
 
 
@@ -97,6 +103,9 @@ def refusals() -> Iterator[None]:
         yield
     except Faults as faults:
         raise Unfit(*faults.lines) from faults
+    except DatabaseFault as fault:
+        log.error("%s", fault)
+        raise NotReady("the database cannot be used; the log has the reason") from fault
     except (StorageFault, OSError) as fault:
         raise Refused(str(fault)) from fault
 

@@ -23,7 +23,7 @@ START_SECONDS = 60.0
 """How long a coordinator is watched for a fault before it is left to itself."""
 
 GLANCE_SECONDS = 0.1
-ENDED = (0, 3)
+END_CODES = (0, 3)
 """Exit codes of a coordinator that came to its end: all trials done, or some failed."""
 
 MOST_LOG_BYTES, MOST_LOG_LINES = 2**14, 20
@@ -105,7 +105,7 @@ def _watch(database: Database, name: str, process: subprocess.Popen[bytes], log:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         code = process.poll()
-        if code in ENDED:
+        if code in END_CODES:
             return
         if code is not None:
             raise Refused(*(_last_lines(log, begin) or [f"study: its coordinator ended with {code} and said nothing"]))

@@ -26,13 +26,14 @@ def read_sent_spec(text: str, rules: Rules) -> SweepSpec:
         rules: What the operator allows.
 
     Raises:
-        Unfit: where it is not TOML.
+        Unfit: where it is not TOML, or no text that a file can hold.
         Forbidden: where it reaches further than is allowed.
         Faults: with every fault, a line each.
     """
     try:
+        text.encode()  # a page may send half of a surrogate pair
         raw = merge_settings(tomllib.loads(text), (), {}, [])
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (UnicodeEncodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise Unfit(f"spec: it is not TOML: {error}") from error
     check_reach(raw, rules)
     return validate(raw)

@@ -51,6 +51,10 @@ class Need:
     num_cores: int
     num_gpus: int
 
+    def fits(self, share: Share) -> bool:
+        """Says whether a share is enough."""
+        return self.num_cores <= len(share.cores) and self.num_gpus <= len(share.gpus)
+
 
 def find_need(compute: Compute, num_trials: int, train: str | None) -> Need:
     """Returns what a study needs; `auto` means as much as this machine has when nothing else runs.
@@ -113,11 +117,11 @@ class Slots:
         """
         with self._lock:
             machine, taken = find_machine(), self.taken().values()
-            cores = [core for core in machine.cores if not any(core in share.cores for share in taken)]
-            gpus = [gpu for gpu in machine.gpus if not any(gpu in share.gpus for share in taken)]
-            if len(cores) < need.num_cores or len(gpus) < need.num_gpus:
+            cores = tuple(core for core in machine.cores if not any(core in share.cores for share in taken))
+            gpus = tuple(gpu for gpu in machine.gpus if not any(gpu in share.gpus for share in taken))
+            if not need.fits(Share(cores, gpus)):
                 return None
-            self._given[study] = Share(tuple(cores[: need.num_cores]), tuple(gpus[: need.num_gpus]))
+            self._given[study] = Share(cores[: need.num_cores], gpus[: need.num_gpus])
             return self._given[study]
 
     def give_back(self, study: str, share: Share) -> None:
@@ -130,7 +134,8 @@ class Slots:
 def _share_of(study: RunningStudy, machine: Share) -> Share:
     """Returns what a running study has: what its coordinator was held to, of which its slots take the first ones."""
     told = _environment(study.pid)
-    cores, gpus = _named(told.get(CORES)) or machine.cores, tuple(_names(told.get(VISIBLE))) or machine.gpus
+    cores = _named(told.get(CORES)) or _affinity(study.pid) or machine.cores
+    gpus = tuple(_names(told.get(VISIBLE))) or machine.gpus
     if study.is_alone:
         return machine
     try:
@@ -153,6 +158,16 @@ def _environment(pid: int | None) -> Mapping[str, str]:
         return dict(psutil.Process(pid).environ())
     except (psutil.Error, OSError):
         return {}
+
+
+def _affinity(pid: int | None) -> tuple[int, ...]:
+    """Returns the cores that a process may run on; nothing where it is gone, or the system tells of none."""
+    if pid is None or not hasattr(os, "sched_getaffinity"):
+        return ()
+    try:
+        return tuple(sorted(os.sched_getaffinity(pid)))
+    except OSError:
+        return ()
 
 
 def _named(told: str | None) -> tuple[int, ...]:

@@ -30,9 +30,10 @@ from search.service.events import MEDIA_TYPE, Cursor, EventStream, Streams, tell
 from search.service.problems import Missing, Problem
 from search.testing import kept_accuracy
 from storage.audit import find_stop
-from storage.faults import NoStudy, StorageFault
+from storage.faults import NoStudy, NoTrial, StorageFault
 from storage.leases import find_holding
 from storage.reading import load_study
+from storage.rows import find_trial
 from storage.studies import list_remeasurements
 
 MaxCost = Annotated[
@@ -76,9 +77,10 @@ def add_study(router: APIRouter, reader: Reader) -> None:
     def trial(name: str, number: int) -> dict[str, Any]:
         """Tells what `paretune show NAME TRIAL --json` tells: attempts, epochs, log, prices."""
         summary = _summary(reader, name)
-        found = next((each for each in summary.study.trials if each.number == number), None)
-        if found is None:
-            raise Problem(404, f"trial: {name!r} has no trial {number}")
+        try:
+            found = find_trial(summary.study, number)
+        except NoTrial as fault:
+            raise Missing(str(fault)) from fault
         printed = read_log(database, summary.study.uuid, number)
         prices = price_trial(summary.study, found, summary.book)
         return trial_log_json(found, printed, prices_json(prices, summary.book))

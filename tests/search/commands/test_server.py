@@ -22,6 +22,7 @@ from search.service.toml import write_toml
 from storage import tables
 from storage.database import Database
 from storage.leases import find_holding
+from storage.queue import Order, join_queue, list_queue
 from storage.reading import load_study
 from storage.studies import list_studies
 
@@ -123,6 +124,7 @@ def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytes
         ("resume full --trials 1", "token: this one may only read"),
         ("launch --set search.trials=0", "token: this one may only read"),
         ("launch --set nothing", "--set: key=value is needed"),
+        ("launch --set space.lr.high=inf", "--server: what is to be sent cannot be said in JSON: Out of range float"),
     ],
 )
 def test_what_cannot_be_done_is_a_line_each(
@@ -161,6 +163,9 @@ def test_the_token_is_of_the_environment_or_of_a_file(
     other.write_text("wrong")
     monkeypatch.setenv("PARETUNE_TOKEN_FILE", str(other))
     assert line(*ask)[0::2] == (2, "token: one that holds is needed: Authorization: Bearer TOKEN\n")
+    for odd in ("ä", "one\ntwo"):  # no header can bring it
+        monkeypatch.setenv("PARETUNE_TOKEN", odd)
+        assert line(*ask)[2].startswith("token: PARETUNE_TOKEN, or a file that holds it")
     monkeypatch.setenv("PARETUNE_TOKEN", service.read)
     assert line(*ask)[0] == 0
 
@@ -227,6 +232,35 @@ def test_a_sweep_is_launched_watched_resumed_stopped_and_deleted_from_afar(
         finally:
             if (holding := find_holding(database, "slow")) is not None:
                 os.kill(holding.pid, signal.SIGKILL)
+
+
+def test_what_is_deleted_unasked_is_not_read_first(
+    database: Database, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(database, "full", 4)
+    monkeypatch.setattr("search.service.studies.list_remeasurements", lambda *_: pytest.fail("it is read whole"))
+    with serving(database) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        for storage in ((), ("--storage", str(database.url))):
+            server = () if storage else ("--server", service.url)
+            assert line(*server, "delete", "gone", *storage)[2].startswith("study: there is no 'gone'")
+        assert line("--server", service.url, "delete", "full") == (0, "deleted full\n", "")
+
+
+def test_stop_takes_what_is_queued_out_of_the_queue(
+    database: Database, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(database) as service:
+        monkeypatch.setenv("PARETUNE_SERVER", service.url)
+        join_queue(database, Order("waits", "launch", "ours", 10_000, 0, write_toml(INSTANT)))
+        monkeypatch.setenv("PARETUNE_TOKEN", service.read)
+        assert line("stop", "waits")[::2] == (
+            2, "token: this one may only read; one with the role operate is needed\n",
+        )  # fmt: skip
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        assert line("stop", "waits") == (0, "waits is not in the queue any more\n", "")
+        assert list_queue(database) == []
+        assert line("stop", "waits")[::2] == (2, "study: there is no 'waits'\n")
 
 
 @pytest.mark.usefixtures("own_code")

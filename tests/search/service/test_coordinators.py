@@ -21,7 +21,7 @@ from dashboards.actions import Begun, Refused
 from dashboards.pages.reading import Reader
 from dashboards.pages.studies import read_cards
 from search.service.coordinators import Coordinators
-from search.service.problems import Missing
+from search.service.problems import Missing, Unfit
 from search.service.rules import make_rules
 from search.service.toml import write_toml
 from storage import tables
@@ -195,6 +195,28 @@ def test_no_spec_is_left_behind_where_its_coordinator_cannot_be_started(
     with pytest.raises(Refused):
         coordinators.launch(write_toml(INSTANT), "ours")
     assert list(specs.glob("*.toml")) == []
+
+
+@pytest.mark.usefixtures("own_code")
+def test_its_share_is_given_back_whatever_keeps_a_coordinator_from_starting(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("search.service.coordinators.start_coordinator", fail)
+    coordinators = Coordinators(database, make_rules("127.0.0.1", 1, allow_import=True))
+    with pytest.raises(RuntimeError, match="of ours"):
+        coordinators.launch(write_toml(INSTANT), "ours")
+    assert coordinators.slots.taken() == {}
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_spec_that_no_file_can_hold_is_refused(database: Database) -> None:
+    coordinators = Coordinators(database, make_rules("127.0.0.1", 1, allow_import=True))
+    with pytest.raises(Unfit, match="surrogates not allowed"):
+        coordinators.launch(write_toml(INSTANT) + "# \ud800", "ours")
+    assert coordinators.slots.taken() == {}
 
 
 @pytest.mark.usefixtures("own_code")

@@ -21,6 +21,7 @@ from search.service import events
 from search.service.events import Cursor
 from storage import tables
 from storage.database import Database
+from storage.faults import StorageFault
 from storage.leases import acquire, find_holding
 from storage.studies import delete_study
 from storage.tokens import revoke_token
@@ -131,6 +132,26 @@ def test_a_stream_lives_while_nothing_happens_and_ends_with_the_study_or_the_tok
             delete_study(fresh.database, "full")
             [*_, last] = too
         assert (last[0], last[2]["state"] in ("deleted", "complete")) == ("end", True)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_stream_outlives_a_moment_in_which_the_database_is_away(
+    fresh: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(fresh.database)
+    with fresh.client(fresh.read) as client, listening(client, "full") as told:
+        assert next(told)[0] == "study"
+        with monkeypatch.context() as context:
+
+            def fail(*_arguments: object) -> None:
+                raise StorageFault("storage: it is away")
+
+            context.setattr("search.service.auth.find_token", fail)
+            context.setattr("search.service.events.find_waiting", fail)
+            kinds = [next(told)[0] for _ in range(7)]
+            assert kinds[-3:] == [":"] * 3
+        end(fresh.database)
+        assert [kind for kind, _, _ in told][-1] == "end"
 
 
 @pytest.mark.usefixtures("at_once")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from service import Service
 
 from search.service.sessions import LIFE_SECONDS, Sessions
+from storage.audit import list_deeds
 from storage.tokens import revoke_token
 
 
@@ -22,6 +23,13 @@ def test_a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends(serv
             "secure"
             in client.post("/login", data={"token": service.operate}, headers=behind_tls).headers["set-cookie"].lower()
         )
+
+
+def test_who_logs_in_is_in_the_audit(fresh: Service) -> None:
+    with fresh.browser(fresh.read), fresh.client() as client:
+        assert client.post("/login", data={"token": "wrong"}, headers={"origin": fresh.url}).status_code == 401
+    told = [(deed.token, deed.action, deed.study, deed.detail) for deed in list_deeds(fresh.database, 9)]
+    assert told == [("read-token", "login", None, "from 127.0.0.1")]
 
 
 def test_a_session_ends_with_logout_with_its_token_and_with_time(fresh: Service) -> None:

@@ -12,10 +12,12 @@ import pytest
 from commands import wait_for, workers_of
 from service import INSTANT, Service, serving, slow_spec, started
 
+from search.service.coordinators import Coordinators
+from search.service.rules import make_rules
 from storage.audit import list_deeds
 from storage.database import Database
 from storage.leases import find_holding
-from storage.queue import list_queue
+from storage.queue import Order, join_queue, list_queue
 from storage.reading import load_study
 from storage.studies import list_studies
 
@@ -140,6 +142,16 @@ def test_a_sweep_that_this_machine_can_never_run_is_refused_at_once(service: Ser
     with service.client(service.operate) as client:
         answer = client.post("/api/studies", json=spec)
     assert (answer.status_code, "slots x threads <= cores must hold" in answer.json()["detail"]) == (422, True)
+
+
+def test_what_waits_for_more_than_its_machine_has_now_is_given_up(database: Database) -> None:
+    """A service that is started again may have fewer cores than when it queued a sweep of all."""
+    told: list[str] = []
+    join_queue(database, Order("wide", "launch", "ours", 10_000, 0, "x = 1"))
+    Coordinators(database, make_rules("127.0.0.1", 1)).advance(lambda _order, words: told.append(words))
+    [waiting] = list_queue(database)
+    assert (waiting.place, waiting.fault) == (None, told[0].removeprefix("refused; "))
+    assert str(waiting.fault).startswith("compute: 10000 cores needed, but slots have ")
 
 
 @pytest.mark.usefixtures("own_code")

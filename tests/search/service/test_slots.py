@@ -65,6 +65,17 @@ def test_what_runs_already_keeps_what_it_has(database: Database, running: list[R
     assert slots.take("new", Need(4, 3)) == Share((2, 3, 6, 7), ("0", "1", "3"))
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core alone")
+def test_a_sweep_that_was_begun_on_some_cores_has_those(database: Database, running: list[RunningStudy]) -> None:
+    [*_, last] = sorted(os.sched_getaffinity(0))
+    own = {key: value for key, value in os.environ.items() if key != CORES}
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=own) as process:
+        os.sched_setaffinity(process.pid, {last})
+        running.append(study("pinned", process.pid, threads=1))
+        assert Slots(database).taken() == {"pinned": Share((last,))}
+        process.kill()
+
+
 def test_slots_that_share_a_device_have_it_together(database: Database, running: list[RunningStudy]) -> None:
     shared = {"slots": 4, "slots_per_device": 2}
     running += [study("on the CPU", **shared), study("on GPUs", threads=[1, 2], device="cuda", **shared)]

@@ -108,3 +108,6 @@ def keep_queue(coordinators: Coordinators, is_over: Event) -> None:
         except (StorageFault, Faults) as fault:  # it is looked at again, so that a database may go away for a while
             log.warning("the queue waits: %s", fault)
             is_over.wait(PAUSE_SECONDS)
+        except Exception:
+            log.exception("the queue waits")  # this thread is the only one that starts what is queued
+            is_over.wait(PAUSE_SECONDS)

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 STOP_SECONDS = 120
 
 
-def launch_there(client: Client, spec: Mapping[str, Any], *, quiet: bool) -> str:
+def launch_remote(client: Client, spec: Mapping[str, Any], *, quiet: bool) -> str:
     """Launches a sweep there, watches it to its end, and returns its name.
 
     Args:
@@ -34,7 +34,7 @@ def launch_there(client: Client, spec: Mapping[str, Any], *, quiet: bool) -> str
     return str(begun["study"])
 
 
-def resume_there(client: Client, name: str, num_more: int, *, quiet: bool) -> None:
+def resume_remote(client: Client, name: str, num_more: int, *, quiet: bool) -> None:
     """Continues a study there, and watches it to its end.
 
     Args:
@@ -51,7 +51,19 @@ def resume_there(client: Client, name: str, num_more: int, *, quiet: bool) -> No
         _watch(client, begun, quiet=quiet, is_new=False)
 
 
-def stop_there(client: Client, name: str) -> bool:
+def cancel_remote(client: Client, name: str) -> bool:
+    """Takes what is asked of a study out of the queue; returns whether it was there.
+
+    Raises:
+        Faults: where the service refuses.
+    """
+    is_queued = any(waiting["study"] == name for waiting in client.ask("GET", "queue")["queue"])
+    if is_queued:
+        client.ask("DELETE", "queue", name)
+    return is_queued
+
+
+def stop_remote(client: Client, name: str) -> bool:
     """Asks a study's coordinator to stop and waits until it has; returns whether one was there.
 
     Raises:
@@ -68,7 +80,7 @@ def stop_there(client: Client, name: str) -> bool:
     return True
 
 
-def refuse_there(flags: Mapping[str, Any]) -> None:
+def refuse_flags(flags: Mapping[str, Any]) -> None:
     """Makes sure that no flag is given that a service does not take.
 
     Args:

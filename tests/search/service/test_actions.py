@@ -1,7 +1,8 @@
-"""Deeds: who may do them, and what the audit has of them."""
+"""Actions: who may do them, and what the audit has of them."""
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ from service import Service, cannot_be_written
 
 from dashboards.actions import Refused
 from search.service import auth
+from search.service.actions import keep_queue
 from search.service.app import build_app
 from search.service.coordinators import Coordinators
 from search.service.rules import make_rules
 from storage import tables
 from storage.audit import list_deeds
+from storage.database import Database
 from storage.tokens import find_token
 
 
@@ -44,13 +47,34 @@ class _Pages:
         return []
 
 
-def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service) -> None:
+def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service, caplog: pytest.LogCaptureFixture) -> None:
     with fresh.client(fresh.operate) as client:
         with fresh.database.write() as connection:
             tables.audit.drop(connection)
         answer = client.delete("/api/studies/made")
-        assert (answer.status_code, "cannot be used" in answer.json()["detail"]) == (409, True)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            503, "the database cannot be used; the log has the reason",
+        )  # fmt: skip
+        assert f"{fresh.database} cannot be used: no such table" in caplog.text
         assert client.get("/api/studies/made/trials").status_code == 200
+
+
+def test_the_queue_is_kept_on_after_a_fault_of_ours(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_over, asked = Event(), []
+
+    def advance(*_arguments: object) -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            raise RuntimeError("a fault of ours")
+        is_over.set()
+
+    monkeypatch.setattr(Coordinators, "advance", advance)
+    monkeypatch.setattr("search.service.actions.GLANCE_SECONDS", 0)
+    monkeypatch.setattr("search.service.actions.PAUSE_SECONDS", 0)
+    keep_queue(Coordinators(database, make_rules("127.0.0.1", 1)), is_over)
+    assert (len(asked), "a fault of ours" in caplog.text) == (2, True)
 
 
 @pytest.mark.parametrize(("name", "status", "outcome"), [("made", 200, "done"), ("nothing", 404, "refused")])
