@@ -22,6 +22,7 @@ from objectives.slot import occupy, open_device
 from objectives.trial import Device, Placement
 from search.compute import find_gpus
 from search.faults import Faults
+from search.files import read_file
 from search.fresh import ask_fresh_process
 from search.runtimes import check_ending, open_onnx, open_torch
 
@@ -69,7 +70,8 @@ def profile_file(path: Path, kind: str, num_threads: int, *, allows_import: bool
         Abandoned: on an interrupt meanwhile.
     """
     check_ending(path)
-    found = ask_fresh_process(_measure, path, _place(path, kind, num_threads), allows_import)
+    placement = _place(path, kind, num_threads)
+    found = ask_fresh_process(_measure, path, read_file(path), placement, allows_import)
     if isinstance(found, str):
         raise Faults(found)
     return found
@@ -90,18 +92,16 @@ def _place(path: Path, kind: str, num_threads: int) -> Placement:
     return Placement(0, f"cuda:{gpus[0]}" if gpus else "cpu", num_threads, tuple(cores[:num_threads]))
 
 
-def _measure(path: Path, placement: Placement, allows_import: bool) -> FileProfile | str:
+def _measure(path: Path, content: bytes, placement: Placement, allows_import: bool) -> FileProfile | str:
     occupy(placement)
+    measure = _measure_onnx if path.suffix == ".onnx" else _measure_torch
     try:
-        content = path.read_bytes()
+        device = open_device(placement)
+    except RuntimeError as error:
+        return f"--device: {error}"
+    try:
         with redirect_stdout(stderr):  # standard output is for the answer
-            device = open_device(placement)
-            measure = _measure_onnx if path.suffix == ".onnx" else _measure_torch
             return measure(content, device, allows_import)
-    except FileNotFoundError:
-        return f"{path}: there is no such file"
-    except OSError as error:
-        return f"{path}: it cannot be read: {error.strerror or error}"
     except Unusable as error:
         return f"{path}: it {error}"
     except ImportFault as error:

@@ -16,6 +16,7 @@ from objectives.card import Card
 from objectives.files import Unusable
 from objectives.imports import ImportFault, error_words
 from search.faults import Faults, suggest
+from search.files import read_file
 
 if TYPE_CHECKING:
     from objectives.export import Classifier
@@ -84,12 +85,9 @@ def open_runtime(path: Path, *, allows_import: bool) -> Runtime:
         Faults: where it is no model that can be run here.
     """
     check_ending(path)
+    content = read_file(path)
     try:
-        return RUNTIMES[path.suffix](path.read_bytes(), allows_import)
-    except FileNotFoundError as error:
-        raise Faults(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise Faults(f"{path}: it cannot be read: {error.strerror or error}") from error
+        return RUNTIMES[path.suffix](content, allows_import)
     except Unusable as error:
         raise Faults(f"{path}: it {error}") from error
     except ImportFault as error:

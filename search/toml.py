@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.faults import Faults
+from search.files import read_file
 
 
 def read_toml(path: Path, what: str, hint: str) -> dict[str, Any]:
@@ -21,11 +22,7 @@ def read_toml(path: Path, what: str, hint: str) -> dict[str, Any]:
         Faults: where it cannot be read, in one line.
     """
     try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError as error:
-        raise Faults(f"{path}: there is no such file; {hint}") from error
-    except OSError as error:
-        raise Faults(f"{path}: it cannot be read: {error.strerror or error}") from error
+        text = read_file(path, hint).decode()
     except UnicodeDecodeError as error:
         raise Faults(f"{path}: {what} is TOML text in UTF-8, but byte {error.start} is not") from error
     if not text.strip():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from dashboards.actions import Actions
@@ -201,11 +202,26 @@ def _spec_text(request: Request, body: bytes) -> str:
         raw = json.loads(body, parse_constant=_refuse_constant)
         if not isinstance(raw, Mapping):
             raise Problem(422, f"body: a spec is a JSON object, but got {type(raw).__name__}")
+        nulls = [f"{where}: null is no value of it; leave it out" for where in _unfit_nulls(raw)]
+        if nulls:
+            raise Problem(422, nulls[0], nulls)
         text = write_toml(raw)
         text.encode()
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, numbers or nesting without end
         raise Problem(422, f"body: it is no JSON that can be read: {error}") from error
     return text
+
+
+def _unfit_nulls(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the keys of a spec that are null though they may not be: TOML, which has no null, would leave them out."""
+    for key, table in raw.items():
+        if table is None:
+            yield key
+        elif isinstance(table, Mapping):
+            section = SweepSpec.model_fields[key].annotation if key in SweepSpec.model_fields else None
+            known = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}
+            optional = {name for name, field in known.items() if type(None) in get_args(field.annotation)}
+            yield from (f"{key}.{name}" for name, value in table.items() if value is None and name not in optional)
 
 
 def _refuse_constant(name: str) -> None:

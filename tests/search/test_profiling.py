@@ -16,6 +16,8 @@ from objectives.costs import COSTS, ONCE
 from objectives.export import Classifier, encode_model, encode_onnx
 from objectives.meters.flops import flops_per_image
 from objectives.models import build_model
+from search.faults import Faults
+from search.profiling import profile_file
 
 WITNESS = """
 import json, os
@@ -119,3 +121,10 @@ def test_a_mistake_is_a_line(
     assert fault.format(cores=len(os.sched_getaffinity(0))) in " ".join(done.stderr.split())
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU here")
+def test_a_gpu_that_torch_does_not_see_is_no_fault_of_the_model(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.profiling.find_gpus", lambda: [0])
+    with pytest.raises(Faults, match=r"^--device: cuda:0 is not there: this torch sees no CUDA device$"):
+        profile_file(ours, "auto", 1, allows_import=False)
