@@ -37,12 +37,15 @@ from dashboards.pages import (
     trials,
 )
 from dashboards.pages.easel import Easel
+from dashboards.pages.pace import Pace
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
+from dashboards.pages.shared import SharedAnswers
 from dashboards.pages.site import Site
 from objectives.prices import PriceBook
 from storage.database import Database
 from storage.faults import StorageFault
+from storage.studies import list_running_here
 
 REST_SECONDS = 0.5
 VIEWPORT = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
@@ -97,9 +100,10 @@ def add_pages(
             call refuses.
         look: Looks at the machine of the service.
         book: The prices that a study's own go before; None for those of the package.
-        rest_seconds: How long what was read is shown as it was, however many ask.
+        rest_seconds: How long what was read is shown as it was at least, however many ask.
     """
-    reader = Reader(database, book, rest_seconds)
+    pace = Pace(rest_seconds, partial(_is_shared, database))
+    reader = Reader(database, book, pace.rest_seconds)
     site = Site(reader, actions, may_operate, look, Easel(reader))
     served: Any = server  # Dash's own types know Flask alone
     app = Dash(
@@ -114,6 +118,7 @@ def add_pages(
         external_scripts=[{"src": _plotly_address(), "defer": "defer"}],
     )
     _without_websocket(app, server)
+    server.add_middleware(SharedAnswers, may_operate=may_operate)
     app.layout = dmc.MantineProvider(
         [dcc.Location(id="url"), html.Div(waiting(400), id="page"), html.Div(id="silent", hidden=True)],
         defaultColorScheme="auto",
@@ -137,6 +142,10 @@ def add_pages(
         room.register(app, site)
     _register_address(app, site)
     return app
+
+
+def _is_shared(database: Database) -> bool:
+    return bool(list_running_here(database))
 
 
 def _plotly_address() -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.pages.parts import Component, faults
+from dashboards.pages.reading import Reader
 from dashboards.pages.site import Site
 from storage.faults import StorageFault
 
 LIVE_MILLISECONDS = 2000
-"""How often a page asks whether there is anything new."""
+"""How often a page asks whether there is anything new, at most."""
 
 
 def live(names: Sequence[str], mark: str, brush: dict[str, Any] | None = None) -> list[Component]:
@@ -39,14 +41,21 @@ def register(app: Dash, site: Site) -> None:
     @app.callback(
         Output("mark", "data"),
         Output("away", "children"),
+        Output("clock", "interval"),
         Input("clock", "n_intervals"),
         Input("names", "data"),
         State("mark", "data"),
+        State("clock", "interval"),
         prevent_initial_call=True,  # what goes by a mark that this leaves alone would wait in vain
     )
-    async def _(_ticks: int | None, names: list[str], before: str | None) -> Any:
+    async def _(_ticks: int | None, names: list[str], before: str | None, waited: int | None) -> Any:
         try:
-            mark = await asyncio.to_thread(site.reader.mark, names)
+            mark, wait_seconds = await asyncio.to_thread(_look, site.reader, names)
         except StorageFault as fault:
-            return no_update, faults("This is as it was last; it is tried again", [str(fault)])
-        return (no_update if mark == before else mark), None
+            return no_update, faults("This is as it was last; it is tried again", [str(fault)]), no_update
+        wait = max(LIVE_MILLISECONDS, 1000 * ceil(wait_seconds))
+        return (no_update if mark == before else mark), None, (no_update if wait == waited else wait)
+
+
+def _look(reader: Reader, names: Sequence[str]) -> tuple[str, float]:
+    return reader.mark(names), reader.wait_seconds(names)

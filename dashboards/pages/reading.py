@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -44,7 +44,7 @@ class _Seen:
     """How a study stood when it was looked at last, and the lock that it is looked at under.
 
     Attributes:
-        looked_at: When, by `time.monotonic`.
+        rests_until: When it is looked at anew at the earliest, by `time.monotonic`.
         since: How far it was seen then.
         mark: Its mark of that time.
         version: Another one, never used before, whenever something was new.
@@ -54,7 +54,7 @@ class _Seen:
     """
 
     lock: Lock = field(default_factory=Lock)
-    looked_at: float = float("-inf")
+    rests_until: float = float("-inf")
     since: Since = field(default_factory=Since)
     mark: str | None = None
     version: int = -1
@@ -91,11 +91,14 @@ class Reader:
     Args:
         database: Where they are.
         book: The prices that a study's own go before; None for those of the package.
-        rest_seconds: How long what was looked at is taken as it was: however many pages are open, they ask no more.
+        rest: Returns how long, in seconds, what is looked at now is taken as it is: however many pages are open, they
+            ask no more; None for no time at all.
     """
 
-    def __init__(self, database: Database, book: PriceBook | None = None, rest_seconds: float = 0.0) -> None:
-        self.database, self._book, self._rest_seconds = database, book, rest_seconds
+    def __init__(
+        self, database: Database, book: PriceBook | None = None, rest: Callable[[], float] | None = None
+    ) -> None:
+        self.database, self._book, self._rest = database, book, rest
         self._seen, self._kept = Recent(_Seen, MOST_SEEN), Recent(_Kept, MOST_KEPT)
         self._versions = itertools.count()
         self._begun = secrets.token_hex(4)  # a page that was open before a restart knows other versions
@@ -107,6 +110,11 @@ class Reader:
             StorageFault: where one is not there, or the database cannot be used.
         """
         return " ".join([self._begun, *(f"{seen.uuid} {seen.version}" for seen in map(self._look, names))])
+
+    def wait_seconds(self, names: Sequence[str]) -> float:
+        """Returns after how long these studies, whose marks were asked for, are looked at anew at the earliest."""
+        looks = [self._seen.find(name).rests_until for name in names]
+        return max(0.0, min(looks, default=0.0) - time.monotonic())
 
     def marks(self, names: Sequence[str]) -> dict[str, str]:
         """Returns the mark of each study by name; one that is gone has none.
@@ -242,7 +250,7 @@ class Reader:
         """Looks at a study unless that was done just now, and returns how it stands."""
         seen = self._seen.find(name)
         with seen.lock:
-            if time.monotonic() - seen.looked_at < self._rest_seconds:
+            if time.monotonic() < seen.rests_until:
                 return seen
             found = glance(self.database, name, seen.since)
             if found.uuid != seen.uuid:
@@ -254,5 +262,6 @@ class Reader:
                     found = glance(self.database, name, seen.since)
                 seen.mark, seen.num_trials = found.mark, found.num_trials
                 seen.version = next(self._versions)
-            seen.looked_at = time.monotonic()
+            if self._rest is not None:
+                seen.rests_until = time.monotonic() + self._rest()
             return seen

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboards.pages.shared import CALL
 from search.service.auth import VISITOR
 from search.service.problems import REQUEST_ID, Problem, answer
 
@@ -18,9 +19,6 @@ log = logging.getLogger("paretune.service")
 
 PRIVATE = ("/api", "/login", "/logout")
 """What no cache may keep."""
-
-CALL = "/_dash-update-component"
-"""What every open page asks every other second."""
 
 
 def security_policy(script_hashes: tuple[str, ...]) -> str:
@@ -98,5 +96,6 @@ def _write_line(scope: Scope, status: int, seconds: float) -> None:
     method = scope.get("method", "WEBSOCKET")
     path = quote(scope["path"], safe="/")  # a name in it may hold line breaks
     who = scope.get(VISITOR) or "-"
+    # Every open page asks every other second.
     level = logging.DEBUG if path == CALL and status and status < HTTPStatus.BAD_REQUEST else logging.INFO
     log.log(level, "%s %s %s %d %.0f ms %s", scope[REQUEST_ID], method, path, status, 1000 * seconds, who)

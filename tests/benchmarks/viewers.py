@@ -1,16 +1,17 @@
 """A running sweep with twenty viewers of its page, and without.
 
-    python tests/benchmarks/viewers.py --pairs 6
+    python tests/benchmarks/viewers.py --pairs 4
 
 Each run trains the same settings with the same seeds in a new database, which `paretune serve` serves at the same time;
-in every other run twenty viewers ask as an open page of the study does: for its mark every two seconds, and where that
-is new for all that the page shows. What they ask is taken from a real browser. They are one process beside the sweep,
-since real viewers have machines of their own.
+in every other run twenty viewers ask as an open page of the study does: for its mark every two seconds, or as seldom as
+the service says, and where that is new for all that the page shows. What they ask is taken from a real browser. They
+are one process beside the sweep, since real viewers have machines of their own.
 
 - `ratio`: wall time of the sweep with viewers over that without, geometric mean of the pairs with its 95 % interval;
 - `share`: CPU time of the server with viewers, less the same without, as a part of the CPU time of the training: where
   that has all cores, so much longer it takes;
-- `answers`: what the viewers were answered in that time, `wanted` what twenty pages would have asked for at least.
+- `answers`: what the viewers were answered in that time, `wanted` what twenty pages ask for in that time that are
+  never told to wait.
 
 A machine that others use makes the ratio uncertain, and the share too large: the sweep then takes longer, so that
 viewers ask more often while it runs.
@@ -62,14 +63,18 @@ seed = 0
 trials = {trials}
 """
 
+OK = 200
+
 Bodies = list[dict[str, Any]]
+Known = dict[tuple[str, str], Any]
+"""What a page holds, by component and property."""
 
 
 def main() -> None:
     """Runs the benchmark, or the viewers alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=6)
-    parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--trials", type=int, default=160)
     parser.add_argument("--viewers", type=int, default=20)
     parser.add_argument("--watch", nargs=3, metavar=("URL", "TOKEN", "BODIES"), help="be the viewers")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results/viewers.json")
@@ -212,27 +217,39 @@ async def watch(url: str, token: str, bodies: Bodies, count: int) -> None:
 async def view(client: httpx.AsyncClient, bodies: Bodies, delay_seconds: float, answers: list[int]) -> None:
     """Asks as one page does, and notes the status of each answer to a question for the mark."""
     await asyncio.sleep(delay_seconds)
-    [poll, *others], mark = bodies, None
+    [poll, *others] = bodies
+    known: Known = {("mark", "data"): None}
     while True:
         start = time.monotonic()
-        answer = await client.post(CALL, json=with_mark(poll, mark))
+        answer = await client.post(CALL, json=as_known(poll, known))
         answers.append(answer.status_code)
-        told = answer.json()["response"].get("mark") if answer.status_code == 200 else None
-        if told is not None:
-            mark = told["data"]
-            await asyncio.gather(*(client.post(CALL, json=with_mark(body, mark)) for body in others))
-        await asyncio.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - start)))
+        told = learn(answer, known)
+        if "mark" in told:
+            for again in await asyncio.gather(*(client.post(CALL, json=as_known(body, known)) for body in others)):
+                learn(again, known)
+        wait_seconds = known.get(("clock", "interval"), 1000 * POLL_SECONDS) / 1000
+        await asyncio.sleep(max(0.0, wait_seconds - (time.monotonic() - start)))
 
 
-def with_mark(body: dict[str, Any], mark: str | None) -> dict[str, Any]:
-    """Returns what is asked at a mark."""
-    asked = {**body}
-    for side in ("inputs", "state"):
-        asked[side] = [
-            {**one, "value": mark} if isinstance(one, dict) and one.get("id") == "mark" else one
-            for one in body.get(side, [])
-        ]
-    return asked
+def learn(answer: httpx.Response, known: Known) -> dict[str, Any]:
+    """Notes what a page was told, by component and property, and returns it."""
+    told: dict[str, Any] = answer.json()["response"] if answer.status_code == OK else {}
+    known |= {(component, name): value for component, props in told.items() for name, value in props.items()}
+    return told
+
+
+def as_known(body: dict[str, Any], known: Known) -> dict[str, Any]:
+    """Returns what a page asks that knows this."""
+
+    def renewed(one: Any) -> Any:
+        if isinstance(one, list):
+            return [renewed(inner) for inner in one]
+        component = one["id"]
+        if isinstance(component, dict):
+            component = json.dumps(component, sort_keys=True, separators=(",", ":"))
+        return {**one, "value": known.get((component, one["property"]), one.get("value"))}
+
+    return {**body, **{side: renewed(body[side]) for side in ("inputs", "state") if side in body}}
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def test_viewers_at_once_get_one_figure_and_the_database_one_question(
     from storage.watching import glance
 
     monkeypatch.setattr("dashboards.pages.reading.glance", lambda *given: looked.append("") or glance(*given))  # type: ignore[func-returns-value]
-    easel, start = Easel(Reader(database, rest_seconds=60.0)), threading.Barrier(8)
+    easel, start = Easel(Reader(database, rest=lambda: 60.0)), threading.Barrier(8)
 
     def look(_: int) -> object:
         start.wait()

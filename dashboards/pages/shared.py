@@ -1,0 +1,98 @@
+"""What several open pages ask for, as something is new, is made once and answered to all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboards.pages.recent import Recent
+
+CALL = "/_dash-update-component"
+"""Where pages ask."""
+
+KEEP_SECONDS = 10.0
+"""How long an answer is given again: all pages that are open ask for it within this."""
+
+MOST_KEPT = 64
+"""Answers: some ten kilobytes each."""
+
+
+@dataclass
+class _Answer:
+    """An answer, when it was made, and the lock that it is made under."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    made_at: float = float("-inf")
+    messages: list[Message] = field(default_factory=list)
+
+
+class SharedAnswers:
+    """The layer, within the one that tells who asks.
+
+    Only what a page asks because its mark is new is shared: it depends on nothing but what is sent, which holds the
+    mark, and on what the page may do. Faults of the server are not kept.
+
+    Args:
+        app: What answers.
+        may_operate: Whether the request under way may change anything.
+    """
+
+    def __init__(self, app: ASGIApp, may_operate: Callable[[], bool]) -> None:
+        self._app, self._may_operate = app, may_operate
+        self._answers = Recent(_Answer, MOST_KEPT)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, websocket or lifespan."""
+        if scope["type"] != "http" or scope["path"] != CALL:
+            await self._app(scope, receive, send)
+            return
+        parts = [await receive()]
+        while parts[-1].get("more_body", False):
+            parts.append(await receive())
+        body = b"".join(part.get("body", b"") for part in parts)
+
+        async def again() -> Message:
+            return parts.pop(0) if parts else await receive()
+
+        if not _goes_by_mark(body):
+            await self._app(scope, again, send)
+            return
+        answer = self._answers.find((body, Headers(scope=scope).get("accept-encoding"), self._may_operate()))
+        async with answer.lock:
+            if time.monotonic() - answer.made_at > KEEP_SECONDS:
+                answer.messages = await self._ask(scope, again)
+                if answer.messages[0]["status"] < 300:  # noqa: PLR2004
+                    answer.made_at = time.monotonic()
+        for message in answer.messages:
+            await send({**message, "headers": [*message["headers"]]} if "headers" in message else message)
+
+    async def _ask(self, scope: Scope, receive: Receive) -> list[Message]:
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, keep)
+        return messages
+
+
+def _goes_by_mark(body: bytes) -> bool:
+    """Says whether a page asks for something because there is a new mark, and tells which."""
+    try:
+        asked: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(asked, dict) or asked.get("changedPropIds") != ["mark.data"]:
+        return False
+    inputs = asked.get("inputs")
+    marks = [
+        one for one in (inputs if isinstance(inputs, list) else []) if isinstance(one, dict) and one.get("id") == "mark"
+    ]
+    return any(one.get("value") for one in marks)
