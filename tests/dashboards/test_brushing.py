@@ -17,7 +17,7 @@ from dashboards.pages.brushing import describe
 from dashboards.pages.reading import Reader
 from dashboards.words import range_words
 from storage.database import Database
-from storage.studies import SittingRow
+from storage.rows import SittingRow
 
 
 @pytest.mark.parametrize(
