@@ -347,3 +347,18 @@ class SlotLost:
 
 Ended = Finished | Stopped | Infeasible | Failed | SlotLost
 Event = Started | Profiled | Calibrated | Checkpointed | EpochEnded | Noted | Ended
+
+
+def billed_seconds(event: Event) -> float:
+    """Returns the seconds of its slot that an event tells of.
+
+    >>> billed_seconds(Finished(0, {"training": 1.5, "saving": 0.5})), billed_seconds(Noted(0, "a note"))
+    (2.0, 0.0)
+    """
+    match event:
+        case EpochEnded():
+            return 0.0 if event.replayed else sum(event.record.bill.values())
+        case Profiled() | Calibrated() | Noted():
+            return 0.0
+        case _:
+            return sum(event.bill.values())

@@ -55,16 +55,17 @@ class Tariff:
 class Account:
     """Keeps a study's books.
 
-    Spent is all that the ledger bills, of all sittings, and the time since a running trial was last heard of. Reserved
-    is what running trials still need: for the epochs that are left the mean of the trial's own epochs, or before its
-    first one a forecast by the trials that ended some. While nothing is known nothing is reserved, and trials begin.
+    Spent is all that the ledger bills, of all sittings, and the time that running trials are not billed for yet.
+    Reserved is what running trials still need: for the epochs that are left the mean of the trial's own epochs, or
+    before its first one a forecast by the trials that ended some. While nothing is known nothing is reserved, and
+    trials begin.
 
     Args:
         budget: The spec's.
         num_epochs: Of a whole trial.
         trials: The study's, which the coordinator changes.
         wall_seconds: How long the sittings before took.
-        now: By the clock of `Trial.heard_at`, in seconds: when this sitting began.
+        now: By the clock of `Trial.billed_until`, in seconds: when this sitting began.
         tariff: What a sitting costs.
         slots_per_device: How many slots share a device: each is billed its share.
     """
@@ -155,10 +156,10 @@ class Account:
 
     def _since(self, trial: Trial, now: float) -> float:
         """Returns the device seconds since a running trial was last billed."""
-        return max(0.0, now - trial.heard_at) / self._slots_per_device
+        return max(0.0, now - trial.billed_until) / self._slots_per_device
 
     def _needed(self, trial: Trial) -> float:
-        """Returns the seconds that a trial needs from when it was last heard of, 0 where nothing is known."""
+        """Returns the seconds that a trial needs from when it was last billed, 0 where nothing is known."""
         epoch_seconds = trial.epoch_seconds
         if epoch_seconds is None:
             known = [(other.params, seconds) for other in self._trials if (seconds := other.epoch_seconds) is not None]

@@ -213,9 +213,7 @@ class Coordinator:
             if placement.slots_per_device > 1 and isinstance(config, TrialConfig):
                 config = add_calibrations(config, page, self._fingerprint)
             page.start_attempt(trial.number, trial.num_attempts + 1, placement.slot)
-        trial.num_attempts += 1
-        trial.state, trial.slot, trial.verdict, trial.is_asked_to_stop = "running", placement.slot, None, False
-        trial.hear(time.perf_counter())
+        trial.begin(time.perf_counter(), placement.slot)
         engine.submit(placement.slot, [config])
 
     def _note_pause(self) -> None:

@@ -186,6 +186,7 @@ class Recorder:
         bill = {line: seconds / self._slots_per_device for line, seconds in slot_seconds.items()}
         page.charge(trial.number, trial.num_attempts, bill)
         trial.charge(bill)
+        trial.billed_until += sum(slot_seconds.values())
         self._account.charge(bill)
 
     def _fix_reference(self, page: Page, trial: Trial) -> None:
@@ -218,7 +219,7 @@ class Recorder:
     def put_back(self, page: Page) -> None:
         """Ends the attempts under way, bills what they lost, and lets their trials wait to be continued."""
         for trial in self._trials.running:
-            self._charge(page, trial, {"lost": time.perf_counter() - trial.heard_at})
+            self._charge(page, trial, {"lost": max(0.0, time.perf_counter() - trial.billed_until)})
             page.end_attempt(trial.number, trial.num_attempts, "interrupted")
             page.return_trial(trial.number)
             trial.state = "waiting"
@@ -256,13 +257,13 @@ class Recorder:
         Its slot noted for how long it went on; where there is no note, it is taken to have ended when its coordinator
         was last heard of.
         """
-        noted_seconds = read_pulse(self._keeper.trial_folder(number))
+        held_seconds = read_pulse(self._keeper.trial_folder(number))
+        if held_seconds is None:
+            last = max(lease.last_renewed_at or attempt.heard_at, attempt.heard_at)
+            held_seconds = (last - attempt.started_at).total_seconds()
         billed_seconds = sum(attempt.bill.values()) * shared
-        if noted_seconds is not None:
-            held_seconds = max(noted_seconds, billed_seconds)  # its last epoch may be younger than its last note
-            return (held_seconds - billed_seconds) / shared, attempt.started_at + timedelta(seconds=held_seconds)
-        last = max(lease.last_renewed_at or attempt.heard_at, attempt.heard_at)
-        return (last - attempt.heard_at).total_seconds() / shared, last
+        held_seconds = max(held_seconds, billed_seconds)  # its last epoch may be younger than its last note
+        return (held_seconds - billed_seconds) / shared, attempt.started_at + timedelta(seconds=held_seconds)
 
 
 def _kept(cost: Measurement) -> CostValue:

@@ -33,8 +33,9 @@ class Trial:
 
     Attributes:
         num_deaths: Slots that died under it since it last ended an epoch.
-        heard_at: When its slot was last heard of, by `time.perf_counter`.
-        quiet_since: The same, but later by the pauses of the coordinator itself, in which it could not listen.
+        billed_until: Up to when its present attempt is billed, by `time.perf_counter`; its slot may be heard later.
+        quiet_since: When its slot was last heard of, but later by the pauses of the coordinator itself, in which it
+            could not listen.
         forgiven_seconds: Such pauses within the epoch under way: whatever halts a coordinator may halt its slots too.
         accuracies: Of each epoch, 0 to 1.
         costs: Of each epoch, not cumulative.
@@ -50,7 +51,7 @@ class Trial:
     num_attempts: int = 0
     num_deaths: int = 0
     slot: int | None = None
-    heard_at: float = 0.0
+    billed_until: float = 0.0
     quiet_since: float = 0.0
     forgiven_seconds: float = 0.0
     accuracies: list[float] = field(default_factory=list)
@@ -93,9 +94,15 @@ class Trial:
         once = sum(self.bill.get(line, 0.0) for line in ("setup", "calibration"))
         return (self.own_seconds - once) / len(self.costs) if self.costs else None
 
+    def begin(self, now: float, slot: int) -> None:
+        """Notes that an attempt begins on a slot."""
+        self.num_attempts += 1
+        self.state, self.slot, self.verdict, self.is_asked_to_stop = "running", slot, None, False
+        self.billed_until = self.quiet_since = now
+
     def hear(self, now: float) -> None:
         """Notes that its slot was heard of."""
-        self.heard_at = self.quiet_since = now
+        self.quiet_since = now
 
     def forgive(self, seconds: float) -> None:
         """Notes a pause of the coordinator."""

@@ -204,6 +204,10 @@ class Storm:
         return found
 
 
+LATE_SECONDS = 3.0
+"""How late a coordinator on a machine with much else to do may hear that a trial has ended."""
+
+
 @dataclass(frozen=True)
 class Damage:
     """What a storm did to a study, compared with an undisturbed one; all but the kills must be none.
@@ -271,7 +275,8 @@ def _results(trial: Any) -> list[object]:
 def _bills_off(study: StudyRow) -> list[str]:
     """Compares each attempt's lines with the time between its start and its end in the ledger, and all with the meter.
 
-    An attempt that was killed with its coordinator is ended by the next one: it is billed as long as it was heard of.
+    What was killed is billed for all the time that it held its slot. One that ended by itself has told of its time, and
+    held its slot until its coordinator heard of that.
     """
     found = []
     for trial in study.trials:
@@ -279,8 +284,9 @@ def _bills_off(study: StudyRow) -> list[str]:
             assert attempt.ended_at is not None
             held = (attempt.ended_at - attempt.started_at).total_seconds()
             billed = sum(attempt.bill.values())
-            is_short = attempt.outcome != "killed with its coordinator" and billed < held - 0.5
-            if billed > held + 0.1 or is_short:
+            was_killed = attempt.outcome is not None and ("slot died" in attempt.outcome or "killed" in attempt.outcome)
+            late_seconds = 0.5 if was_killed else LATE_SECONDS
+            if not held - late_seconds <= billed <= held + 0.1:
                 found.append(f"trial {trial.number}, attempt {attempt.attempt}: {billed:.2f} s of {held:.2f} s")
     lines, meter = bill_lines(study), held_seconds(study.sittings)
     if abs(sum(lines.values()) - meter) > 0.02 * len(study.sittings):

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
 from objectives.slot import Bundle, StopRequest, serve
-from objectives.trial import SLOT_DIED, Ended, Event, Placement, SlotLost
+from objectives.trial import SLOT_DIED, Ended, Event, Placement, SlotLost, billed_seconds
 from search.engines.forking import begin_loading, fork
 from search.faults import Faults
 
@@ -34,13 +34,14 @@ class _Slot:
     pending: list[int] = field(default_factory=list)
     busy: bool = True
     heard_at: float = field(default_factory=time.perf_counter)
+    billed_until: float = 0.0
 
 
 class ProcessEngine:
     """Workers forked from one process that has loaded torch: the data stay in each, configurations and events travel.
 
     A slot is free once its worker is ready, so that loading torch is no trial's time. A worker that dies is replaced.
-    The trial that it ran is reported lost, with the time since it was last heard of as the bill; trials of the bundle
+    The trial that it ran is reported lost, with the time that it has not told of as the bill; trials of the bundle
     that had not begun are reported lost without a bill.
 
     Raises:
@@ -60,7 +61,7 @@ class ProcessEngine:
         chosen = self._slots[slot]
         assert not chosen.busy
         chosen.busy, chosen.pending = True, [config.number for config in bundle]
-        chosen.heard_at = time.perf_counter()
+        chosen.heard_at = chosen.billed_until = time.perf_counter()
         with suppress(OSError):  # a worker that just died is found by `events`
             chosen.connection.send(bundle)
 
@@ -80,6 +81,7 @@ class ProcessEngine:
                     if event is None:
                         slot.busy, slot.num_starts = False, 0
                         continue
+                    slot.billed_until += billed_seconds(event)
                     if isinstance(event, Ended):
                         slot.pending.remove(event.trial)
                     yield event
@@ -115,7 +117,7 @@ class ProcessEngine:
             slot.process.join()
         slot.connection.close()
         reason = f"{SLOT_DIED}{_words(slot.process.exitcode)}"
-        lost_seconds = time.perf_counter() - slot.heard_at
+        lost_seconds = max(0.0, time.perf_counter() - slot.billed_until)
         pending = slot.pending
         if slot.num_starts >= MOST_STARTS:
             raise Faults(f"compute: {reason} before it was ready, {slot.num_starts} times (slot {slot.placement.slot})")

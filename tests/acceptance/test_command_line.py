@@ -101,7 +101,7 @@ def test_a_grid_is_not_extended_beyond_its_size(paretune: Run, quick_spec: Path,
     paretune("resume", "quick", "--trials", "1", check=True)
 
 
-@pytest.mark.parametrize("num_before", [1, 16])
+@pytest.mark.parametrize("num_before", [pytest.param(1, marks=pytest.mark.slow), 16])
 def test_a_sweep_killed_with_its_slots_ends_as_an_undisturbed_one(
     paretune: Run, quick_spec: Path, home: Database, tmp_path: Path, undisturbed: list[Any], num_before: int
 ) -> None:
@@ -139,7 +139,7 @@ def test_a_slot_that_is_killed_is_replaced_and_its_trial_continues(
     assert_bills_balance(home)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_saves_everything_and_says_how_to_go_on(
     paretune: Run, quick_spec: Path, home: Database, tmp_path: Path, undisturbed: list[Any], sent: signal.Signals
 ) -> None:
@@ -286,6 +286,7 @@ def test_a_folder_that_cannot_be_written_is_named(paretune: Run) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_doctor_tells_what_can_be_measured(paretune: Run) -> None:
     told = json.loads(paretune("doctor", "--json", check=True).stdout)
     assert told["time"]["values"]["training_gflop_per_second"] > 0

@@ -79,7 +79,9 @@ def suspend(process: subprocess.Popen[str], home: Database) -> None:
             return
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGQUIT, marks=pytest.mark.slow)], ids=["fast", "immediate"]
+)
 def test_postgresql_stopped_and_started_in_mid_sweep_loses_nothing(
     paretune: Run,
     quick_spec: Path,
@@ -151,7 +153,9 @@ def test_an_interrupt_while_the_database_is_away_says_so_and_nothing_is_lost(
     assert results(shown(paretune)) == undisturbed
 
 
-@pytest.mark.parametrize("revived", ["while the other runs", "after the other has ended"])
+@pytest.mark.parametrize(
+    "revived", [pytest.param("while the other runs", marks=pytest.mark.slow), "after the other has ended"]
+)
 def test_a_coordinator_that_was_suspended_writes_nothing_once_another_holds_the_lease(
     short_leases: None,
     paretune: Run,
@@ -195,6 +199,7 @@ def test_a_coordinator_that_was_suspended_writes_nothing_once_another_holds_the_
     ) == 1
 
 
+@pytest.mark.slow
 def test_a_lease_of_another_machine_is_waited_for_and_the_wait_can_be_interrupted(
     short_leases: None, paretune: Run, quick_spec: Path, home: Database, tmp_path: Path
 ) -> None:
@@ -222,7 +227,7 @@ def test_a_lease_of_another_machine_is_waited_for_and_the_wait_can_be_interrupte
     assert len(shown(paretune)["trials"]) == 2
 
 
-@pytest.mark.parametrize("are_slots_killed", [False, True])
+@pytest.mark.parametrize("are_slots_killed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_a_kill_of_everything_destroys_is_billed_to_the_moment(
     paretune: Run, quick_spec: Path, home: Database, tmp_path: Path, are_slots_killed: bool
 ) -> None:

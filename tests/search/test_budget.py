@@ -258,7 +258,7 @@ def test_what_is_under_way_is_reserved() -> None:
     """An epoch takes 10 s, set-up 2 s. Two trials of five epochs run, heard of 4 s ago: a new one, one after two."""
     trials = made_trials(3)
     for number in (3, 4):
-        trials.add(Trial(number, {"width": 1.0}, 0, "running", 1, heard_at=96.0))
+        trials.add(Trial(number, {"width": 1.0}, 0, "running", 1, billed_until=96.0))
     trials[4].costs = [trials[0].costs[0]] * 2
     trials[4].bill = {"training": 20.0, "setup": 2.0}
     spent = 3 * 12 + 22 + 2 * 4

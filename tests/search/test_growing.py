@@ -9,11 +9,11 @@ import pytest
 import resumed
 from optuna.search_space import intersection_search_space
 from resumed import launch_here, outcome, resume_here, silent
+from sampled import MOST_SLOWLY
 
 from search import sweeps
 from search.faults import Faults
 from search.reading import read_spec
-from search.samplers import SAMPLERS
 from storage.database import Database
 from storage.projection import optuna_storage
 from storage.reading import load_study
@@ -25,7 +25,7 @@ WIDER = {
 WIDE = ["space.lr.low=1e-6", "space.batch_size.low=1", "space.width.high=64.0"]
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", MOST_SLOWLY)
 def test_widened_and_stopped_is_widened_and_not_stopped(sampler: str, tmp_path: Path) -> None:
     half, wider = 6 if sampler == "gp" else 8, WIDER.get(sampler, WIDE)
     whole = resume_here(launch_here(tmp_path / "whole", sampler, half), 4, wider)

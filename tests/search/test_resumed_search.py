@@ -10,6 +10,7 @@ import pytest
 import resumed
 from instant import NUM_IMAGES, score
 from resumed import launch_here, outcome, resume_here
+from sampled import MOST_SLOWLY
 
 from objectives.seeds import derive_seed
 from search.samplers import SAMPLERS
@@ -37,7 +38,7 @@ def assert_optuna_has_the_same(database: Database) -> None:
         assert optunas.state.name == ("COMPLETE" if own.state in ("complete", "infeasible") else "RUNNING")
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", MOST_SLOWLY)
 def test_16_trials_are_8_and_8_and_16_with_a_kill(sampler: str, tmp_path: Path) -> None:
     half = 4 if sampler == "gp" else 8  # a Gaussian process takes about a second to fit
     undisturbed = searched(launch_here(tmp_path / "undisturbed", sampler, 2 * half))
@@ -80,7 +81,7 @@ def test_what_somebody_added_to_optunas_tables_goes(tmp_path: Path, undisturbed_
     assert_optuna_has_the_same(database)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", *UNLEARNED])
+@pytest.mark.parametrize("sampler", [sampler for sampler in MOST_SLOWLY if sampler.id in ("tpe", *UNLEARNED)])
 def test_what_holds_with_several_slots_holds_after_a_kill(sampler: str, tmp_path: Path) -> None:
     spec = resumed.write_spec(tmp_path, sampler, 16, slots=2)
     resumed.run_and_kill(tmp_path, "between result and tell", 6, "launch", str(spec), *resumed.URL)
