@@ -69,10 +69,10 @@ def test_a_calibrated_cost_is_that_of_a_slot_with_cores_of_its_own(database: Dat
     own = sweeps.launch(spec("own", 1), database, lambda *_: None)
     for trial, other in zip(shared.trials, own.trials, strict=True):
         assert trial.params == other.params
-        ours, theirs = trial.costs["device_seconds"].value, other.costs["device_seconds"].value
-        assert ours == pytest.approx(theirs, rel=0.5)  # the two runs are minutes apart on a machine that others use
+        worked = [one.costs["cpu_seconds"].value for one in (trial, other)]  # others on the cores make seconds longer
+        assert worked[0] == pytest.approx(worked[1], rel=0.5)
         training = sum(attempt.bill["training"] for attempt in trial.attempts)
-        assert training < 0.75 * (ours or 0.0) * 4  # a quarter of the device, for longer
+        assert training < 0.75 * (trial.costs["device_seconds"].value or 0.0) * 4  # a quarter of the device, for longer
 
 
 def test_a_kill_in_mid_training_leaves_the_lines_in_balance(paretune: Run, tmp_path: Path, database: Database) -> None:

@@ -24,6 +24,7 @@ from objectives.trial import (
     Started,
     Stopped,
     TrialConfig,
+    billed_seconds,
 )
 from search.engines import ENGINES, Engine
 from search.faults import Faults
@@ -134,6 +135,27 @@ def test_a_halted_worker_is_abandoned_and_replaced(placements: list[Placement]) 
         assert lost.bill["lost"] >= 0.4
         engine.submit(0, [config(1)])
         assert isinstance(events_until_free(engine)[-1], Finished)
+    finally:
+        engine.close()
+
+
+def test_what_a_killed_worker_told_late_is_billed_once_and_the_rest_is_lost(placements: list[Placement]) -> None:
+    engine = ENGINES["process"](placements)
+    try:
+        assert events_until_free(engine) == []
+        start = time.perf_counter()
+        engine.submit(0, [config(0, epochs=10_000)])
+        told = next_epochs(engine, 1)
+        time.sleep(1.0)  # it goes on, and nobody listens
+        (worker,) = workers_of()
+        worker.send_signal(signal.SIGSTOP)
+        time.sleep(1.0)
+        told += engine.events(1.0)
+        worker.kill()
+        told += events_until_free(engine)
+        held = time.perf_counter() - start
+        assert sum(event.bill["lost"] for event in told if isinstance(event, SlotLost)) >= 0.9
+        assert held - 0.5 <= sum(map(billed_seconds, told)) <= held  # replacing it takes a moment
     finally:
         engine.close()
 
