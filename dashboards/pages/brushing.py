@@ -1,7 +1,7 @@
 """Choosing trials in a figure: a box or lasso in the trade-off, ranges of the parallel coordinates.
 
-The browser tells which trials these are; where the trade-off does not show each trial it tells the box. The address
-holds the choice, so that it can be shared.
+The browser tells which trials these are; where the trade-off does not show each trial it tells the box or the lasso, in
+digits that the address has room for. The address holds the choice, so that it can be shared.
 """
 
 from __future__ import annotations
@@ -54,11 +54,26 @@ BRUSH = """(chosen, restyled, clicks, before) => {
   const told = trigger.value;
   if (!trigger.prop_id.includes('"tradeoff"')) return no_update;
   if (!told) return before && before.origin === 'tradeoff' ? null : no_update;  // a figure that comes has none either
-  const graph = find('tradeoff'), cost = ((graph && graph.layout.meta) || {}).cost;
-  if (cost) {
-    if (!told.range || !told.range.x) return no_update;
-    const {x, y} = told.range;
-    return {origin: 'tradeoff', box: [cost, Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)]};
+  const graph = find('tradeoff'), {axis, scale, most} = (graph && graph.layout.meta) || {};
+  if (axis) {
+    const round = end => +(+end).toPrecision(6), range = told.range, lasso = told.lassoPoints;
+    if (range && range.x) {
+      const [x, y] = [range.x, range.y].map(ends => ends.map(round));
+      return {origin: 'tradeoff', box: [axis, Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)]};
+    }
+    if (!lasso || !lasso.x) return no_update;
+    let corners = lasso.x.map((x, at) => [round(x), round(lasso.y[at])]);
+    const place = ([x, y]) => [scale === 'log' ? Math.log(x) : x, y];
+    const bend = (_, at) => {  // twice the triangle with the corners beside it: least where the edge is straight
+      const count = corners.length, beside = [at + count - 1, at, at + 1].map(one => place(corners[one % count]));
+      const [[x0, y0], [x1, y1], [x2, y2]] = beside;
+      return Math.abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0));
+    };
+    while (corners.length > most) {
+      const bends = corners.map(bend);
+      corners.splice(bends.indexOf(Math.min(...bends)), 1);
+    }
+    return {origin: 'tradeoff', lasso: [axis, scale, ...corners.flat()]};
   }
   if (!told.points) return no_update;
   const trials = told.points.map(point => point.customdata).filter(number => Number.isInteger(number));
@@ -68,10 +83,12 @@ BRUSH = """(chosen, restyled, clicks, before) => {
 
 KEEP_BRUSH = """(words, brush) => {
   const url = new URL(window.location);
-  url.searchParams.delete('trials');
-  url.searchParams.delete('box');
-  const short = end => +end ? +(+end).toPrecision(4) : end;
-  if (brush && brush.box) url.searchParams.set('box', brush.box.map(short).join(':'));
+  for (const name of ['trials', 'box', 'lasso']) url.searchParams.delete(name);
+  if (brush && brush.box) url.searchParams.set('box', brush.box.join(':'));
+  else if (brush && brush.lasso) {
+    const [axis, scale, ...ends] = brush.lasso;
+    url.searchParams.set('lasso', [axis, scale, ends.join('_')].join(':'));
+  }
   else if (brush && words) url.searchParams.set('trials', words);
   window.history.replaceState(window.history.state, '', url);
   return window.dash_clientside.no_update;

@@ -91,8 +91,9 @@ def test_the_trade_off_has_the_menus_of_any_study_and_goes_by_what_is_chosen(dat
     easel = Easel(reader)
     first = easel.draw("tradeoff", ["a"], [], "light")
     other = easel.draw("tradeoff", ["a"], ["training FLOPs", "x: linear", "y: everything"], "dark")
-    assert [menu[0] for menu in first.menus] == first.choices == ["device time", "x: logarithmic", "y: the best"]
-    assert other.choices == ["training FLOPs", "x: linear", "y: everything"]
+    begun = ["device time", "x: logarithmic", "y: the best", "solo cost"]
+    assert [menu[0] for menu in first.menus] == first.choices == begun
+    assert other.choices == ["training FLOPs", "x: linear", "y: everything", "solo cost"]
     assert other.figure["layout"]["xaxis"]["title"]["text"] == "training FLOPs (FLOP), solo"
     assert (first.figure["layout"]["xaxis"]["type"], other.figure["layout"]["xaxis"]["type"]) == ("log", "linear")
     grid = next(trace for trace in other.figure["data"] if trace["type"] == "heatmap")
