@@ -53,16 +53,29 @@ BRUSH = """(chosen, restyled, clicks, before) => {
   }
   const told = trigger.value;
   if (!trigger.prop_id.includes('"tradeoff"')) return no_update;
-  if (!told) return before && before.origin === 'tradeoff' ? null : no_update;  // a figure that comes has none either
+  const nothing = before && before.origin === 'tradeoff' ? null : no_update;  // a figure that comes has none either
+  if (!told) return nothing;
   const graph = find('tradeoff'), {axis, scale, most} = (graph && graph.layout.meta) || {};
   if (axis) {
-    const round = end => +(+end).toPrecision(6), range = told.range, lasso = told.lassoPoints;
-    if (range && range.x) {
-      const [x, y] = [range.x, range.y].map(ends => ends.map(round));
-      return {origin: 'tradeoff', box: [axis, Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)]};
+    const drawn = graph.layout.selections || [], last = drawn[drawn.length - 1];
+    if (drawn.length > 1) setTimeout(() => window.Plotly.relayout(graph, {selections: [last]}));  // one holds
+    const round = end => +(+end).toPrecision(6);
+    let x, y, isBox = true;
+    if (told.range && told.range.x) ({x, y} = told.range);
+    else if (told.lassoPoints && told.lassoPoints.x) [{x, y}, isBox] = [told.lassoPoints, false];
+    else if (!last) return nothing;
+    else if (last.type === 'rect') [x, y] = [[last.x0, last.x1], [last.y0, last.y1]];  // it was moved
+    else {
+      const places = last.path.slice(1, -1).split('L').map(place => place.split(','));
+      [x, y, isBox] = [places.map(place => place[0]), places.map(place => place[1]), false];
     }
-    if (!lasso || !lasso.x) return no_update;
-    let corners = lasso.x.map((x, at) => [round(x), round(lasso.y[at])]);
+    [x, y] = [x.map(round), y.map(round)];
+    const isKept = told => before && JSON.stringify(before.box || before.lasso) === JSON.stringify(told);
+    if (isBox) {
+      const box = [axis, Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)];
+      return isKept(box) ? no_update : {origin: 'tradeoff', box};
+    }
+    const corners = x.map((one, at) => [one, y[at]]);
     const place = ([x, y]) => [scale === 'log' ? Math.log(x) : x, y];
     const bend = (_, at) => {  // twice the triangle with the corners beside it: least where the edge is straight
       const count = corners.length, beside = [at + count - 1, at, at + 1].map(one => place(corners[one % count]));
@@ -73,9 +86,11 @@ BRUSH = """(chosen, restyled, clicks, before) => {
       const bends = corners.map(bend);
       corners.splice(bends.indexOf(Math.min(...bends)), 1);
     }
-    return {origin: 'tradeoff', lasso: [axis, scale, ...corners.flat()]};
+    const lasso = [axis, scale, ...corners.flat()];
+    return isKept(lasso) ? no_update : {origin: 'tradeoff', lasso};
   }
   if (!told.points) return no_update;
+  if (!told.points.length && !told.range && !told.lassoPoints) return nothing;  // what was drawn is taken away
   const trials = told.points.map(point => point.customdata).filter(number => Number.isInteger(number));
   return {origin: 'tradeoff', trials: [...new Set(trials)]};
 }"""
