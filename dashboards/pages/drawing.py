@@ -164,11 +164,12 @@ def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str, area: A
 
     Args:
         crowd: Its checkpoints.
-        choices: A label for each menu, or fewer.
+        choices: A label for each menu, or fewer; without any it shows what the area was drawn over.
         scheme: dark or light.
         area: What was drawn over it; None for nothing.
     """
     costs = crowd.costs()
+    choices = choices or ([] if area is None else _choose_for(area))
     cost = choose_cost(costs, choices)
     if cost is None:
         return Drawn(colour(empty_figure("no epoch was recorded yet"), scheme), [], [], 0)
@@ -188,6 +189,13 @@ def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str, area: A
     )
     _prepare_areas(figure, next(axis for axis, shown in AXES.items() if shown == (cost, is_billed)), area)
     return Drawn(colour(figure, scheme), menus, [str(label) for label in chosen], 0)
+
+
+def _choose_for(area: Area) -> list[str]:
+    """Returns the labels of what an area was drawn over."""
+    cost, is_billed = AXES[area.axis]
+    is_log = area.is_box or area.is_log
+    return [cost_title(cost), next(label for label, value in SCALES.items() if value == is_log), BILLS[is_billed]]
 
 
 def _prepare_areas(figure: go.Figure, axis: str, area: Area | None) -> None:
