@@ -278,16 +278,17 @@ class Crowd:
         return _align(trial, *self._billed)
 
     def _price_bills(self, seconds: Numbers, last: NDArray[np.bool_]) -> Numbers:
-        """Returns the money of each trial's bill, NaN where it is absent; it is known where all ran on one device.
+        """Returns the money of each trial's bill, NaN where it is absent.
 
-        Energy is metered while training alone, so that it counts over the bill's seconds as in `Metered.over`.
+        Where the study ran on several devices, rent is known by a price that holds for whatever device. Energy is
+        metered while training alone, so that it counts over the bill's seconds as in `Metered.over`.
         """
         import numpy as np
 
         book = self.peak().book
         device = json.loads(next(iter(self._devices))) if len(self._devices) == 1 else None
         rate = money_per_joule(book) if book.money == ELECTRICITY else billed_per_second(device, book)
-        if device is None or rate is None:
+        if rate is None:
             return np.full(len(seconds), np.nan)
         if book.money != ELECTRICITY:
             return seconds * rate

@@ -98,12 +98,15 @@ def test_only_what_is_new_is_read_of_bills(database: Database, monkeypatch: pyte
     with database.write() as connection:
         connection.execute(insert(tables.bills).values(study=uuid, trial=40, attempt=1, line="training", seconds=3.0))
     crowd.points("device_seconds", is_billed=True)
-    crowd.refresh()
-    check_equal(database, crowd, "device_seconds")
-    assert read == [41, 1]
+    for seconds in (5.0, 7.0):
+        with database.write() as connection:
+            connection.execute(update(tables.bills).where(tables.bills.c.trial == 40).values(seconds=seconds))
+        crowd.refresh()
+        check_equal(database, crowd, "device_seconds")
+    assert read == [41, 1, 1]
 
 
-def test_of_several_devices_no_bill_has_a_price(database: Database) -> None:
+def test_of_several_devices_a_bill_has_a_price_that_holds_for_all(database: Database) -> None:
     uuid = write_study(database, "a", 40)
     attempt = tables.attempts.c
     with database.write() as connection:
@@ -111,8 +114,11 @@ def test_of_several_devices_no_bill_has_a_price(database: Database) -> None:
         other = update(tables.attempts).where(attempt.trial == 1).values(device={**device, "name": "Another"})
         connection.execute(other)
     crowd = crowd_of(database, uuid)
-    assert "money" not in crowd.costs()
     assert not (crowd.points("money", is_billed=True).cost >= 0).any()
+    spec = load_study(database, "a", ()).spec
+    with database.write() as connection:
+        connection.execute(update(tables.studies).values(spec={**spec, "prices": {"price_per_device_hour": 2.0}}))
+    assert len(check_equal(database, crowd_of(database, uuid), "money").trials) > 30
 
 
 def test_a_database_server_gives_the_same(server: str) -> None:
