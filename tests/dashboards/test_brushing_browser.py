@@ -10,6 +10,7 @@ from browser import needs_chromium
 from pages import add_epoch, add_trial, write_study
 from playwright.sync_api import Page, expect
 
+from dashboards.areas import MOST_CORNERS
 from dashboards.brushing import parse_brush, read_brush
 from dashboards.pages.reading import Reader
 from storage.database import Database
@@ -192,6 +193,22 @@ def test_a_lasso_over_a_large_study_takes_the_place_of_a_box_stays_and_can_be_sh
     expect(page.locator("#brush-box")).to_be_hidden()
     expect(page.locator(OUTLINE)).to_have_count(0)
     page.wait_for_function("() => !window.location.search.includes('lasso=')")
+
+
+@pytest.mark.slow
+def test_a_jagged_lasso_over_a_large_study_is_told_by_as_many_corners_as_an_address_holds(
+    page: Page, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
+    write_study(database, "a", 60)
+    open_study(page, "tab=trials")
+    turns = [(math.pi * step / 60, 1 - step % 2 / 4) for step in range(120)]
+    star = [(240 + 120 * far * math.cos(turn), 110 + 90 * far * math.sin(turn)) for turn, far in turns]
+    drag(page, "Lasso Select", *star)
+    page.wait_for_url("**lasso=device_seconds*")
+    [lasso] = parse_qs(urlsplit(page.url).query)["lasso"]
+    assert len(lasso.split("_")) - 1 == 2 * MOST_CORNERS
+    assert 0 < num_chosen(page) == len(find(page, database)) < 40
 
 
 @pytest.mark.slow
