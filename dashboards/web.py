@@ -36,6 +36,7 @@ from dashboards.pages import (
     trial,
     trials,
 )
+from dashboards.pages.arrival import LIFT, Arrival
 from dashboards.pages.easel import Easel
 from dashboards.pages.pace import Pace
 from dashboards.pages.parts import Component, faults, frame, link, waiting
@@ -105,6 +106,7 @@ def add_pages(
     pace = Pace(rest_seconds, partial(_is_shared, database))
     reader = Reader(database, book, pace.rest_seconds)
     site = Site(reader, actions, may_operate, look, Easel(reader))
+    server.add_middleware(Arrival, site=site)  # before Dash adds the layer that compresses
     served: Any = server  # Dash's own types know Flask alone
     app = Dash(
         __name__,
@@ -196,6 +198,7 @@ def _register_address(app: Dash, site: Site) -> None:
 
     silent = Output("silent", "children", allow_duplicate=True)
     app.clientside_callback(WATCH, Output("scheme", "data"), Input("title", "data"))  # type: ignore[no-untyped-call]
+    app.clientside_callback(LIFT, silent, Input("title", "data"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
     app.clientside_callback(KEEP_TAB, silent, Input("tabs", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
     app.clientside_callback(KEEP_STUDIES, silent, Input("compared", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
 

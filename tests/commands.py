@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,9 @@ def assert_bills_balance(home: Database, name: str = "quick") -> None:
 
 def workers_of(pid: int | None = None) -> list[psutil.Process]:
     """Returns the slots of a process, by default of this one: what was forked from the process that has torch."""
-    try:
-        children = psutil.Process(pid).children()
-        return [slot for child in children if "forkserver" in " ".join(child.cmdline()) for slot in child.children()]
-    except psutil.NoSuchProcess:
-        return []
+    slots = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children():
+            with suppress(psutil.NoSuchProcess):  # one that has ended meanwhile hides no other
+                slots += child.children() if "forkserver" in " ".join(child.cmdline()) else []
+    return slots

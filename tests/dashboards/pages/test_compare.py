@@ -12,7 +12,7 @@ from dashboards.bills import bill_lines
 from dashboards.pages.compare import compare_rows
 from dashboards.words import cost_words
 from storage.database import Database
-from storage.studies import load_study
+from storage.reading import load_study
 
 
 def test_studies_are_compared_at_the_first_ones_cost() -> None:
