@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qs
 
 from dashboards.areas import MOST_CORNERS, Area, read_box, read_lasso
 from dashboards.crowd import Crowd
@@ -79,6 +80,16 @@ def parse_brush(trials: str, box: str, lasso: str = "") -> dict[str, Any] | None
     except ValueError:
         return None
     return found if read_brush(found) else None
+
+
+def parse_search(search: str) -> dict[str, Any] | None:
+    """Returns the choice that what follows in an address names as plain values, None where it names none.
+
+    >>> parse_search("?tab=trials&trials=1-3")
+    {'origin': 'address', 'trials': [1, 2, 3]}
+    """
+    wanted = {key: values[0] for key, values in parse_qs(search.removeprefix("?")).items()}
+    return parse_brush(wanted.get("trials", ""), wanted.get("box", ""), wanted.get("lasso", ""))
 
 
 def _parse_box(box: str) -> dict[str, Any]:

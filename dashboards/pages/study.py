@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.answers import answer_all
 from dashboards.bills import bill_lines
-from dashboards.brushing import parse_brush, read_brush
+from dashboards.brushing import parse_search, read_brush
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import disturbance_lines
@@ -144,9 +144,8 @@ def layout(site: Site, name: str, search: str, mark: str) -> Component:
             or `&lasso=` those of a large study that lie within.
         mark: Of the study.
     """
-    wanted = {key: values[0] for key, values in parse_qs(search.removeprefix("?")).items()}
-    asked = wanted.get("tab", "")
-    brush = parse_brush(wanted.get("trials", ""), wanted.get("box", ""), wanted.get("lasso", ""))
+    [asked, *_] = parse_qs(search.removeprefix("?")).get("tab", [""])
+    brush = parse_search(search)
     tabs = dmc.Tabs(
         [dmc.TabsList([dmc.TabsTab(words, value=tab) for tab, words in TABS.items()])],
         id="tabs",

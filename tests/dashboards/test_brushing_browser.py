@@ -11,7 +11,7 @@ from pages import add_epoch, add_trial, write_study
 from playwright.sync_api import Page, expect
 
 from dashboards.areas import MOST_CORNERS
-from dashboards.brushing import parse_brush, read_brush
+from dashboards.brushing import parse_search, read_brush
 from dashboards.pages.reading import Reader
 from storage.database import Database
 
@@ -62,8 +62,7 @@ def num_chosen(page: Page) -> int:
 
 def find(page: Page, database: Database) -> set[int]:
     """The trials of the large study `a` that lie in what the address says."""
-    wanted = {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
-    brush = read_brush(parse_brush("", wanted.get("box", ""), wanted.get("lasso", "")))
+    brush = read_brush(parse_search(urlsplit(page.url).query))
     assert brush is not None
     with Reader(database).crowd("a") as crowd:
         return set(brush.find(crowd))
