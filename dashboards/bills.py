@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 
 from storage.rows import SittingRow, StudyRow
 
+BILLED = ("device_seconds", "money")
+"""What attempts are billed in."""
+
 IDLE = "idle"
 """The line of the time in which a slot had no trial: while it loaded, waited for one, or for the last of the others."""
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qs
 
-from dashboards.crowd import MONEY, Crowd
+from dashboards.areas import MOST_CORNERS, Area, read_box, read_lasso
+from dashboards.crowd import Crowd
 from dashboards.summary import Summary
-from objectives.costs import MINIMIZABLE
 
-PERCENT = 100.0
 MOST = 100_000
 """Trials that an address may name."""
 
-SHOWN = (*MINIMIZABLE, MONEY)
-"""Costs that the trade-off can be shown over."""
-
 LONGEST = 1500
-"""Characters of trial numbers that an address can hold."""
+"""Characters of trial numbers, or of a lasso, that an address can hold."""
 
 
 @dataclass(frozen=True)
@@ -30,47 +26,48 @@ class Brush:
     Attributes:
         origin: The figure; it shows the choice in its own way.
         trials: Their numbers, where the figure shows each trial.
-        box: Where it does not: the cost, and the ends of the box in this cost and in percent of accuracy.
+        area: Where it does not, the box or lasso that was drawn.
     """
 
     origin: str
     trials: frozenset[int] = frozenset()
-    box: tuple[str, float, float, float, float] | None = None
+    area: Area | None = None
 
     def find(self, crowd: Crowd | None) -> Set[int]:
-        """Returns the trials; of a large study those that are there, and of a box those with a checkpoint in it."""
+        """Returns the trials; of a large study those that are there, or in the area; of others an area has none."""
         if crowd is None:
             return self.trials
-        if self.box is None:
+        if self.area is None:
             return {number for number in self.trials if 0 <= number < crowd.tally.num_trials}
-        cost, left, right, bottom, top = self.box
-        return crowd.within(cost, (left, right), (bottom / PERCENT, top / PERCENT))
+        return self.area.find(crowd)
 
 
 def read_brush(data: Mapping[str, Any] | None) -> Brush | None:
     """Returns the choice that a page holds as plain values; None where it holds none, or nothing that is one.
 
     >>> read_brush({"origin": "parallel", "trials": [3, 1]})
-    Brush(origin='parallel', trials=frozenset({1, 3}), box=None)
+    Brush(origin='parallel', trials=frozenset({1, 3}), area=None)
     """
     match data:
         case {"origin": str(origin), "trials": list(trials)} if all(type(one) is int for one in trials):
             return Brush(origin, frozenset(trials))
-        case {"origin": str(origin), "box": [str(cost), left, right, bottom, top]} if cost in SHOWN:
-            ends = (left, right, bottom, top)
-            is_box = all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
-            return Brush(origin, box=(cost, *ends)) if is_box else None
+        case {"origin": str(origin), "box": list(told)} if area := read_box(told):
+            return Brush(origin, area=area)
+        case {"origin": str(origin), "lasso": list(told)} if area := read_lasso(told):
+            return Brush(origin, area=area)
         case _:
             return None
 
 
-def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
+def parse_brush(trials: str, box: str, lasso: str = "") -> dict[str, Any] | None:
     """Returns the choice that an address names as plain values, None where it names none or what is none.
 
     >>> parse_brush("1-3,7", "")
     {'origin': 'address', 'trials': [1, 2, 3, 7]}
     >>> parse_brush("", "device_seconds:0.1:2:95:99")
     {'origin': 'address', 'box': ['device_seconds', 0.1, 2.0, 95.0, 99.0]}
+    >>> parse_brush("", "", "money:log:1_90_2_99_3_90")
+    {'origin': 'address', 'lasso': ['money', 'log', 1.0, 90.0, 2.0, 99.0, 3.0, 90.0]}
     >>> parse_brush("1-999999999", "x:y")
     """
     if len(trials) <= LONGEST and re.fullmatch(r"\d{1,7}(-\d{1,7})?(,\d{1,7}(-\d{1,7})?)*", trials):
@@ -78,12 +75,34 @@ def parse_brush(trials: str, box: str) -> dict[str, Any] | None:
         stretches = [range(ends[0], ends[-1] + 1) for ends in parts]
         is_short = sum(map(len, stretches)) <= MOST
         return {"origin": "address", "trials": [n for one in stretches for n in one]} if is_short else None
-    cost, *ends = box.split(":")
     try:
-        found = {"origin": "address", "box": [cost, *map(float, ends)]}
+        found = _parse_lasso(lasso) if lasso else _parse_box(box)
     except ValueError:
         return None
     return found if read_brush(found) else None
+
+
+def parse_search(search: str) -> dict[str, Any] | None:
+    """Returns the choice that what follows in an address names as plain values, None where it names none.
+
+    >>> parse_search("?tab=trials&trials=1-3")
+    {'origin': 'address', 'trials': [1, 2, 3]}
+    """
+    wanted = {key: values[0] for key, values in parse_qs(search.removeprefix("?")).items()}
+    return parse_brush(wanted.get("trials", ""), wanted.get("box", ""), wanted.get("lasso", ""))
+
+
+def _parse_box(box: str) -> dict[str, Any]:
+    axis, *ends = box.split(":")
+    return {"origin": "address", "box": [axis, *map(float, ends)]}
+
+
+def _parse_lasso(lasso: str) -> dict[str, Any]:
+    if len(lasso) > LONGEST:
+        raise ValueError
+    axis, scale, ends = lasso.split(":")
+    corners = ends.split("_", 2 * MOST_CORNERS)
+    return {"origin": "address", "lasso": [axis, scale, *map(float, corners)]}
 
 
 def restrict(summary: Summary, numbers: Set[int]) -> Summary:

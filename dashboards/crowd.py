@@ -5,18 +5,27 @@ Only the trials on a front are read whole, so that they can be told of like thos
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dashboards.bills import add_idle
-from dashboards.prices import book_of
+from dashboards.prices import billed_per_second, book_of, money_per_joule
 from dashboards.remeasured import add_remeasurement
 from dashboards.summary import CANDIDATE_STATES, Summary, first_cost, summarize
 from objectives.costs import COSTS, MINIMIZABLE, ONCE
-from objectives.prices import PriceBook
-from storage.columns import list_devices, read_epoch_cost, read_epochs, read_heard, read_trial_cost, sum_bills
+from objectives.prices import ELECTRICITY, PriceBook
+from storage.columns import (
+    list_devices,
+    read_billed,
+    read_epoch_cost,
+    read_epochs,
+    read_heard,
+    read_trial_cost,
+    sum_bills,
+)
 from storage.database import Database
 from storage.reading import load_study, read_sittings
 from storage.watching import Since, see_trials
@@ -50,6 +59,22 @@ class Tally:
     lines: dict[str, float]
 
 
+class Points(NamedTuple):
+    """What a trade-off shows, as columns of N numbers.
+
+    Attributes:
+        trial: Of each.
+        epoch: Of each, from 1.
+        accuracy: 0 to 1.
+        cost: In its unit; NaN where it is absent.
+    """
+
+    trial: Whole
+    epoch: Whole
+    accuracy: Numbers
+    cost: Numbers
+
+
 class Crowd:
     """The checkpoints of the trials of a study that neither failed nor proved infeasible, by trial and epoch.
 
@@ -69,7 +94,8 @@ class Crowd:
         self.accuracy: Numbers = np.empty(0)
         self._own: dict[str, Numbers] = {}
         self._totals: dict[str, Numbers] = {}
-        self._peaks: dict[str | None, Summary] = {}
+        self._peaks: dict[tuple[str | None, bool], Summary] = {}
+        self._billed: tuple[Whole, Numbers] | None = None  # seconds by trial, once they were asked for
         self._baseline: int | None = None
         self.tally = Tally(0, 0, {}, {})
         self._settled: Counter[str] = Counter()  # what was billed to trials that have ended
@@ -100,6 +126,9 @@ class Crowd:
             costs = {name: self._read_cost(connection, name, self._since) for name in self._own}
             bill = self._settled + sum_bills(connection, self._uuid, self._since)
             settled = bill - sum_bills(connection, self._uuid, since)
+            billed = self._billed and _renew(
+                self._billed, read_billed(connection, self._uuid, self._since), self._since
+            )
             devices = list_devices(connection, self._uuid, self._since)
             lines = add_idle(bill, read_sittings(connection, self._uuid), read_heard(connection, self._uuid))
         self.tally = Tally(since.newest + 1, since.newest + 1 - len(since.unended), dict(bill), lines)
@@ -115,7 +144,7 @@ class Crowd:
             wanted = fresh - fresh % SHIFT if name in ONCE else fresh
             self._own[name] = np.concatenate([self._own[name][kept], _align(wanted, *own)])[order]
         # All of it or nothing: what a fault above leaves half read is read again.
-        self._key, self._since, self._settled = key[order], since, settled
+        self._key, self._since, self._settled, self._billed = key[order], since, settled, billed
         self._devices |= {one for one in devices if one is not None}  # who has just begun, or was cut off, told none
         self._totals.clear()
         self._peaks.clear()
@@ -132,18 +161,36 @@ class Crowd:
 
         return np.append(self.trial[1:] != self.trial[:-1], [True] * bool(len(self._key)))
 
+    def points(self, cost: str, *, is_billed: bool = False) -> Points:
+        """Returns all checkpoints at their solo cost, or the last of each trial at what its attempts were billed."""
+        if not is_billed:
+            return Points(self.trial, self.epoch, self.accuracy, self.cost(cost))
+        last = self.is_last()
+        trial = self.trial[last]
+        seconds = self._bill(trial)
+        amount = self._price_bills(seconds, last) if cost == MONEY else seconds
+        return Points(trial, self.epoch[last], self.accuracy[last], amount)
+
     def peak(self, cost: str | None = None) -> Summary:
         """Returns the study as if it had only the trials on its front, those on the front of a cost, and the baseline.
 
         Its front and its knee are those of the whole.
         """
-        if cost not in self._peaks:
+        if (cost, False) not in self._peaks:
             objective = self._spec()["objective"]
             minimize = list(objective["minimize"])
             wanted = [minimize, [cost or first_cost(minimize)]]
             fronts = [self.on_front(costs) for costs in (wanted if wanted[0] != wanted[1] else wanted[:1])]
-            self._peaks[cost] = self.read(set[int]().union(*fronts))
-        return self._peaks[cost]
+            self._peaks[cost, False] = self.read(set[int]().union(*fronts))
+        return self._peaks[cost, False]
+
+    def peak_billed(self, cost: str) -> Summary:
+        """Returns the study as if it had only the trials that none beats in accuracy and bill, and the baseline."""
+        if (cost, True) not in self._peaks:
+            points = self.points(cost, is_billed=True)
+            kept = find_front(points.accuracy, [points.cost])
+            self._peaks[cost, True] = self.read(set(points.trial[kept].tolist()))
+        return self._peaks[cost, True]
 
     def read(self, numbers: set[int]) -> Summary:
         """Returns the study as if it had only these trials and the baseline."""
@@ -172,12 +219,6 @@ class Crowd:
         numbers = np.unique(self.trial)
         step = max(1, -(-len(numbers) // most))
         return set(numbers[::step].tolist()) | self.peak().lasts.keys()
-
-    def within(self, cost: str, x: tuple[float, float], y: tuple[float, float]) -> set[int]:
-        """Returns the trials with a checkpoint whose cost and accuracy lie in these ranges."""
-        values = self.cost(cost)
-        inside = (values >= x[0]) & (values <= x[1]) & (self.accuracy >= y[0]) & (self.accuracy <= y[1])
-        return set(self.trial[inside].tolist())
 
     def _spec(self) -> Any:
         return load_study(self._database, self._name, ()).spec
@@ -225,6 +266,40 @@ class Crowd:
             if rates and max(rates) <= min(rates) * (1 + 1e-6):
                 return self.cost(basis) * max(rates)
         return np.full(len(self._key), np.nan)
+
+    def _bill(self, trial: Whole) -> Numbers:
+        """Returns the seconds that the attempts of each of these trials were billed, NaN where nothing is yet."""
+        import numpy as np
+
+        if self._billed is None:
+            with self._database.read() as connection:
+                rows = read_billed(connection, self._uuid, Since())
+            self._billed = _renew((np.empty(0, np.int64), np.empty(0)), rows, Since())
+        return _align(trial, *self._billed)
+
+    def _price_bills(self, seconds: Numbers, last: NDArray[np.bool_]) -> Numbers:
+        """Returns the money of each trial's bill, NaN where it is absent.
+
+        Where the study ran on several devices, rent is known by a price that holds for whatever device. Energy is
+        metered while training alone, so that it counts over the bill's seconds as in `Metered.over`.
+        """
+        import numpy as np
+
+        book = self.peak().book
+        device = json.loads(next(iter(self._devices))) if len(self._devices) == 1 else None
+        rate = money_per_joule(book) if book.money == ELECTRICITY else billed_per_second(device, book)
+        if rate is None:
+            return np.full(len(seconds), np.nan)
+        if book.money != ELECTRICITY:
+            return seconds * rate
+        joules, starts = (
+            self.cost("energy_joules")[last],
+            np.flatnonzero(np.append([True] * bool(len(last)), last[:-1])),
+        )
+        self.cost("device_seconds")
+        trained = np.add.reduceat(np.nan_to_num(self._own["device_seconds"]), starts) if len(starts) else seconds
+        longer = np.divide(seconds, trained, out=np.ones(len(seconds)), where=trained > 0)
+        return np.where(np.isnan(seconds), np.nan, joules * np.maximum(1.0, longer)) * rate
 
 
 def find_front(accuracy: Numbers, costs: Sequence[Numbers]) -> Whole:
@@ -275,6 +350,17 @@ def _table(rows: Sequence[tuple[Any, ...]], width: int) -> Numbers:
     import numpy as np
 
     return np.array(rows, dtype=np.float64).reshape(-1, width)
+
+
+def _renew(billed: tuple[Whole, Numbers], rows: Sequence[tuple[Any, ...]], since: Since) -> tuple[Whole, Numbers]:
+    """Returns what trials were billed with what is new; that of trials which had not ended by then is read anew."""
+    import numpy as np
+
+    trial, fresh = billed[0], _table(rows, 2)
+    kept = (trial <= since.newest) & ~np.isin(trial, list(since.unended))
+    trial = np.concatenate([trial[kept], fresh[:, 0].astype(np.int64)])
+    order = np.argsort(trial, kind="stable")
+    return trial[order], np.concatenate([billed[1][kept], fresh[:, 1]])[order]
 
 
 def _align(wanted: Whole, keys: Whole, values: Numbers) -> Numbers:

@@ -153,6 +153,16 @@ def rent_per_second(device: Device | None, book: PriceBook) -> float | None:
     return None if each is None else _per_second(each, device)
 
 
+def billed_per_second(device: Device | None, book: PriceBook) -> float | None:
+    """Returns what a slot is billed each second, with all threads that it holds; None where no price is known."""
+    return rent_per_second(_as_held(device), book)
+
+
+def money_per_joule(book: PriceBook) -> float | None:
+    """Returns what a joule of a device costs as electricity, None where the book does not tell."""
+    return price((), Derived(1.0), book)["electricity_money"].value
+
+
 def no_price(device: Device | None) -> str:
     """Returns why a device has no price, and what sets one."""
     lacking = UNKNOWN_DEVICE if device is None else f"no price is known for {device['name']}"

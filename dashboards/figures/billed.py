@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dashboards.crowd import Crowd
+from dashboards.figures.crowd import Grid, find_known, gather, grid_trace
 from dashboards.figures.parts import (
     ACCURACY,
     POINTS_BELOW_BEST,
@@ -24,9 +26,6 @@ from storage.rows import TrialRow
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-BILLED = ("device_seconds", "money")
-"""What attempts are billed in."""
-
 
 class BilledTrial(NamedTuple):
     """A trial at its last checkpoint, and what all its attempts were billed."""
@@ -42,19 +41,23 @@ class BilledInfo(NamedTuple):
         study: The study's name.
         cost: One of `BILLED`.
         currency: Of money.
-        trials: Each trial with a checkpoint.
+        num_trials: That have a checkpoint and were billed.
+        trials: These, or of a large study those on the front and the baseline.
         front: Those that no other beats in accuracy and this bill, the cheapest first.
         knee: The one of the front after which accuracy gets expensive.
         baseline: The baseline.
+        grid: Of all trials in sight where the study is large; None where each is shown.
     """
 
     study: str
     cost: str
     currency: str
+    num_trials: int
     trials: list[BilledTrial]
     front: list[BilledTrial]
     knee: BilledTrial | None
     baseline: BilledTrial | None
+    grid: Grid | None = None
 
 
 def trace_billed(summary: Summary, cost: str) -> BilledInfo:
@@ -67,7 +70,23 @@ def trace_billed(summary: Summary, cost: str) -> BilledInfo:
     at = knee([one.point.accuracy for one in kept], [one.amount for one in kept])
     baseline = next((one for one in trials if numbered[one.point.trial].is_baseline), None)
     top = None if at is None else kept[at]
-    return BilledInfo(summary.study.name, cost, summary.book.currency, trials, kept, top, baseline)
+    return BilledInfo(summary.study.name, cost, summary.book.currency, len(trials), trials, kept, top, baseline)
+
+
+def trace_crowd_billed(crowd: Crowd, cost: str, *, is_log: bool, sees_all: bool) -> BilledInfo:
+    """Returns what the figure shows of a large study.
+
+    Args:
+        crowd: The study.
+        cost: One of `BILLED`.
+        is_log: Whether places are equally wide in the bill's logarithm, else in the bill.
+        sees_all: Whether trials far below the best are in sight.
+    """
+    points = crowd.points(cost, is_billed=True)
+    return trace_billed(crowd.peak_billed(cost), cost)._replace(
+        num_trials=len(find_known(points, is_log=False)),
+        grid=gather(points, is_log=is_log, sees_all=sees_all),
+    )
 
 
 def draw_billed(info: BilledInfo, *, is_log: bool, sees_all: bool) -> go.Figure:
@@ -76,11 +95,15 @@ def draw_billed(info: BilledInfo, *, is_log: bool, sees_all: bool) -> go.Figure:
 
     if not info.trials:
         return empty_figure("no attempt was billed yet, or no price is known for where it ran")
-    edge = {"width": 1, "color": BLACK}
+    edge, words = {"width": 1, "color": BLACK}, f"{info.num_trials:,} trials"
+    if info.grid is None:
+        rest = _trace(info, words, info.trials, {"size": 8, "color": GREY, "line": edge})
+    else:
+        rest = grid_trace(info.grid, f"{words}, stronger where there are more")
     top, first = [info.knee] if info.knee else [], [info.baseline] if info.baseline else []
     figure = go.Figure(
         [
-            _trace(info, f"{len(info.trials):,} trials", info.trials, {"size": 8, "color": GREY, "line": edge}),
+            rest,
             _trace(info, "baseline", first, {"size": 13, "color": ORANGE, "symbol": "diamond", "line": edge}),
             _trace(info, "front by bill (95 % intervals)", info.front, {"size": 9, "color": BLUE}, is_front=True),
             _trace(info, "knee", top, {"size": 18, "color": RED, "symbol": "star"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dashboards.crowd import Crowd
+from dashboards.crowd import Crowd, Points
 from dashboards.figures.parts import ACCURACY, POINTS_BELOW_BEST, accuracy_range, axis_title, percent, price, short
 from dashboards.figures.tradeoff import Tradeoff, baseline_trace, own_traces, remeasured_traces, trace_cost
 from dashboards.palette import GREY, LAYOUT, PALE
@@ -91,16 +91,14 @@ def trace_crowd(crowd: Crowd, cost: str, *, is_log: bool, sees_all: bool) -> Cro
     import numpy as np
 
     summary, tradeoff = crowd.peak(cost), crowd_tradeoff(crowd, cost)
-    costs = crowd.cost(cost)
-    best = max((point.accuracy for point in tradeoff.front), default=0.0)
-    known = ~np.isnan(costs) & ((costs > 0) if is_log else True)
-    seen = np.flatnonzero(known & (crowd.accuracy >= (0.0 if sees_all else best - POINTS_BELOW_BEST)))
+    points = crowd.points(cost)
+    known = find_known(points, is_log=is_log)
     return CrowdInfo(
         summary.study.name,
         tradeoff,
-        _gather(crowd, costs, seen, is_log=is_log),
-        int(known.sum()),
-        len(np.unique(crowd.trial[known])),
+        gather(points, is_log=is_log, sees_all=sees_all),
+        len(known),
+        len(np.unique(points.trial[known])),
         summary.baseline,
         summary.book.currency,
         list(summary.remeasurement.points) if summary.remeasurement else [],
@@ -120,30 +118,49 @@ def draw_crowd(info: CrowdInfo, *, is_log: bool, sees_all: bool) -> go.Figure:
     baseline = baseline_trace(info.baseline)
     baseline.x = [price(info.baseline, cost)] if info.baseline else []
     own = own_traces(info.tradeoff, info.currency)
-    figure = go.Figure([_grid_trace(info), baseline, *own, *remeasured_traces(info.remeasured, cost)], layout=LAYOUT)
+    name = f"{info.num_checkpoints:,} checkpoints of {info.num_trials:,} trials, stronger where there are more"
+    rest = grid_trace(info.grid, name)
+    figure = go.Figure([rest, baseline, *own, *remeasured_traces(info.remeasured, cost)], layout=LAYOUT)
     figure.update_xaxes(
         title=axis_title(cost, info.currency), type="log" if is_log else "linear", exponentformat="SI",
         minor_showgrid=is_log,
     )  # fmt: skip
     best = max((point.accuracy for point in info.tradeoff.front), default=1.0)
-    figure.update_layout(meta={"cost": cost}, modebar={"remove": ["lasso2d"]})
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(0.0 if sees_all else best - POINTS_BELOW_BEST))
     return figure
 
 
-def _gather(crowd: Crowd, costs: Any, seen: Any, *, is_log: bool) -> Grid:
-    """Returns the places of the checkpoints whose indices are `seen`, the best of each standing for all."""
+def find_known(points: Points, *, is_log: bool) -> Any:
+    """Returns the indices of the checkpoints that have a place along the costs."""
     import numpy as np
 
+    return np.flatnonzero(~np.isnan(points.cost) & ((points.cost > 0) if is_log else True))
+
+
+def gather(points: Points, *, is_log: bool, sees_all: bool) -> Grid:
+    """Returns the places of checkpoints, the best of each standing for all.
+
+    Args:
+        points: The checkpoints.
+        is_log: Whether places are equally wide in the cost's logarithm, else in the cost.
+        sees_all: Whether checkpoints far below the best have a place too.
+    """
+    import numpy as np
+
+    seen = find_known(points, is_log=is_log)
+    if len(seen) and not sees_all:
+        best = points.accuracy[~np.isnan(points.cost)].max()
+        seen = seen[points.accuracy[seen] >= best - POINTS_BELOW_BEST]
     if not len(seen):
         return Grid([], [], [])
-    x, y = np.log10(costs[seen]) if is_log else costs[seen], crowd.accuracy[seen]
+    costs = points.cost
+    x, y = np.log10(costs[seen]) if is_log else costs[seen], points.accuracy[seen]
     (column, columns), (row, rows) = _number(x, COLUMNS), _number(y, ROWS)
     cell = column * ROWS + row
     order = np.lexsort((-y, cell))
     cells, first, counts = np.unique(cell[order], return_index=True, return_counts=True)
     at = seen[order[first]]
-    found = (cells // ROWS, cells % ROWS, crowd.trial[at], crowd.epoch[at], crowd.accuracy[at], costs[at], counts)
+    found = (cells // ROWS, cells % ROWS, points.trial[at], points.epoch[at], points.accuracy[at], costs[at], counts)
     places = [Place(*place) for place in zip(*(values.tolist() for values in found), strict=True)]
     return Grid((10**columns if is_log else columns).tolist(), rows.tolist(), places)
 
@@ -159,11 +176,10 @@ def _number(values: Any, count: int) -> tuple[Any, Any]:
     )
 
 
-def _grid_trace(info: CrowdInfo) -> Any:
+def grid_trace(grid: Grid, name: str) -> Any:
     """Returns the trace of the places, stronger where more checkpoints are."""
     import plotly.graph_objects as go
 
-    grid = info.grid
     strength: list[list[float | None]] = [[None] * COLUMNS for _ in range(ROWS)]
     told: list[list[list[float | str] | None]] = [[None] * COLUMNS for _ in range(ROWS)]
     for place in grid.places:
@@ -171,7 +187,7 @@ def _grid_trace(info: CrowdInfo) -> Any:
         words = f"trial {place.trial}, epoch {place.epoch}"
         told[place.row][place.column] = [words, percent(place.accuracy), short(place.cost), place.num_here]
     return go.Heatmap(
-        name=f"{info.num_checkpoints:,} checkpoints of {info.num_trials:,} trials, stronger where there are more",
+        name=name,
         x=[short(end, 5) for end in grid.columns],
         y=[percent(end) for end in grid.rows],
         z=strength,

@@ -12,6 +12,7 @@ from html import escape
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboards.brushing import parse_search, read_brush
 from dashboards.pages.drawing import Drawn
 from dashboards.pages.site import Site
 from dashboards.pages.sketch import sketch
@@ -69,7 +70,7 @@ class Arrival:
         if found is None:
             await self._app(scope, receive, send)
             return
-        picture = (await self._make(found[1])).encode()
+        picture = (await self._make(found[1], scope["query_string"].decode("latin-1"))).encode()
 
         held: list[Message] = []
 
@@ -85,9 +86,9 @@ class Arrival:
 
         await self._app(scope, receive, send_on)
 
-    async def _make(self, name: str) -> str:
+    async def _make(self, name: str, search: str) -> str:
         """Returns the picture of a study, which need not be there; nothing where there is none in time."""
-        made = asyncio.create_task(asyncio.to_thread(_picture, self._site, name))
+        made = asyncio.create_task(asyncio.to_thread(_picture, self._site, name, search))
         try:
             return await asyncio.wait_for(asyncio.shield(made), PATIENCE_SECONDS)
         except TimeoutError:
@@ -97,8 +98,8 @@ class Arrival:
             return ""
 
 
-def _picture(site: Site, name: str) -> str:
-    drawn = site.easel.draw("tradeoff", [name], [], "light")
+def _picture(site: Site, name: str, search: str) -> str:
+    drawn = site.easel.draw("tradeoff", [name], [], "light", read_brush(parse_search(search)))
     return show(site.reader.peak(name)[0], drawn) if drawn.menus else ""
 
 

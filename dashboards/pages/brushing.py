@@ -1,7 +1,7 @@
 """Choosing trials in a figure: a box or lasso in the trade-off, ranges of the parallel coordinates.
 
-The browser tells which trials these are; where the trade-off does not show each trial it tells the box. The address
-holds the choice, so that it can be shared.
+The browser tells which trials these are; where the trade-off does not show each trial it tells the box or the lasso, in
+digits that the address has room for. The address holds the choice, so that it can be shared.
 """
 
 from __future__ import annotations
@@ -53,14 +53,44 @@ BRUSH = """(chosen, restyled, clicks, before) => {
   }
   const told = trigger.value;
   if (!trigger.prop_id.includes('"tradeoff"')) return no_update;
-  if (!told) return before && before.origin === 'tradeoff' ? null : no_update;  // a figure that comes has none either
-  const graph = find('tradeoff'), cost = ((graph && graph.layout.meta) || {}).cost;
-  if (cost) {
-    if (!told.range || !told.range.x) return no_update;
-    const {x, y} = told.range;
-    return {origin: 'tradeoff', box: [cost, Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)]};
+  const nothing = before && before.origin === 'tradeoff' ? null : no_update;  // a figure that comes has none either
+  if (!told) return nothing;
+  const graph = find('tradeoff'), {axis, scale, most} = (graph && graph.layout.meta) || {};
+  if (axis) {
+    const drawn = graph.layout.selections || [], last = drawn[drawn.length - 1];
+    if (drawn.length > 1) setTimeout(() => window.Plotly.relayout(graph, {selections: [last]}));  // one holds
+    const round = end => +(+end).toPrecision(6);
+    let x, y, isBox = true;
+    if (told.range && told.range.x) ({x, y} = told.range);
+    else if (told.lassoPoints && told.lassoPoints.x) [{x, y}, isBox] = [told.lassoPoints, false];
+    else if (!last) return nothing;
+    else if (last.type === 'rect') [x, y] = [[last.x0, last.x1], [last.y0, last.y1]];  // it was moved
+    else {
+      const places = last.path.slice(1, -1).split('L').map(place => place.split(','));
+      [x, y, isBox] = [places.map(place => place[0]), places.map(place => place[1]), false];
+    }
+    [x, y] = [x.map(round), y.map(round)];
+    const isKept = told => before && JSON.stringify(before.box || before.lasso) === JSON.stringify(told);
+    if (isBox) {
+      const box = [axis, Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)];
+      return isKept(box) ? no_update : {origin: 'tradeoff', box};
+    }
+    const corners = x.map((one, at) => [one, y[at]]);
+    const place = ([x, y]) => [scale === 'log' ? Math.log(x) : x, y];
+    const bend = (_, at) => {  // twice the triangle with the corners beside it: least where the edge is straight
+      const count = corners.length, beside = [at + count - 1, at, at + 1].map(one => place(corners[one % count]));
+      const [[x0, y0], [x1, y1], [x2, y2]] = beside;
+      return Math.abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0));
+    };
+    while (corners.length > most) {
+      const bends = corners.map(bend);
+      corners.splice(bends.indexOf(Math.min(...bends)), 1);
+    }
+    const lasso = [axis, scale, ...corners.flat()];
+    return isKept(lasso) ? no_update : {origin: 'tradeoff', lasso};
   }
   if (!told.points) return no_update;
+  if (!told.points.length && !told.range && !told.lassoPoints) return nothing;  // what was drawn is taken away
   const trials = told.points.map(point => point.customdata).filter(number => Number.isInteger(number));
   return {origin: 'tradeoff', trials: [...new Set(trials)]};
 }"""
@@ -68,10 +98,12 @@ BRUSH = """(chosen, restyled, clicks, before) => {
 
 KEEP_BRUSH = """(words, brush) => {
   const url = new URL(window.location);
-  url.searchParams.delete('trials');
-  url.searchParams.delete('box');
-  const short = end => +end ? +(+end).toPrecision(4) : end;
-  if (brush && brush.box) url.searchParams.set('box', brush.box.map(short).join(':'));
+  for (const name of ['trials', 'box', 'lasso']) url.searchParams.delete(name);
+  if (brush && brush.box) url.searchParams.set('box', brush.box.join(':'));
+  else if (brush && brush.lasso) {
+    const [axis, scale, ...ends] = brush.lasso;
+    url.searchParams.set('lasso', [axis, scale, ends.join('_')].join(':'));
+  }
   else if (brush && words) url.searchParams.set('trials', words);
   window.history.replaceState(window.history.state, '', url);
   return window.dash_clientside.no_update;

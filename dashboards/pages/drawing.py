@@ -11,9 +11,11 @@ import re
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dashboards.areas import AXES, MOST_CORNERS, Area
+from dashboards.bills import BILLED
 from dashboards.crowd import Crowd
 from dashboards.figures import FIGURES
-from dashboards.figures.billed import BILLED, draw_billed, trace_billed
+from dashboards.figures.billed import draw_billed, trace_billed, trace_crowd_billed
 from dashboards.figures.crowd import draw_crowd, trace_crowd
 from dashboards.figures.parts import choose_cost, empty_figure
 from dashboards.palette import BLACK, LAYOUT, PALE
@@ -137,10 +139,15 @@ def _draw_billed(summary: Summary, solo: go.Figure, chosen: Sequence[str]) -> go
     """Returns the trade-off by bill, or by solo cost with a word on why where nothing is billed in the cost."""
     cost = next((name for name in BILLED if cost_title(name) == chosen[0]), None)
     if cost is None:
-        why = "not billed: bills are in device time and money"
-        return solo.update_xaxes(title_text=f"{solo.layout.xaxis.title.text} ({why})")
+        return _say_unbilled(solo)
     figure = draw_billed(trace_billed(summary, cost), is_log=SCALES[chosen[1]], sees_all=RANGES[chosen[2]])
     return figure.update_layout(margin_t=LAYOUT["margin"]["t"] - MENU_HEIGHT)
+
+
+def _say_unbilled(solo: go.Figure) -> go.Figure:
+    """Returns the trade-off by solo cost with a word on why it is not by bill."""
+    why = "not billed: bills are in device time and money"
+    return solo.update_xaxes(title_text=f"{solo.layout.xaxis.title.text} ({why})")
 
 
 def _stand_out(figure: go.Figure, brushed: Set[int] | None) -> None:
@@ -152,27 +159,56 @@ def _stand_out(figure: go.Figure, brushed: Set[int] | None) -> None:
             trace.selectedpoints = [index for index, number in enumerate(trace.customdata) if int(number) in brushed]
 
 
-def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str) -> Drawn:
+def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str, area: Area | None = None) -> Drawn:
     """Returns the trade-off of a large study, with the menus that that of any study has.
 
     Args:
         crowd: Its checkpoints.
-        choices: A label for each menu, or fewer.
+        choices: A label for each menu, or fewer; without any it shows what the area was drawn over.
         scheme: dark or light.
+        area: What was drawn over it; None for nothing.
     """
     costs = crowd.costs()
+    choices = choices or ([] if area is None else _choose_for(area))
     cost = choose_cost(costs, choices)
     if cost is None:
         return Drawn(colour(empty_figure("no epoch was recorded yet"), scheme), [], [], 0)
-    menus = [[cost_title(one) for one in costs], list(SCALES), list(RANGES)]
+    menus = [[cost_title(one) for one in costs], list(SCALES), list(RANGES), list(BILLS)]
     chosen = [cost_title(cost), *(next((one for one in choices if one in menu), menu[0]) for menu in menus[1:])]
     is_log, sees_all = SCALES[str(chosen[1])], RANGES[str(chosen[2])]
-    info = trace_crowd(crowd, cost, is_log=is_log, sees_all=sees_all)
-    figure = draw_crowd(info, is_log=is_log, sees_all=sees_all)
+    is_billed = chosen[3] != BILLS[0] and cost in BILLED
+    if is_billed:
+        billed = trace_crowd_billed(crowd, cost, is_log=is_log, sees_all=sees_all)
+        figure = draw_billed(billed, is_log=is_log, sees_all=sees_all)
+    else:
+        info = trace_crowd(crowd, cost, is_log=is_log, sees_all=sees_all)
+        figure = draw_crowd(info, is_log=is_log, sees_all=sees_all)
+        figure = figure if chosen[3] == BILLS[0] else _say_unbilled(figure)
     figure.update_layout(
         uirevision=" ".join(["tradeoff", *map(str, chosen)]), margin_t=LAYOUT["margin"]["t"] - MENU_HEIGHT
     )
+    _prepare_areas(figure, next(axis for axis, shown in AXES.items() if shown == (cost, is_billed)), area)
     return Drawn(colour(figure, scheme), menus, [str(label) for label in chosen], 0)
+
+
+def _choose_for(area: Area) -> list[str]:
+    """Returns the labels of what an area was drawn over."""
+    cost, is_billed = AXES[area.axis]
+    is_log = area.is_box or area.is_log
+    return [cost_title(cost), next(label for label, value in SCALES.items() if value == is_log), BILLS[is_billed]]
+
+
+def _prepare_areas(figure: go.Figure, axis: str, area: Area | None) -> None:
+    """Tells the browser over what an area is drawn, and shows the one that was drawn over the same."""
+    figure.update_layout(meta={"axis": axis, "scale": figure.layout.xaxis.type, "most": MOST_CORNERS})
+    if area is None or area.axis != axis:
+        return
+    xs, ys = zip(*area.corners, strict=True)
+    if area.is_box:
+        figure.update_layout(selections=[{"type": "rect", "x0": xs[0], "x1": xs[1], "y0": ys[0], "y1": ys[1]}])
+    elif area.is_log == (figure.layout.xaxis.type == "log"):
+        path = "L".join(f"{x:.6g},{y:.6g}" for x, y in area.corners)
+        figure.update_layout(selections=[{"type": "path", "path": f"M{path}Z"}])
 
 
 def colour(figure: go.Figure, scheme: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, State, html, no_update
 
 from dashboards.answers import answer_all
 from dashboards.bills import bill_lines
-from dashboards.brushing import parse_brush, read_brush
+from dashboards.brushing import parse_search, read_brush
 from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import disturbance_lines
@@ -34,7 +34,7 @@ from dashboards.pages.parts import (
     trial_path,
     waiting,
 )
-from dashboards.pages.reading import LARGE, MOST_CHOSEN, Reader
+from dashboards.pages.reading import MOST_CHOSEN, Reader
 from dashboards.pages.site import Site
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
@@ -44,10 +44,7 @@ from storage.faults import StorageFault
 from storage.rows import is_imported
 
 DRAWN_TABS = [name for name, figure in FIGURES.items() if not figure.takes_several and name != "tradeoff"]
-BILLED = (
-    f"By bill, which a study of fewer than {LARGE:,} trials has, each is a trial at its last checkpoint, at what all "
-    "its attempts were billed."
-)
+BILLED = "By bill, each is a trial at its last checkpoint, at what all its attempts were billed."
 TABS = {
     "curves": "Curves",
     "hypervolume": "Progress",
@@ -143,12 +140,12 @@ def layout(site: Site, name: str, search: str, mark: str) -> Component:
     Args:
         site: What the pages share.
         name: The study, which is there.
-        search: What follows in the address: `?tab=curves` opens that tab, `&trials=1-3,7` chooses these.
+        search: What follows in the address: `?tab=curves` opens that tab, `&trials=1-3,7` chooses these, `&box=`
+            or `&lasso=` those of a large study that lie within.
         mark: Of the study.
     """
-    wanted = {key: values[0] for key, values in parse_qs(search.removeprefix("?")).items()}
-    asked = wanted.get("tab", "")
-    brush = parse_brush(wanted.get("trials", ""), wanted.get("box", ""))
+    [asked, *_] = parse_qs(search.removeprefix("?")).get("tab", [""])
+    brush = parse_search(search)
     tabs = dmc.Tabs(
         [dmc.TabsList([dmc.TabsTab(words, value=tab) for tab, words in TABS.items()])],
         id="tabs",

@@ -10,6 +10,7 @@ import pytest
 from pages import Pages, write_study
 from synthetic import DEVICE, NOW, synthetic_summary
 
+from dashboards.areas import Area
 from dashboards.bills import bill_lines
 from dashboards.brushing import Brush, parse_brush, read_brush, restrict
 from dashboards.figures.spending import trace_spending
@@ -32,6 +33,14 @@ from storage.rows import SittingRow
         {"origin": "a", "box": ["money", "a", 2, 3, 4]},
         {"origin": "a", "box": ["money", None, 2, 3, 4]},
         {"origin": "a", "box": ["money", math.nan, 2, 3, 4]},
+        {"origin": "a", "box": ["money", 10**400, 2, 3, 4]},
+        {"origin": "a", "box": ["billed.train_flops", 1, 2, 3, 4]},
+        {"origin": "a", "lasso": ["money", "log", 1, 2, 3, 4]},
+        {"origin": "a", "lasso": ["money", "log", 1, 2, 3, 4, 5]},
+        {"origin": "a", "lasso": ["money", "wavy", 1, 2, 3, 4, 5, 6]},
+        {"origin": "a", "lasso": ["money", "log", 0, 2, 3, 4, 5, 6]},
+        {"origin": "a", "lasso": ["money", "log", 1, 2, 3, 4, 5, "6"]},
+        {"origin": "a", "lasso": ["money", "log", *[1.0] * 98]},
         [],
     ],
 )
@@ -45,6 +54,12 @@ def test_an_address_leads_back_to_the_choice() -> None:
     assert read_brush(told) == Brush("address", frozenset(numbers))
     for hostile in ("1-99999999", "1,", "<b>", "1" * 2000, "-1", ",".join(["0-99999"] * 9)):
         assert parse_brush(hostile, "") is None
+    corners = [(123_457e15 + place, 97.1234) for place in range(48)]
+    told = ["train_flops", "linear", *(end for corner in corners for end in corner)]
+    longest = "train_flops:linear:" + "_".join(f"{x:.0f}_{y}" for x, y in corners)
+    assert read_brush(parse_brush("", "", longest)) == read_brush({"origin": "address", "lasso": told}) is not None
+    for hostile in ("money:log:1_2_3_4_5_<b>", "money:log", "money:log:", f"{longest}_1_2", longest + "0" * 200):
+        assert parse_brush("", "", hostile) is None
     for hostile in ("money:a:b:c:d", "money:nan:1:2:3", "money:1:inf:2:3", "no cost:1:2:3:4", "money:1:2:3"):
         assert parse_brush("", hostile) is None
 
@@ -105,7 +120,7 @@ def test_trials_that_are_not_there_are_not_chosen(
 
 def test_a_box_in_a_large_study_is_of_all_trials(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     write_study(database, "a", 60)
-    box = Brush("tradeoff", box=("device_seconds", 0.0, 2.0, 90.0, 100.0))
+    box = Brush("tradeoff", area=Area("device_seconds", ((0.0, 90.0), (2.0, 100.0))))
     monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
     for room in ("reading", "brushing"):
         monkeypatch.setattr(f"dashboards.pages.{room}.MOST_CHOSEN", 5)

@@ -148,18 +148,6 @@ def test_the_figure_shows_the_best_of_each_place_and_counts_the_rest(database: D
     assert sum(place.num_here for place in low.grid.places) < info.num_checkpoints
 
 
-def test_the_trials_within_a_region(database: Database) -> None:
-    uuid = write_study(database, "a", 40)
-    crowd, summary = crowd_of(database, "a", uuid), whole(database, "a")
-    wanted = {
-        point.trial
-        for curve in summary.curves.values()
-        for point in curve
-        if point.accuracy >= 0.9 and (point.value("device_seconds") or 0) <= 2.0
-    }
-    assert crowd.within("device_seconds", (0.0, 2.0), (0.9, 1.0)) == wanted != set()
-
-
 def test_a_database_server_gives_the_same(server: str) -> None:
     database = Database(new_database(server))
     database.create()

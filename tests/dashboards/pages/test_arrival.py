@@ -43,6 +43,17 @@ def test_a_study_is_seen_before_any_script_runs(pages: Pages, database: Database
     assert [picture(pages, path) for path in ("/", "/study/a/trial/0")] == [None, None]
 
 
+def test_an_address_with_an_area_shows_what_it_was_drawn_over(
+    pages: Pages, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", 8)
+    write_study(database, "a", 8)
+    words = "device time (s), billed"
+    assert words not in (picture(pages) or "")
+    assert words in (picture(pages, "/study/a?box=billed.device_seconds:1:2:90:99") or "")
+    assert picture(pages, "/study/a?box=%ff&lasso=%00") is not None
+
+
 def test_what_cannot_be_shown_leaves_the_page_as_it_is(pages: Pages, database: Database) -> None:
     assert picture(pages, "/study/gone") is None
     write_study(database, "empty", 0)

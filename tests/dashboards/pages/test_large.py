@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from pages import Pages, add_trial, write_study
 
+from dashboards.areas import Area
+from dashboards.brushing import Brush
 from dashboards.pages.choosing import AT_LEAST
 from dashboards.pages.easel import Easel
 from dashboards.pages.reading import Reader
@@ -91,13 +93,32 @@ def test_the_trade_off_has_the_menus_of_any_study_and_goes_by_what_is_chosen(dat
     easel = Easel(reader)
     first = easel.draw("tradeoff", ["a"], [], "light")
     other = easel.draw("tradeoff", ["a"], ["training FLOPs", "x: linear", "y: everything"], "dark")
-    assert [menu[0] for menu in first.menus] == first.choices == ["device time", "x: logarithmic", "y: the best"]
-    assert other.choices == ["training FLOPs", "x: linear", "y: everything"]
+    begun = ["device time", "x: logarithmic", "y: the best", "solo cost"]
+    assert [menu[0] for menu in first.menus] == first.choices == begun
+    assert other.choices == ["training FLOPs", "x: linear", "y: everything", "solo cost"]
     assert other.figure["layout"]["xaxis"]["title"]["text"] == "training FLOPs (FLOP), solo"
     assert (first.figure["layout"]["xaxis"]["type"], other.figure["layout"]["xaxis"]["type"]) == ("log", "linear")
     grid = next(trace for trace in other.figure["data"] if trace["type"] == "heatmap")
     assert " checkpoints of " in grid["name"]
     assert len(json.dumps(first.figure)) < 200_000
+
+
+def test_an_address_with_an_area_opens_at_what_it_was_drawn_over_and_shows_it(database: Database, uuid: str) -> None:
+    easel = Easel(Reader(database))
+    corners = ((1e-5, 90.0), (1e-4, 99.0), (1e-4, 91.0))
+    box, lasso = Area("billed.money", corners[:2]), Area("money", corners, is_log=False)
+    drawn = [easel.draw("tradeoff", ["a"], [], "light", Brush("address", area=area)) for area in (box, lasso)]
+    labels = ["x: logarithmic", "y: the best", "billed"], ["x: linear", "y: the best", "solo cost"]
+    assert [one.choices for one in drawn] == [["money", *own] for own in labels]
+    metas = [one.figure["layout"]["meta"] for one in drawn]
+    assert [(one["axis"], one["scale"]) for one in metas] == [("billed.money", "log"), ("money", "linear")]
+    [rect], [path] = (one.figure["layout"]["selections"] for one in drawn)
+    assert [rect[end] for end in ("x0", "x1", "y0", "y1")] == [1e-5, 1e-4, 90.0, 99.0]
+    assert path["path"] == "M1e-05,90L0.0001,99L0.0001,91Z"
+    for choices in (["money", "x: logarithmic"], ["device time", "x: linear"]):
+        other = easel.draw("tradeoff", ["a"], choices, "light", Brush("tradeoff", area=lasso))
+        assert "selections" not in other.figure["layout"]
+        assert other.choices[:2] == choices
 
 
 def test_viewers_at_once_get_one_figure_and_the_database_one_question(
