@@ -91,6 +91,7 @@ def environments(paretune: Run) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_what_changed_is_told_at_resume_kept_once_and_shown(paretune: Run, tmp_path: Path, launched: Database) -> None:
     (first,) = environments(paretune)
     assert first["code"].keys() == {"mine:net"}
