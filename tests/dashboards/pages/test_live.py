@@ -34,3 +34,12 @@ def test_a_slow_action_does_not_hold_up_the_rest(pages: Pages, monkeypatch: pyte
         assert pages.client.get("/api/now").json() == "now"
         assert time.monotonic() - began < 0.5
         assert slow.result().json()["response"]["mark"]["data"] == "None"
+
+
+def test_a_page_waits_as_long_as_it_is_told(pages: Pages, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_study(database, "a", 4)
+    clock = {"names_data": ["a"], "clock_interval": 2000}
+    assert "clock" not in pages.ask("mark.data", "clock.n_intervals", **clock)
+    monkeypatch.setattr("dashboards.pages.reading.Reader.wait_seconds", lambda *_: 4.5)
+    assert pages.ask("mark.data", "clock.n_intervals", **clock)["clock"] == {"interval": 5000}
+    assert "clock" not in pages.ask("mark.data", "clock.n_intervals", **{**clock, "clock_interval": 5000})

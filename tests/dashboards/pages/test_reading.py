@@ -29,6 +29,18 @@ def test_a_study_is_read_anew_only_when_something_of_it_is_new(database: Databas
         reader.mark(["a", "c"])
 
 
+def test_what_was_read_stands_for_as_long_as_it_rests(database: Database) -> None:
+    uuid, rests = write_study(database, "a", 4), [4.5, 0.0, 0.0]
+    reader = Reader(database, rest=lambda: rests.pop(0))
+    mark = reader.mark(["a"])
+    add_epoch(database, uuid)
+    assert reader.mark(["a"]) == mark
+    assert 3.0 < reader.wait_seconds(["a"]) <= 4.5
+    reader._seen.find("a").rests_until = 0.0
+    assert reader.mark(["a"]) != mark
+    assert reader.wait_seconds(["a"]) == 0.0
+
+
 def test_the_study_unused_longest_gives_way(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboards.pages.reading.MOST_KEPT", 2)
     reader = Reader(database)
