@@ -12,8 +12,9 @@ from search.faults import Faults
 if TYPE_CHECKING:
     from dashboards.summary import Checkpoint, Summary
     from search.client import Client
+    from search.records import Record
     from search.testing import TestAccuracy
-    from storage.rows import StudyLine
+    from storage.rows import StudyLine, StudyRow
 
 server: ContextVar[str | None] = ContextVar("server", default=None)
 """The `--server` of this command line."""
@@ -29,6 +30,9 @@ class Source(Protocol):
 
     def list_studies(self) -> list[StudyLine]:
         """Returns all studies, the newest first."""
+
+    def load_study(self, name: str) -> StudyRow:
+        """Returns a study."""
 
     def load_summary(self, name: str, prices: Path | None = None) -> Summary:
         """Returns what a study has come to, at a book's prices or those in force."""
@@ -60,6 +64,12 @@ class OwnDatabase:
         from storage.studies import list_studies
 
         return list_studies(self.database)
+
+    def load_study(self, name: str) -> StudyRow:
+        """Returns a study."""
+        from storage.reading import load_study
+
+        return load_study(self.database, name)
 
     def load_summary(self, name: str, prices: Path | None = None) -> Summary:
         """Returns what a study has come to, at a book's prices or those in force."""
@@ -104,19 +114,17 @@ class Service:
 
         return TypeAdapter(list[StudyLine]).validate_python(self.client.ask("GET", "studies")["studies"])
 
+    def load_study(self, name: str) -> StudyRow:
+        """Returns a study."""
+        return self._load(name).study
+
     def load_summary(self, name: str, prices: Path | None = None) -> Summary:
         """Returns what a study has come to, at a book's prices or those in force where it is kept."""
         from dashboards.remeasured import compare
         from dashboards.summary import summarize
         from search.pricing import find_book
-        from search.records import Record
 
-        try:
-            record = Record.read(self.client.ask("GET", "studies", name, "record"))
-        except ValueError as error:
-            raise Faults(
-                f"--server: {self.client.url} has another version, whose studies cannot be read here"
-            ) from error
+        record = self._load(name)
         book = record.book if prices is None else find_book(None, prices)
         summary = summarize(record.study, book)
         return replace(summary, remeasurement=compare(summary, record.again)) if record.again else summary
@@ -135,6 +143,15 @@ class Service:
         """Returns what a trial's code printed, as far as it is kept."""
         log: str | None = self.client.ask("GET", "studies", summary.study.name, "trials", str(trial))["log"]
         return log
+
+    def _load(self, name: str) -> Record:
+        from search.records import Record
+
+        try:
+            return Record.read(self.client.ask("GET", "studies", name, "record"))
+        except ValueError as error:
+            law = "has another version, whose studies cannot be read here"
+            raise Faults(f"--server: {self.client.url} {law}") from error
 
 
 def find_source(storage: str) -> Source:

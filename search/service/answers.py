@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from search.service.coordinators import MOST_TRIALS
 from search.service.problems import MEDIA_TYPE, ProblemDetails
 
-MOST_AT_ONCE = 1000
+MOST_AT_ONCE, MOST_CHANGES = 1000, 100
 WORDS = {
     400: "The body is no text.",
     401: "No token, or none that holds.",
@@ -58,6 +58,11 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+ChangedKey = Annotated[
+    str, StringConstraints(pattern=r"^[^=.\s\x00-\x1f\x7f]+(\.[^=.\s\x00-\x1f\x7f]+)*$", max_length=200)
+]
+
+
 class More(BaseModel):
     """How a study is continued."""
 
@@ -65,6 +70,17 @@ class More(BaseModel):
 
     trials: Annotated[int, BeforeValidator(_whole)] = Field(
         0, ge=0, le=MOST_TRIALS, description="Trials to add to its target."
+    )
+    changes: dict[ChangedKey, JsonValue] = Field(
+        {},
+        max_length=MOST_CHANGES,
+        json_schema_extra={"additionalProperties": False},
+        description="Values of its spec by dotted path, as `paretune resume --set` and `--budget` take them: a range "
+        "may widen, `budget`, `prices` and `compute` may be others. A key of the budget that is null is taken away.",
+    )
+    engine: str | None = Field(None, max_length=20, description="Of this sitting; else that of its spec.")
+    slots: Annotated[int | Annotated[str, StringConstraints(max_length=20)] | None, BeforeValidator(_whole)] = Field(
+        None, description="Of this sitting, a number or `auto`; else those of its spec."
     )
 
 
@@ -98,8 +114,9 @@ class QueuedStudy(BaseModel):
     """What waits until enough slots of its machine are free, or could not begin."""
 
     study: str
-    action: str = Field(description="launch or resume.")
+    action: str = Field(description="launch, resume or remeasure.")
     num_more: int = Field(description="Trials that a resume adds.")
+    arguments: list[str] = Field(description="What more was asked, as arguments of the command line.")
     num_cores: int = Field(description="CPU cores that its slots need together.")
     num_gpus: int = Field(description="GPUs that they need, each of them whole.")
     host: str = Field(description="The machine whose slots it waits for.")

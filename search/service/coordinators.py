@@ -14,11 +14,12 @@ from threading import Lock
 from dashboards.actions import Begun, Refused
 from dashboards.queue import need_words
 from search import sweeps
+from search.service.changes import Change, find_compute
 from search.service.problems import Missing, Unfit, refusals
 from search.service.processes import check_name, private_file, start_coordinator
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
-from search.service.slots import Need, Share, Slots, find_machine, find_need, read_compute
+from search.service.slots import Need, Share, Slots, find_machine, find_need
 from storage.database import Database
 from storage.machine import Holder
 from storage.queue import Order, Waiting, find_waiting, join_queue, leave_queue, list_queue, note_fault
@@ -49,12 +50,13 @@ class Coordinators:
         """Looks after the slots of this machine."""
         object.__setattr__(self, "slots", Slots(self.database))
 
-    def launch(self, text: str, token: str) -> Begun:
+    def launch(self, text: str, token: str, source: str | None = None) -> Begun:
         """Starts the sweep of a spec, or queues it.
 
         Args:
             text: The spec, TOML.
             token: Name of the token that it is asked with.
+            source: A study whose finished trials are taken over, as far as they fit; None for none.
 
         Raises:
             Refused: where it cannot be, a line for each reason.
@@ -65,34 +67,37 @@ class Coordinators:
                 if any(line.name == spec.name for line in list_studies(self.database)):
                     raise Refused(f"name: {spec.name!r} is there already; resume it, or give another name")
                 need = find_need(spec.compute, spec.search.trials, spec.objective.train)
-                return self._begin(Order(spec.name, "launch", token, need.num_cores, need.num_gpus, text))
+                arguments = () if source is None else (f"--from={self.find(source).name}",)
+                order = Order(spec.name, "launch", token, need.num_cores, need.num_gpus, text, arguments=arguments)
+                return self._begin(order)
 
-    def resume(self, name: str, num_more: int, token: str) -> Begun:
+    def resume(self, name: str, change: Change, token: str) -> Begun:
         """Continues a study, or queues that.
 
         Args:
             name: The study. What it trains was chosen when it was launched, and `Rules` do not ask again.
-            num_more: Trials to add to its target.
+            change: What it is continued with.
             token: Name of the token that it is asked with.
 
         Raises:
             Refused: where it cannot be, a line for each reason.
         """
+        num_more = change.num_more
         if not 0 <= num_more <= MOST_TRIALS:
             raise Unfit(f"trials: 0 to {MOST_TRIALS} more are needed, but got {num_more}")
         with refusals(), self._alone(name):
             line = self.find(name)
             if line.state == "running":
                 raise Refused(f"study: {name!r} is running already")
-            if line.state == "complete" and not num_more:
+            if line.state == "complete" and not num_more and not change.keys:
                 raise Refused(f"study: {name!r} is complete; ask for more trials")
             check_name(name)
             study = load_study(self.database, name)
             sweeps.check_can_run(study)
-            # Not the whole spec: reading that would import the user's code, which its coordinator alone does.
-            compute = read_compute(study.spec.get("compute", {}))
+            compute, arguments = find_compute(study, change, self.rules), change.arguments()
             need = find_need(compute, study.num_trials + num_more, study.spec["objective"].get("train"))
-            return self._begin(Order(name, "resume", token, need.num_cores, need.num_gpus, None, num_more))
+            order = Order(name, "resume", token, need.num_cores, need.num_gpus, None, num_more, arguments)
+            return self._begin(order)
 
     def stop(self, name: str) -> None:
         """Asks a study's coordinator to stop, and does not wait for it.
@@ -238,10 +243,10 @@ class Coordinators:
 
         try:
             if order.spec is None:
-                start("resume", "--trials", str(order.num_more), "--", order.study)
+                start("resume", "--trials", str(order.num_more), *order.arguments, "--", order.study)
             else:
                 with private_file(order.spec) as path:
-                    start("launch", str(path))
+                    start("launch", str(path), *order.arguments)
         except BaseException:  # whatever it was: nothing else would ever give the share back
             self.slots.give_back(order.study, share)
             raise

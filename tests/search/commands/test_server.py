@@ -18,23 +18,27 @@ from sqlalchemy import insert
 from synthetic import NOW
 
 from search.cli import main
+from search.reading import read_spec
 from search.service.toml import write_toml
 from storage import tables
+from storage.audit import list_deeds
 from storage.database import Database
 from storage.leases import find_holding
 from storage.queue import Order, join_queue, list_queue
 from storage.reading import load_study
-from storage.studies import list_studies
+from storage.studies import create_study, list_studies
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with three studies, of which one trains settings of another again and one was tested."""
+    """A service of four studies: one trains settings of another again, one was tested, one has a spec that is whole."""
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('server')}/test.db")
     database.create()
     uuid = write_study(database, "full", 12)
     write_study(database, "hostile", 4, 1, hostile=True)
     again = write_study(database, "again", 12)
+    whole = read_spec(None, ["objective.dataset=digits", "compute.threads=1"]).model_dump(mode="json")
+    create_study(database, "real", {**whole, "name": "real"}, 3, {}, state="complete")
     with database.write() as connection:
         spec = load_study(database, "again").spec
         spec = {**spec, "search": {**spec.get("search", {}), "remeasures": uuid}}
@@ -89,6 +93,20 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         "show full 99",
         "stop full",
         "stop full --json",
+        "resume full",
+        "resume real --slots 2 --json",
+        "resume real --set space.lr.low=1 --set search.seed=3 --set space.lr.log=false",
+        "resume real --set compute=5",
+        "resume real --set space.lr.high.x=5",
+        "resume real --set nothing",
+        "resume real --set objective.model=mlp --trials 1",
+        "resume real --budget wall=never",
+        "resume real --budget nothing=1",
+        "resume real --trials 1 --engine nothing --slots 0",
+        "resume real --trials 1 --slots many",
+        "launch --from full",
+        "launch --from real",
+        "launch --from again --study new",
     ],
 )
 def test_a_service_answers_as_the_database_does(
@@ -117,8 +135,9 @@ def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytes
         ("doctor", "--server: `doctor` works on its own machine alone"),
         ("export full -o a.pth", "--server: `export` works on its own machine alone"),
         ("token list", "--server: `token` works on its own machine alone"),
-        ("launch --from full --study x", "--from: it does not go with --server"),
-        ("resume full --set space.lr.high=1 --slots 2", "--slots: it does not go with --server"),
+        ("launch --from real --study x", "token: this one may only read"),
+        ("resume full --budget wall=1h", "token: this one may only read"),
+        ("resume real --set prices.pue.ratio=nan", "--server: what is to be sent cannot be said in JSON: Out of range"),
         ("show gone", "study: there is no 'gone'"),
         ("stop gone", "study: there is no 'gone'"),
         ("resume full --trials 1", "token: this one may only read"),
@@ -134,7 +153,7 @@ def test_what_cannot_be_done_is_a_line_each(
     code, out, told = line("--server", service.url, *words.split())
     assert (code, out) == (2, "")
     assert told.splitlines()[0].startswith(law)
-    assert len(told.splitlines()) == (2 if "--slots" in words else 1)
+    assert len(told.splitlines()) == 1
 
 
 def test_every_fault_of_a_spec_that_is_sent_has_a_line(
@@ -232,6 +251,40 @@ def test_a_sweep_is_launched_watched_resumed_stopped_and_deleted_from_afar(
         finally:
             if (holding := find_holding(database, "slow")) is not None:
                 os.kill(holding.pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_study_is_changed_as_it_is_resumed_and_a_new_one_begins_with_its_trials(
+    database: Database, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny.toml").write_text(write_toml({**INSTANT, "budget": {"device_hours": 9.0, "wall": "9h"}}))
+    with serving(database, allow_import=True) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        monkeypatch.setenv("PARETUNE_SERVER", service.url)
+        assert line("launch", "tiny.toml", "-q")[0] == 0
+        words = "resume tiny --trials 1 --set space.lr.high=0.2 --set prices.pue.ratio=1.5 --budget wall=4h"
+        code, out, told = line(*words.split(), "--budget", "device_hours=none", "--slots", "2", "--engine", "process")
+        assert (code, "complete, 4/4 trials" in out) == (0, True), told
+        study = load_study(database, "tiny")
+        changed = {key["key"]: (key["before"], key["now"]) for key in study.changes[0]["keys"]}
+        assert changed == {
+            "space.lr.high": (0.1, 0.2), "prices.pue": (None, {"ratio": 1.5}), "budget.device_hours": (9.0, None),
+            "budget.wall": (32400.0, 14400.0),
+        }  # fmt: skip
+        assert [sitting.num_slots for sitting in study.sittings] == [1, 2]
+        code, _, told = line("resume", "tiny", "--set", "space.lr.high=0.1", "--set", "search.seed=7")
+        assert (code, [text.partition(":")[0] for text in told.splitlines()]) == (2, ["space.lr.high", "search.seed"])
+        words = "launch --from tiny --study next --set space.lr.high=0.3 --trials 2"
+        code, out, told = line(*words.split())
+        assert (code, "next" in out, "6/6 trials" in out) == (0, True, True), told
+        assert [text.partition("]")[0] for text in told.splitlines() if text[0] == "["] == ["[5/6", "[6/6"]
+        sources = [trial.source and trial.source["study"] for trial in load_study(database, "next").trials]
+        assert sources == ["tiny"] * 4 + [None] * 2
+        told = line(*words.replace("next", "third").split(), "--set", "objective.epochs=2")[2]
+        assert told.startswith("--from tiny: objective.epochs is 1 there and 2 here")
+    details = {deed.detail for deed in list_deeds(database, 99)}
+    asked = 'asked; 1 more trials; --set=space.lr.high=0.2; --set=prices.pue.ratio=1.5; --set=budget.wall="4h"; '
+    assert {"asked; from tiny", asked + "--budget=device_hours=none; --engine=process; --slots=2"} <= details
 
 
 def test_what_is_deleted_unasked_is_not_read_first(

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pages import write_study
-from service import serving
-from sqlalchemy import update
+from service import hold_all_slots, serving
 
-from storage import tables
 from storage.database import Database
-from storage.leases import acquire
 
 CONFIG = """
 [[operations]]
-include-name = "POST /api/studies"
+include-name = ["POST /api/studies", "POST /api/studies/{name}/resume"]
 checks.positive_data_acceptance.enabled = false  # a spec has laws that JSON Schema cannot say
 """
 RUN = "from schemathesis.cli import schemathesis; schemathesis()"
-
-
-def hold_all_slots(database: Database) -> None:
-    """From now on a study has the whole machine, so that specs that are sent are queued and no sweep begins."""
-    uuid = write_study(database, "held", 4)
-    acquire(database, uuid)
-    with database.write() as connection:
-        connection.execute(update(tables.studies).where(tables.studies.c.uuid == uuid).values(state="running"))
-        far = datetime(2999, 1, 1, tzinfo=UTC)
-        connection.execute(update(tables.leases).values(expires_at=far))
 
 
 @pytest.mark.parametrize(
