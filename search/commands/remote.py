@@ -30,7 +30,7 @@ def launch_remote(client: Client, spec: Mapping[str, Any], source: str | None, *
         Faults: where the service refuses, a line for each reason.
     """
     with _left_to_go_on(client, str(spec.get("name", "NAME"))):
-        query = {} if source is None else {"from": source}
+        query: dict[str, Any] = {} if source is None else {"from": source}
         begun = client.ask("POST", "studies", body=spec, **query)
         _watch(client, begun, quiet=quiet, is_new=True)
     return str(begun["study"])

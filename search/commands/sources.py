@@ -21,8 +21,11 @@ server: ContextVar[str | None] = ContextVar("server", default=None)
 
 _client: ContextVar[Client | None] = ContextVar("client", default=None)
 
-REMOTE = {"list", "show", "pick", "report", "launch", "resume", "stop", "delete"}
+REMOTE = {"list", "show", "pick", "report", "launch", "resume", "stop", "delete", "export"}
 """Commands that a service can be asked for."""
+
+OF_FILES = {"infer", "profile"}
+"""Commands about files of this machine alone, for which nobody is asked."""
 
 
 class Source(Protocol):
@@ -200,7 +203,7 @@ def check_remote(command: str) -> None:
     Raises:
         Faults: where it cannot.
     """
-    if server.get() is not None and command not in REMOTE:
+    if server.get() is not None and command not in REMOTE | OF_FILES:
         known = ", ".join(sorted(REMOTE))
         raise Faults(
             f"--server: `{command}` works on its own machine alone; leave --server out, or run it there; a service "

@@ -8,11 +8,13 @@ from threading import Event
 from typing import TypeVar
 
 from dashboards.actions import Actions, Begun, Refused
+from search.exporting import Wanted
 from search.faults import Faults
 from search.service.auth import check_operates, visitor
 from search.service.changes import Change
 from search.service.coordinators import Coordinators
 from search.service.drafts import Drafts
+from search.service.exports import Made
 from search.service.problems import refusals
 from storage.audit import DONE, write_deed
 from storage.faults import StorageFault
@@ -72,6 +74,23 @@ def ask_resume(coordinators: Coordinators, name: str, change: Change) -> Begun:
     more = [f"{change.num_more} more trials"] if change.num_more else []
     detail = "; ".join([*more, *change.arguments()]) or None
     return do(coordinators, "resume", name, detail, lambda token: coordinators.resume(name, change, token))
+
+
+def ask_export(coordinators: Coordinators, name: str, wanted: Wanted, run: Callable[[], Made]) -> Made:
+    """Exports a model for a visitor.
+
+    Args:
+        coordinators: Whose database has the audit.
+        name: The study.
+        wanted: What of it.
+        run: Does it.
+
+    Raises:
+        Refused: where it cannot be, or not by this visitor.
+    """
+    what = "the knee" if wanted.at_knee else "what pick picks" if wanted.trial is None else f"trial {wanted.trial}"
+    epoch = "" if wanted.epoch is None else f", epoch {wanted.epoch}"
+    return do(coordinators, "export", name, f"{what}{epoch} as {wanted.output.suffix}", lambda _: run())
 
 
 def do(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
@@ -95,6 +95,25 @@ class BegunStudy(Done):
     """What runs, or waits for free slots."""
 
     place: int | None = Field(description="In the queue, from 1; null where it runs.")
+
+
+class Export(BaseModel):
+    """Which model is exported: what `pick` picks, the knee, or a trial."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal["pth", "onnx"] = Field("pth", description="A .pth of torch, or an .onnx compared with it.")
+    trial: Annotated[int | None, BeforeValidator(_whole)] = Field(None, description="Number of a trial.")
+    epoch: Annotated[int | None, BeforeValidator(_whole)] = Field(None, description="Of that trial; else its last.")
+    knee: bool = Field(False, description="The knee of the front, and nothing else.")
+
+
+class ExportedModel(BaseModel):
+    """A model that was made, to be fetched from `/api/exports/ID` within ten minutes."""
+
+    id: str
+    sha256: str = Field(description="Of the file, hexadecimal.")
+    told: dict[str, Any] = Field(description="What `paretune export --json` tells, without where the file is.")
 
 
 class Templates(BaseModel):

@@ -23,8 +23,9 @@ from search.service.answers import (
 )
 from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import Coordinators
-from search.service.deeds import add_deeds
+from search.service.deeds import add_deeds, add_exports
 from search.service.events import Streams
+from search.service.exports import Exports
 from search.service.machine import Lookout
 from search.service.problems import Problem, ProblemDetails
 from search.service.studies import add_events, add_study
@@ -36,7 +37,12 @@ from storage.studies import list_studies
 
 
 def build_router(
-    coordinators: Coordinators, actions: Actions, reader: Reader, lookout: Lookout, streams: Streams
+    coordinators: Coordinators,
+    actions: Actions,
+    reader: Reader,
+    lookout: Lookout,
+    streams: Streams,
+    exports: Exports,
 ) -> APIRouter:
     """Returns the routes under `/api`, the last of which says that there is no other.
 
@@ -46,12 +52,14 @@ def build_router(
         reader: Reads them.
         lookout: Looks at this machine.
         streams: Those of events.
+        exports: Makes files of models.
     """
     router = APIRouter(prefix="/api")
     _add_lists(router, coordinators, actions)
     add_study(router, reader)
     add_events(router, reader, streams)
     add_deeds(router, coordinators, actions)
+    add_exports(router, coordinators, exports, reader)
     _add_machine(router, coordinators, lookout)
 
     @router.get("", include_in_schema=False)

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from dashboards.actions import Actions
-from search.service.actions import ask_launch, ask_resume
-from search.service.answers import BegunStudy, Done, More, told
+from dashboards.pages.reading import Reader
+from search.exporting import Wanted
+from search.service.actions import ask_export, ask_launch, ask_resume
+from search.service.answers import BegunStudy, Done, Export, ExportedModel, More, told
+from search.service.auth import check_operates, visitor
 from search.service.changes import Change
 from search.service.coordinators import Coordinators
+from search.service.exports import Exports, read_pieces
 from search.service.problems import Problem
+from search.service.studies import find_summary
 from search.service.toml import write_toml
 from search.spec import SweepSpec
+
+BYTES = "application/octet-stream"
 
 Source = Annotated[
     str | None,
@@ -78,6 +87,28 @@ def add_deeds(router: APIRouter, coordinators: Coordinators, actions: Actions) -
         """Takes what waits for free slots, or could not begin, out of the queue."""
         actions.cancel(name)
         return Done(study=name, action="cancel")
+
+
+def add_exports(router: APIRouter, coordinators: Coordinators, exports: Exports, reader: Reader) -> None:
+    """Adds the routes that export models, which takes a process and its time: for those alone who may operate."""
+    file = {"description": "The file.", "content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+
+    @router.post("/studies/{name}/exports", status_code=201, responses=told(400, 403, 404, 409))
+    def export(name: str, response: Response, asked: Export | None = None) -> ExportedModel:
+        """Exports a trained model as `paretune export` does; the file is at the answer's location for ten minutes."""
+        wish = asked or Export()
+        wanted = Wanted(Path(f"model.{wish.format}"), wish.trial, wish.epoch, wish.knee)
+        made = ask_export(coordinators, name, wanted, lambda: exports.make(find_summary(reader, name), wanted))
+        response.headers["location"] = f"/api/exports/{made.key}"
+        return ExportedModel(id=made.key, sha256=made.sha256, told=made.told)
+
+    @router.get("/exports/{key}", response_class=StreamingResponse, responses={**told(403, 404), 200: file})
+    def exported(key: str) -> StreamingResponse:
+        """Sends a model that was exported."""
+        check_operates(visitor())
+        made, content = exports.open(key)
+        headers = {"content-disposition": f'attachment; filename="model{made.path.suffix}"'}
+        return StreamingResponse(read_pieces(content), media_type=BYTES, headers=headers)
 
 
 def _spec_text(request: Request, body: bytes) -> str:

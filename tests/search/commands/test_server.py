@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import start, wait_for
+from commands import INLINE, start, wait_for, write_quick_spec
 from pages import write_study
 from service import INSTANT, Service, serving, slow_spec, started
 from sqlalchemy import insert
 from synthetic import NOW
 
+from search import sweeps
 from search.cli import main
 from search.reading import read_spec
+from search.service.exports import read_pieces
 from search.service.toml import write_toml
 from storage import tables
 from storage.audit import list_deeds
@@ -47,6 +49,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             for epoch in load_study(database, "full").trials[trial].epochs:
                 row = {"study": uuid, "trial": trial, "epoch": epoch.epoch, "num_correct": 900, "num_images": 1000}
                 connection.execute(insert(tables.test_results).values(**row, computed_at=NOW))
+    with serving(database) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of a study that was really trained."""
+    folder = tmp_path_factory.mktemp("trained")
+    database = Database(f"sqlite:///{folder}/test.db")
+    keys = [INLINE[1], "search.trials=3", "search.baseline=false", "objective.epochs=1"]
+    sweeps.launch(read_spec(write_quick_spec(folder), keys), database, lambda *_: None)
     with serving(database) as served:
         yield served
 
@@ -104,6 +117,10 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         "resume real --budget nothing=1",
         "resume real --trials 1 --engine nothing --slots 0",
         "resume real --trials 1 --slots many",
+        "export full -o a.pth",
+        "export full 99 -o a.pth",
+        "export full 3 --epoch 99 -o a.onnx",
+        "export full 3 --knee -o a.pth",
         "launch --from full",
         "launch --from real",
         "launch --from again --study new",
@@ -133,7 +150,9 @@ def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytes
     ("words", "law"),
     [
         ("doctor", "--server: `doctor` works on its own machine alone"),
-        ("export full -o a.pth", "--server: `export` works on its own machine alone"),
+        ("export real -o a.pth", "token: this one may only read"),
+        ("export real -o ../../../nothing/a.pth", "../../../nothing/a.pth: there is no folder"),
+        ("export real -o a.txt", "a.txt: a model's ending says what kind it is"),
         ("token list", "--server: `token` works on its own machine alone"),
         ("launch --from real --study x", "token: this one may only read"),
         ("resume full --budget wall=1h", "token: this one may only read"),
@@ -285,6 +304,34 @@ def test_a_study_is_changed_as_it_is_resumed_and_a_new_one_begins_with_its_trial
     details = {deed.detail for deed in list_deeds(database, 99)}
     asked = 'asked; 1 more trials; --set=space.lr.high=0.2; --set=prices.pue.ratio=1.5; --set=budget.wall="4h"; '
     assert {"asked; from tiny", asked + "--budget=device_hours=none; --engine=process; --slots=2"} <= details
+
+
+@pytest.mark.parametrize("ending", ["pth", "onnx"])
+def test_a_model_that_is_exported_from_afar_is_the_same(
+    ending: str, line: Line, trained: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", trained.operate)
+    storage = ("--storage", str(trained.database.url))
+    for words in ("", "--json"):
+        here = line("export", "quick", "1", "-o", f"m.{ending}", *words.split(), *storage)
+        content = Path(f"m.{ending}").read_bytes()
+        assert line("--server", trained.url, "export", "quick", "1", "-o", f"m.{ending}", *words.split()) == here
+        assert here[0] == 0, here
+        assert len(Path(f"m.{ending}").read_bytes()) == len(content)
+    asked = ("infer", f"m.{ending}", "--random", "1x1x8x8", "--json")
+    assert line("--server", trained.url, *asked) == line(*asked)  # nobody is asked
+
+
+def test_a_model_that_does_not_come_whole_is_not_written(
+    line: Line, trained: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", trained.operate)
+    Path("m.pth").write_text("before")
+    monkeypatch.setattr("search.service.deeds.read_pieces", lambda file: list(read_pieces(file))[:0])
+    code, _, told = line("--server", trained.url, "export", "quick", "-o", "m.pth")
+    assert (code, told) == (2, "--server: the model did not come as it was sent; export it again\n")
+    assert [path.name for path in Path().iterdir() if path.is_file()] == ["m.pth"]
+    assert Path("m.pth").read_text() == "before"
 
 
 def test_what_is_deleted_unasked_is_not_read_first(
