@@ -53,6 +53,24 @@ def resume_remote(client: Client, name: str, more: Mapping[str, Any], *, quiet: 
         _watch(client, begun, quiet=quiet, is_new=False)
 
 
+def remeasure_remote(client: Client, name: str, wish: Mapping[str, Any], *, quiet: bool) -> str:
+    """Trains settings of a study again there, watches that to its end, and returns the new study's name.
+
+    Args:
+        client: Asks the service.
+        name: The study.
+        wish: What of it, as the service takes it.
+        quiet: Show nothing while it runs.
+
+    Raises:
+        Faults: where the service refuses, a line for each reason.
+    """
+    begun = client.ask("POST", "studies", name, "remeasure", body=wish)
+    with _left_to_go_on(client, begun["study"]):
+        _watch(client, begun, quiet=quiet, is_new=True)
+    return str(begun["study"])
+
+
 def cancel_remote(client: Client, name: str) -> bool:
     """Takes what is asked of a study out of the queue; returns whether it was there.
 

@@ -78,7 +78,7 @@ def launch(
         if faults:
             raise Faults(*faults)
         _check_new(tables.get("name"), source)
-        _end(launch_remote(client, tables, source, quiet=quiet), storage, as_json=as_json)
+        end(launch_remote(client, tables, source, quiet=quiet), storage, as_json=as_json)
         return
 
     from search import sweeps
@@ -138,7 +138,7 @@ def resume(
             "slots": _slots(slots),
         }
         resume_remote(client, name, more, quiet=quiet)
-        _end(name, storage, as_json=as_json)
+        end(name, storage, as_json=as_json)
         return
 
     from search import sweeps
@@ -178,7 +178,7 @@ def resume(
 def _tell_complete(name: str, storage: str, *, as_json: bool) -> None:
     num_trials = len(find_source(storage).load_summary(name).study.trials)
     tell(f"study {name} is complete ({num_trials} trials); `--trials N` adds more")
-    _end(name, storage, as_json=as_json)
+    end(name, storage, as_json=as_json)
 
 
 @app.command(epilog="Example: [cyan]paretune stop mnist5k-cnn[/]")
@@ -256,7 +256,7 @@ def sit(
     except DiskFull as fault:
         tell(f"{fault}; free some space, then continue with: {_resume_line(name, storage)}")
         sys.exit(USAGE)
-    _end(name, storage, as_json=as_json, show=show)
+    end(name, storage, as_json=as_json, show=show)
 
 
 def _resume_line(name: str, storage: str) -> str:
@@ -266,7 +266,15 @@ def _resume_line(name: str, storage: str) -> str:
     return f"paretune resume {name}" + ("" if storage == DEFAULT_URL else f" --storage {Database(storage)}")
 
 
-def _end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | None = None) -> None:
+def end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | None = None) -> None:
+    """Prints what came of a study, and ends the process as its trials say.
+
+    Args:
+        name: The study.
+        storage: Database URL.
+        as_json: Whether to print it as JSON.
+        show: Prints what came of it in the place of the study.
+    """
     from dashboards.records import as_json as summary_json
 
     summary = find_source(storage).load_summary(name)

@@ -11,6 +11,7 @@ from search.faults import Faults
 
 if TYPE_CHECKING:
     from dashboards.summary import Checkpoint, Summary
+    from objectives.prices import PriceBook
     from search.client import Client
     from search.records import Record
     from search.testing import TestAccuracy
@@ -21,7 +22,20 @@ server: ContextVar[str | None] = ContextVar("server", default=None)
 
 _client: ContextVar[Client | None] = ContextVar("client", default=None)
 
-REMOTE = {"list", "show", "pick", "report", "launch", "resume", "stop", "delete", "export"}
+REMOTE = {
+    "list",
+    "show",
+    "pick",
+    "report",
+    "launch",
+    "resume",
+    "stop",
+    "delete",
+    "export",
+    "remeasure",
+    "prices",
+    "doctor",
+}
 """Commands that a service can be asked for."""
 
 OF_FILES = {"infer", "profile"}
@@ -147,14 +161,27 @@ class Service:
         log: str | None = self.client.ask("GET", "studies", summary.study.name, "trials", str(trial))["log"]
         return log
 
+    def load_book(self, name: str | None) -> PriceBook:
+        """Returns the prices in force where it is kept: of a study, or of the service."""
+        from search.records import read_book
+
+        if name is not None:
+            return self._load(name).book
+        try:
+            return read_book(self.client.ask("GET", "prices")["book"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._of_another_version("prices") from error
+
+    def _of_another_version(self, what: str) -> Faults:
+        return Faults(f"--server: {self.client.url} has another version, whose {what} cannot be read here")
+
     def _load(self, name: str) -> Record:
         from search.records import Record
 
         try:
             return Record.read(self.client.ask("GET", "studies", name, "record"))
         except ValueError as error:
-            law = "has another version, whose studies cannot be read here"
-            raise Faults(f"--server: {self.client.url} {law}") from error
+            raise self._of_another_version("studies") from error
 
 
 def find_source(storage: str) -> Source:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 from typing import TypeVar
 
 from dashboards.actions import Actions, Begun, Refused
+from dashboards.summary import Summary
 from search.exporting import Wanted
 from search.faults import Faults
+from search.remeasuring import Wish
 from search.service.auth import check_operates, visitor
 from search.service.changes import Change
 from search.service.coordinators import Coordinators
@@ -74,6 +77,24 @@ def ask_resume(coordinators: Coordinators, name: str, change: Change) -> Begun:
     more = [f"{change.num_more} more trials"] if change.num_more else []
     detail = "; ".join([*more, *change.arguments()]) or None
     return do(coordinators, "resume", name, detail, lambda token: coordinators.resume(name, change, token))
+
+
+def ask_remeasure(coordinators: Coordinators, summary: Summary, wish: Wish, *, is_forced: bool) -> Begun:
+    """Trains settings of a study again for a visitor, or queues that.
+
+    Args:
+        coordinators: Who does it.
+        summary: Of the study.
+        wish: What of it.
+        is_forced: Whether other studies may run meanwhile.
+
+    Raises:
+        Refused: where it cannot be, or not by this visitor.
+    """
+    what = "the knee" if wish.at_knee else f"trials {', '.join(map(str, wish.trials))}" if wish.trials else "the front"
+    detail = f"{what} of {summary.study.name}, {wish.repeats} seeds{', forced' if is_forced else ''}"
+    run = partial(coordinators.remeasure, summary, wish, is_forced=is_forced)
+    return do(coordinators, "remeasure", None, detail, lambda token: run(token=token))
 
 
 def ask_export(coordinators: Coordinators, name: str, wanted: Wanted, run: Callable[[], Made]) -> Made:

@@ -63,6 +63,9 @@ ChangedKey = Annotated[
 ]
 
 
+BudgetKey = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+
+
 class More(BaseModel):
     """How a study is continued."""
 
@@ -95,6 +98,27 @@ class BegunStudy(Done):
     """What runs, or waits for free slots."""
 
     place: int | None = Field(description="In the queue, from 1; null where it runs.")
+
+
+class Remeasurement(BaseModel):
+    """What of a study is trained again; without `trials` and `knee` its front."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    trials: list[Annotated[int, BeforeValidator(_whole)]] = Field(
+        [], max_length=MOST_CHANGES, description="Numbers of trials whose settings are wanted."
+    )
+    knee: bool = Field(False, description="The knee's setting alone.")
+    repeats: Annotated[int, BeforeValidator(_whole)] = Field(
+        5, le=MOST_AT_ONCE, description="New seeds of each setting, two or more."
+    )
+    study: str | None = Field(None, max_length=100, description="Name of the new study; else NAME-remeasured.")
+    budget: dict[BudgetKey, float | Annotated[str, StringConstraints(max_length=100)] | None] = Field(
+        {},
+        json_schema_extra={"additionalProperties": False},
+        description="Of the new study; the old one's holds no more.",
+    )
+    force: bool = Field(False, description="Even while another study runs on this machine.")
 
 
 class Export(BaseModel):

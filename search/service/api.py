@@ -10,6 +10,8 @@ from fastapi.openapi.utils import get_openapi
 
 from dashboards.actions import Actions
 from dashboards.pages.reading import Reader
+from objectives.prices import PriceBook
+from search.records import write_book
 from search.service.answers import (
     Draft,
     Limit,
@@ -23,7 +25,7 @@ from search.service.answers import (
 )
 from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import Coordinators
-from search.service.deeds import add_deeds, add_exports
+from search.service.deeds import add_deeds, add_exports, add_remeasuring
 from search.service.events import Streams
 from search.service.exports import Exports
 from search.service.machine import Lookout
@@ -43,6 +45,7 @@ def build_router(
     lookout: Lookout,
     streams: Streams,
     exports: Exports,
+    book: PriceBook,
 ) -> APIRouter:
     """Returns the routes under `/api`, the last of which says that there is no other.
 
@@ -53,12 +56,14 @@ def build_router(
         lookout: Looks at this machine.
         streams: Those of events.
         exports: Makes files of models.
+        book: The prices that are in force.
     """
     router = APIRouter(prefix="/api")
-    _add_lists(router, coordinators, actions)
+    _add_lists(router, coordinators, actions, book)
     add_study(router, reader)
     add_events(router, reader, streams)
     add_deeds(router, coordinators, actions)
+    add_remeasuring(router, coordinators, reader)
     add_exports(router, coordinators, exports, reader)
     _add_machine(router, coordinators, lookout)
 
@@ -86,7 +91,7 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _add_lists(router: APIRouter, coordinators: Coordinators, actions: Actions) -> None:
+def _add_lists(router: APIRouter, coordinators: Coordinators, actions: Actions, book: PriceBook) -> None:
     @router.get("/me", responses=told())
     def me() -> Me:
         """Tells whose token this is and what it may do."""
@@ -114,6 +119,11 @@ def _add_lists(router: APIRouter, coordinators: Coordinators, actions: Actions) 
     def clone(name: str) -> Draft:
         """Returns the spec of a study, with a new name proposed."""
         return Draft(name=name, toml=actions.clone(name))
+
+    @router.get("/prices", responses=told())
+    def prices() -> dict[str, Any]:
+        """Tells the price book that is in force here, which a study's own prices go before."""
+        return {"book": write_book(book)}
 
     @router.get("/audit", responses=told(403))
     def audit(limit: Limit = 100) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
     book = find_book()
     lookout, streams = Lookout(coordinators.slots), Streams()
     app.state.end_streams = streams.are_over.set  # the server waits for them before it ends
-    app.include_router(build_router(coordinators, actions, Reader(database, book), lookout, streams, exports))
+    app.include_router(build_router(coordinators, actions, Reader(database, book), lookout, streams, exports, book))
     describe(app)
     pages = add_pages(
         app, database, actions, may_operate, lookout.look, book

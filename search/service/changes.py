@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dashboards.summary import Summary
 from search import sweeps
 from search.faults import Faults
 from search.growing import grow
 from search.reading import merge_settings
+from search.remeasuring import Wish, find_faults, plan
 from search.sections import Compute
 from search.service.problems import Unfit
 from search.service.reach import check_reach, find_imports
 from search.service.rules import Rules
 from search.service.slots import read_compute
 from search.service.toml import write_value
+from storage.database import Database
 from storage.rows import StudyRow
 
 MOST_CHARACTERS = 2**16
@@ -98,6 +101,36 @@ def find_compute(study: StudyRow, change: Change, rules: Rules) -> Compute:
         return read_compute(sweeps.change_compute(stored, {**different, **change.compute}))
     except (AttributeError, Faults):
         return read_compute(stored)
+
+
+def check_wish(summary: Summary, database: Database, wish: Wish) -> Compute:
+    """Returns the `compute` table of a study that trains settings again, and makes sure that the wish can be.
+
+    Where the study names the user's code its coordinator alone looks at the budget; see `find_compute`.
+
+    Raises:
+        Faults: where it cannot be, with a line for each reason.
+    """
+    if not find_imports(summary.study.spec.get("objective", {})):
+        return plan(summary, database, wish).compute
+    faults = list(find_faults(summary, wish))
+    if faults:
+        raise Faults(*faults)
+    return read_compute({**summary.study.spec.get("compute", {}), "slots": 1})
+
+
+def remeasuring_arguments(name: str, wish: Wish, *, is_forced: bool) -> tuple[str, ...]:
+    """Returns a wish as arguments of `paretune remeasure`, all but the study.
+
+    Args:
+        name: Of the new study.
+        wish: What is wanted.
+        is_forced: Whether other studies may run meanwhile.
+    """
+    flags = [*(["--knee"] if wish.at_knee else []), *(["--force"] if is_forced else [])]
+    budget = {key.removeprefix(BUDGET): "none" if value is None else value for key, value in wish.budget.items()}
+    told = [f"--study={name}", f"--repeats={wish.repeats}", *(f"--trial={number}" for number in wish.trials)]
+    return (*told, *flags, *(f"--budget={key}={value}" for key, value in budget.items()))
 
 
 def _argument(key: str, value: Any) -> str:

@@ -13,13 +13,16 @@ from threading import Lock
 
 from dashboards.actions import Begun, Refused
 from dashboards.queue import need_words
+from dashboards.summary import Summary
 from search import sweeps
-from search.service.changes import Change, find_compute
+from search.remeasuring import Wish, free_name
+from search.service.changes import Change, check_wish, find_compute, remeasuring_arguments
 from search.service.problems import Missing, Unfit, refusals
 from search.service.processes import check_name, private_file, start_coordinator
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
 from search.service.slots import Need, Share, Slots, find_machine, find_need
+from search.spec import NAME
 from storage.database import Database
 from storage.machine import Holder
 from storage.queue import Order, Waiting, find_waiting, join_queue, leave_queue, list_queue, note_fault
@@ -98,6 +101,37 @@ class Coordinators:
             need = find_need(compute, study.num_trials + num_more, study.spec["objective"].get("train"))
             order = Order(name, "resume", token, need.num_cores, need.num_gpus, None, num_more, arguments)
             return self._begin(order)
+
+    def remeasure(self, summary: Summary, wish: Wish, token: str, *, is_forced: bool = False) -> Begun:
+        """Trains settings of a study again, or queues that until nothing else runs on this machine.
+
+        Args:
+            summary: Of the study. What it trains was chosen when it was launched, and `Rules` do not ask again.
+            wish: What of it.
+            token: Name of the token that it is asked with.
+            is_forced: Whether other studies may run meanwhile.
+
+        Raises:
+            Refused: where it cannot be, a line for each reason.
+        """
+        study = summary.study
+        with refusals():
+            sweeps.check_can_run(study)
+            check_name(study.name)
+            name = wish.name or free_name(self.database, study.name)
+            if not NAME.fullmatch(name):
+                raise Unfit(f"study: {name!r} is no name of ours")
+            compute = check_wish(summary, self.database, wish)
+            with self._alone(name):
+                if any(line.name == name for line in list_studies(self.database)):
+                    raise Refused(f"study: {name!r} is there already; give another name")
+                need = find_need(compute, wish.repeats, study.spec["objective"].get("train"))
+                if not is_forced:  # all of the machine: nothing else is to run beside it
+                    machine = find_machine()
+                    need = Need(len(machine.cores), len(machine.gpus))
+                arguments = (*remeasuring_arguments(name, wish, is_forced=is_forced), "--", study.name)
+                order = Order(name, "remeasure", token, need.num_cores, need.num_gpus, arguments=arguments)
+                return self._begin(order)
 
     def stop(self, name: str) -> None:
         """Asks a study's coordinator to stop, and does not wait for it.
@@ -198,7 +232,7 @@ class Coordinators:
                 if find_waiting(self.database, order.study) != waiting:
                     return True  # cancelled meanwhile
                 line = next((line for line in list_studies(self.database) if line.name == order.study), None)
-                if line is not None and (order.action == "launch" or line.state == "running"):
+                if line is not None and (order.action != "resume" or line.state == "running"):
                     return leave_queue(self.database, order.study)  # a service that was killed had begun it
                 need = Need(order.num_cores, order.num_gpus)
                 if not need.fits(machine := find_machine()):  # the service had more when it was queued
@@ -242,7 +276,9 @@ class Coordinators:
             )
 
         try:
-            if order.spec is None:
+            if order.action == "remeasure":
+                start("remeasure", *order.arguments)
+            elif order.spec is None:
                 start("resume", "--trials", str(order.num_more), *order.arguments, "--", order.study)
             else:
                 with private_file(order.spec) as path:

@@ -15,8 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from dashboards.actions import Actions
 from dashboards.pages.reading import Reader
 from search.exporting import Wanted
-from search.service.actions import ask_export, ask_launch, ask_resume
-from search.service.answers import BegunStudy, Done, Export, ExportedModel, More, told
+from search.remeasuring import Wish
+from search.service.actions import ask_export, ask_launch, ask_remeasure, ask_resume
+from search.service.answers import BegunStudy, Done, Export, ExportedModel, More, Remeasurement, told
 from search.service.auth import check_operates, visitor
 from search.service.changes import Change
 from search.service.coordinators import Coordinators
@@ -87,6 +88,22 @@ def add_deeds(router: APIRouter, coordinators: Coordinators, actions: Actions) -
         """Takes what waits for free slots, or could not begin, out of the queue."""
         actions.cancel(name)
         return Done(study=name, action="cancel")
+
+
+def add_remeasuring(router: APIRouter, coordinators: Coordinators, reader: Reader) -> None:
+    """Adds the route that trains settings of a study again, for those alone who may operate."""
+
+    @router.post("/studies/{name}/remeasure", status_code=202, responses=told(400, 403, 404, 409))
+    def remeasure(name: str, asked: Remeasurement | None = None) -> BegunStudy:
+        """Trains the front of a study again with new seeds, as a study of its own, whose name is in the answer.
+
+        It is queued until it has the machine to itself, unless it is forced.
+        """
+        body = asked or Remeasurement()
+        budget = {f"budget.{key}": value for key, value in body.budget.items()}
+        wish = Wish(body.repeats, tuple(body.trials), body.knee, body.study, budget)
+        begun = ask_remeasure(coordinators, find_summary(reader, name), wish, is_forced=body.force)
+        return BegunStudy(study=begun.study, action="remeasure", place=begun.place)
 
 
 def add_exports(router: APIRouter, coordinators: Coordinators, exports: Exports, reader: Reader) -> None:

@@ -117,6 +117,12 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         "resume real --budget nothing=1",
         "resume real --trials 1 --engine nothing --slots 0",
         "resume real --trials 1 --slots many",
+        "prices",
+        "prices full --json",
+        "remeasure full --repeats 1 --trial 99",
+        "remeasure full --front --knee",
+        "remeasure again",
+        "remeasure real",
         "export full -o a.pth",
         "export full 99 -o a.pth",
         "export full 3 --epoch 99 -o a.onnx",
@@ -135,6 +141,18 @@ def test_a_service_answers_as_the_database_does(
     assert here[1] or here[0]
 
 
+def test_the_machine_of_the_service_is_what_the_doctor_tells_of(
+    line: Line, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", service.read)
+    there, here = (json.loads(line(*words, "--json")[1]) for words in (
+        ("--server", service.url, "doctor"), ("doctor", "--quick"),
+    ))  # fmt: skip
+    grades = [{name: finding["grade"] for name, finding in found.items()} for found in (there, here)]
+    assert grades[0] == grades[1]
+    assert "waiting for cores" in line("--server", service.url, "doctor")[1]
+
+
 def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARETUNE_TOKEN", service.read)
     monkeypatch.setenv("PARETUNE_SERVER", service.url)
@@ -149,7 +167,8 @@ def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("words", "law"),
     [
-        ("doctor", "--server: `doctor` works on its own machine alone"),
+        ("gc", "--server: `gc` works on its own machine alone"),
+        ("remeasure full", "token: this one may only read"),
         ("export real -o a.pth", "token: this one may only read"),
         ("export real -o ../../../nothing/a.pth", "../../../nothing/a.pth: there is no folder"),
         ("export real -o a.txt", "a.txt: a model's ending says what kind it is"),
@@ -304,6 +323,43 @@ def test_a_study_is_changed_as_it_is_resumed_and_a_new_one_begins_with_its_trial
     details = {deed.detail for deed in list_deeds(database, 99)}
     asked = 'asked; 1 more trials; --set=space.lr.high=0.2; --set=prices.pue.ratio=1.5; --set=budget.wall="4h"; '
     assert {"asked; from tiny", asked + "--budget=device_hours=none; --engine=process; --slots=2"} <= details
+
+
+@pytest.mark.usefixtures("own_code")
+def test_what_is_trained_again_from_afar_has_the_machine_to_itself(
+    database: Database, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny.toml").write_text(write_toml(INSTANT))
+    (tmp_path / "slow.toml").write_text(write_toml(slow_spec(200)))
+    with serving(database, allow_import=True) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        monkeypatch.setenv("PARETUNE_SERVER", service.url)
+        assert line("launch", "tiny.toml", "-q")[0] == 0
+        words = ("remeasure", "tiny", "--trial", "0", "--trial", "2", "--repeats", "2", "--budget", "wall=4h")
+        with start(tmp_path, "launch", "slow.toml", "-q") as slow:
+            wait_for(lambda: is_running(database))
+            with start(tmp_path, *words, "--json") as queued:
+                assert queued.stderr is not None
+                assert queued.stderr.readline().startswith("tiny-remeasured is queued, 1st in line on ")
+                assert line("stop", "slow")[0] == 0
+                assert queued.wait(60) == 0
+                assert queued.stdout is not None
+                answer = json.loads(queued.stdout.read())
+            assert slow.wait(30) == 0
+        assert (answer["study"], answer["remeasured"]) == ("tiny", "tiny-remeasured")
+        assert len(load_study(database, "tiny-remeasured").trials) == 4
+        assert answer["remeasurement"]["points"]
+        assert load_study(database, "tiny-remeasured").spec["budget"]["wall"] == 14400.0
+        monkeypatch.delenv("PARETUNE_SERVER")
+        again = json.loads(line("show", "tiny", "--json", "--storage", str(database.url))[1])
+        assert again["remeasurement"] == answer["remeasurement"]
+        taken = line("--server", service.url, *words, "--study", "slow")
+        assert taken[::2] == (2, "study: 'slow' is there already; give another name\n")
+        taken = line("--server", service.url, *words, "--study", "../x")
+        assert taken[::2] == (2, "study: '../x' is no name of ours\n")
+    deeds = [(deed.action, deed.study, deed.detail) for deed in list_deeds(database, 99)]
+    assert ("remeasure", None, "asked; trials 0, 2 of tiny, 2 seeds") in deeds
+    assert ("remeasure", "tiny-remeasured", "begun, slots were free") in deeds
 
 
 @pytest.mark.parametrize("ending", ["pth", "onnx"])

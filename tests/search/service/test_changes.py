@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import write_study
 from service import Service, hold_all_slots, serving
+from sqlalchemy import update
 
 from dashboards.actions import Refused
 from search.growing import grow
@@ -15,6 +17,7 @@ from search.reading import merge_settings, read_spec
 from search.service.changes import MOST_CHARACTERS, Change, find_compute
 from search.service.rules import make_rules
 from search.service.slots import find_machine
+from storage import tables
 from storage.database import Database
 from storage.queue import list_queue
 from storage.reading import load_study
@@ -130,3 +133,55 @@ def test_a_study_stores_what_a_launch_would(real: Database) -> None:
     assert growth.spec["objective"]["data_root"] == str(Path("images").absolute())
     assert [key["key"] for key in growth.change["keys"]] == ["objective.data_root", "budget.wall"]
     assert math.isclose(growth.spec["budget"]["kwh"], 2.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "law"),
+    [
+        ({"repeats": 1}, 422, "--repeats: 2 seeds or more"),
+        ({"trials": [99]}, 422, "--trial: full has no trial 99"),
+        ({"trials": ["0 --force"]}, 422, "trials.0: "),
+        ({"study": "../x"}, 422, "study: '../x' is no name of ours"),
+        ({"study": "--force"}, 422, "study: '--force' is no name of ours"),
+        ({"study": "real"}, 409, "study: 'real' is there already"),
+        ({"budget": {"wall=1 --force": 1}}, 422, "budget."),
+        ({"budget": {"wall": "never"}}, 422, "budget.wall: "),
+        ({"output": "/etc/passwd"}, 422, "output: "),
+    ],
+)
+def test_what_cannot_be_trained_again_is_a_line(
+    asked: dict[str, Any], status: int, law: str, real: Database, tmp_path: Path
+) -> None:
+    write_whole(real)
+    with serving(real) as service, service.client(service.operate) as client:
+        answer = client.post("/api/studies/full/remeasure", json=asked)
+        assert (answer.status_code, answer.json()["detail"][: len(law)]) == (status, law), answer.text
+        assert client.post("/api/studies/gone/remeasure", json={}).status_code == 404
+        for secret, refused in [(service.read, 403), ("none", 401)]:
+            client.headers["authorization"] = f"Bearer {secret}"
+            assert client.post("/api/studies/full/remeasure", json=asked).status_code == refused
+    assert not list(tmp_path.rglob("*.log"))
+
+
+def test_what_is_trained_again_waits_for_the_whole_machine_unless_it_is_forced(real: Database) -> None:
+    write_whole(real)
+    hold_all_slots(real)
+    with serving(real) as service, service.client(service.operate) as client:
+        for number, asked in enumerate(
+            [{"trials": [0, 1], "budget": {"wall": None}}, {"force": True, "knee": True}], 1
+        ):
+            begun = client.post("/api/studies/full/remeasure", json=asked).json()
+            assert (begun["action"], begun["place"]) == ("remeasure", number)
+        alone, forced = client.get("/api/queue").json()["queue"]
+    assert (alone["num_cores"], forced["num_cores"]) == (len(find_machine().cores), 1)
+    told = ["--study=full-remeasured", "--repeats=5", "--trial=0", "--trial=1", "--budget=wall=none", "--", "full"]
+    assert alone["arguments"] == told
+    assert forced["arguments"] == ["--study=full-remeasured-2", "--repeats=5", "--knee", "--force", "--", "full"]
+
+
+def write_whole(database: Database) -> None:
+    """Writes a study that has a front, and a spec that is whole."""
+    uuid = write_study(database, "full", 12)
+    whole = {**load_study(database, "real").spec, "name": "full"}
+    with database.write() as connection:
+        connection.execute(update(tables.studies).where(tables.studies.c.uuid == uuid).values(spec=whole))
