@@ -39,7 +39,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     uuid = write_study(database, "full", 12)
     write_study(database, "hostile", 4, 1, hostile=True)
     again = write_study(database, "again", 12)
-    whole = read_spec(None, ["objective.dataset=digits", "compute.threads=1"]).model_dump(mode="json")
+    whole = read_spec(None, ["objective.dataset=digits", "compute.threads=1", "prices.pue.ratio=1.5"]).model_dump(
+        mode="json"
+    )
     create_study(database, "real", {**whole, "name": "real"}, 3, {}, state="complete")
     with database.write() as connection:
         spec = load_study(database, "again").spec
@@ -118,7 +120,7 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         "resume real --trials 1 --engine nothing --slots 0",
         "resume real --trials 1 --slots many",
         "prices",
-        "prices full --json",
+        "prices real --json",
         "remeasure full --repeats 1 --trial 99",
         "remeasure full --front --knee",
         "remeasure again",

@@ -144,7 +144,7 @@ def test_a_study_stores_what_a_launch_would(real: Database) -> None:
         ({"study": "../x"}, 422, "study: '../x' is no name of ours"),
         ({"study": "--force"}, 422, "study: '--force' is no name of ours"),
         ({"study": "real"}, 409, "study: 'real' is there already"),
-        ({"budget": {"wall=1 --force": 1}}, 422, "budget."),
+        ({"budget": {"wall=1 --force": 1}}, 422, "budget.wall=1 --force.[key]: "),
         ({"budget": {"wall": "never"}}, 422, "budget.wall: "),
         ({"output": "/etc/passwd"}, 422, "output: "),
     ],
