@@ -45,7 +45,16 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OSError: where it cannot be written; what there was stays, and no part is left over.
     """
-    _write(path, path.with_name(f".{path.name}.part"), (content,), durable=True, keeps_previous=False)
+    write_pieces(path, (content,))
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    """Writes a file as `write_whole` does, piece by piece; where the pieces break off there is nothing new.
+
+    Raises:
+        OSError: where it cannot be written; what there was stays, and no part is left over.
+    """
+    _write(path, path.with_name(f".{path.name}.part"), pieces, durable=True, keeps_previous=False)
 
 
 def read_sealed(path: Path) -> memoryview:
@@ -107,7 +116,7 @@ def _write(
             with suppress(FileNotFoundError):
                 path.replace(previous(path))
         part.replace(path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise

@@ -300,7 +300,7 @@ def _build_tables(raw: Mapping[str, Any], source: str, year: int | None) -> dict
     """Returns the figures that are there; source and year hold where one has none of its own."""
     blank = {"source": source, "year": year}
     return {
-        name: Figure(value=raw[name][number], **{**blank, **_without(raw[name], number)})
+        name: Figure(value=float(raw[name][number]), **{**blank, **_without(raw[name], number)})
         for name, (_, number) in _TABLES.items()
         if name in raw
     }
@@ -317,7 +317,8 @@ def _without(table: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _build_devices(raw: Mapping[str, Any], source: str, year: int | None) -> tuple[DevicePrice, ...]:
     """Returns the prices of devices, the one for all of them first."""
     blank = {"match": "", "per": "device", "source": source, "year": year}
-    found = [DevicePrice(**{**blank, **device}) for device in raw.get("devices", ())]
+    devices = ({**device, "price_per_hour": float(device["price_per_hour"])} for device in raw.get("devices", ()))
+    found = [DevicePrice(**{**blank, **device}) for device in devices]
     if (each := raw.get("price_per_device_hour")) is not None:
-        found.insert(0, DevicePrice("", "", "device", each, source, year))
+        found.insert(0, DevicePrice("", "", "device", float(each), source, year))
     return tuple(found)

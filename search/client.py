@@ -21,7 +21,7 @@ USER_FILE = "~/.config/paretune/token"
 TEXT = re.compile(r"[!-~]+")
 """What a header can bring: else the whole header, with the secret, would be in the fault of whoever writes it."""
 
-TIMEOUT = httpx.Timeout(90, connect=10)  # a coordinator may take its time to begin
+SECONDS, CONNECT_SECONDS = 90.0, 10.0  # a coordinator may take its time to begin
 NOT_READY = (502, 503, 504)
 """What a service answers whose database is away, and a proxy whose service is."""
 
@@ -57,19 +57,20 @@ class Client:
         self.url = url.rstrip("/")
         headers = {"authorization": f"Bearer {token}"}
         # A redirect is not followed: the token is for this service alone.
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, follow_redirects=False)
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_timeout(SECONDS), follow_redirects=False)
 
     def close(self) -> None:
         """Ends its connections."""
         self._http.close()
 
-    def ask(self, method: str, *path: str, body: Any = None, **query: Any) -> Any:
+    def ask(self, method: str, *path: str, body: Any = None, seconds: float = SECONDS, **query: Any) -> Any:
         """Returns what the service answers, as plain values.
 
         Args:
             method: Of HTTP.
             path: Parts of the address behind `/api`.
             body: To send as JSON.
+            seconds: How long it may take its time.
             query: Behind the address.
 
         Raises:
@@ -77,12 +78,31 @@ class Client:
             Faults: where it refuses, or the body is none.
         """
         try:
-            answer = self._http.request(method, _address(path), json=body, params=query)
+            answer = self._http.request(method, _address(path), json=body, params=query, timeout=_timeout(seconds))
         except httpx.HTTPError as error:
             raise self._lost(error) from error
         except (TypeError, ValueError) as error:  # TOML has dates, nan and inf
             raise Faults(f"--server: what is to be sent cannot be said in JSON: {error}") from error
         return self._read(answer)
+
+    def fetch(self, *path: str) -> Iterator[bytes]:
+        """Yields a file that the service sends.
+
+        Args:
+            path: Parts of the address behind `/api`.
+
+        Raises:
+            Away: where it cannot be reached (any more), or is not ready.
+            Faults: where it refuses.
+        """
+        try:
+            with self._http.stream("GET", _address(path)) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                    self._read(answer)
+                yield from answer.iter_bytes()
+        except httpx.HTTPError as error:
+            raise self._lost(error) from error
 
     def listen(self, study: str, last: str) -> Iterator[Event]:
         """Yields the events of a study, until the service ends the stream or the connection is cut.
@@ -184,3 +204,7 @@ def _is_loopback(host: str) -> bool:
 
 def _address(path: tuple[str, ...]) -> str:
     return "/api/" + "/".join(quote(part, safe="") for part in path)
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=CONNECT_SECONDS)

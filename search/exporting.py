@@ -47,8 +47,11 @@ class Wanted:
     epoch: int | None = None
     at_knee: bool = False
 
-    def check(self) -> None:
+    def check(self, *, is_made_here: bool = True) -> None:
         """Checks the flags, before anything is read.
+
+        Args:
+            is_made_here: Whether this process makes the file, and does not only write it.
 
         Raises:
             Faults: for each that does not fit.
@@ -61,7 +64,7 @@ class Wanted:
         if not self.output.absolute().parent.is_dir():
             faults.append(f"{self.output}: there is no folder {self.output.parent} to write to")
         try:
-            check_ending(self.output)
+            check_ending(self.output, is_used_here=is_made_here)
         except Faults as found:
             faults += found.lines
         if faults:
@@ -212,7 +215,12 @@ def compare(torch_runtime: Runtime, onnx_runtime: Runtime, part: Part) -> float:
     return largest
 
 
-def _find_weights(database: Database, study: StudyRow, chosen: Chosen) -> Mapping[str, Any]:
+def check_kept(database: Database, study: StudyRow, chosen: Chosen) -> Path:
+    """Returns the folder in which the weights of a checkpoint are.
+
+    Raises:
+        Faults: where there are none.
+    """
     objective, trial = study.spec["objective"], chosen.trial
     folder = trial_folder(database.artifacts / study.uuid, trial.number)
     if is_imported(study):
@@ -221,6 +229,11 @@ def _find_weights(database: Database, study: StudyRow, chosen: Chosen) -> Mappin
         raise Faults(f"export: {_function_words(study, folder)}")
     if not weights_path(folder, chosen.epoch).exists():
         raise Faults(f"export: {_missing_words(folder, chosen)}")
+    return folder
+
+
+def _find_weights(database: Database, study: StudyRow, chosen: Chosen) -> Mapping[str, Any]:
+    folder, trial = check_kept(database, study, chosen), chosen.trial
 
     from objectives.checkpoint import load_weights
 

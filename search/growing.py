@@ -69,22 +69,30 @@ def grow(study: StudyRow, settings: Sequence[str], flags: Mapping[str, Any] | No
     """
     faults: list[str] = []
     merged = merge_settings(study.spec, settings, flags or {}, faults)
-    compute = {key: value for key, value in merged["compute"].items() if value != study.spec["compute"].get(key)}
-    merged["compute"] = study.spec["compute"]
+    stored = study.spec.get("compute", {})
+    wanted = merged.get("compute", {})
+    if not isinstance(wanted, Mapping):
+        faults.append(f"compute: a table is needed, but got {wanted!r}")
+        wanted = stored
+    compute = {key: value for key, value in wanted.items() if value != stored.get(key)}
+    merged["compute"] = stored
     search = {**merged["search"], "trials": study.num_trials + num_more}
     old = validate({**study.spec, "search": {**study.spec["search"], "trials": study.num_trials}})
-    changes = list(_changes((), study.spec, merged))
     try:
-        faults += _space_faults(study, old, validate({**merged, "search": search}))
+        new = validate({**merged, "search": search})
     except Faults as found:
         faults += found.lines
+    else:
+        merged = _as_stored(merged, new)
+        faults += _space_faults(study, old, new)
+    changes = list(_changes((), study.spec, merged))
     faults += [line for key, *_ in changes if (line := _fault(study, key))]
     if num_more and study.spec["search"].get("remeasures"):
         faults.append(
             f"--trials: {study.name} trains settings of another study again; `paretune remeasure` does so anew"
         )
     for name in ("precision", "threads"):
-        before, now = study.spec["compute"].get(name), compute.get(name)
+        before, now = stored.get(name), compute.get(name)
         if name in compute and (name == "precision" or isinstance(before, list) or isinstance(now, list)):
             faults.append(f"compute.{name}: it is part of each setting; {_way_out(study, ('space',))}")
     if faults:
@@ -92,6 +100,19 @@ def grow(study: StudyRow, settings: Sequence[str], flags: Mapping[str, Any] | No
     records = [{"key": ".".join(key), "before": before, "now": now} for key, before, now in changes]
     at = {"since": datetime.now(UTC).isoformat(), "from_trial": len(study.trials)}
     return Growth(merged, compute, {**at, "keys": records} if records else None)
+
+
+def _as_stored(merged: Mapping[str, Any], spec: SweepSpec) -> dict[str, Any]:
+    """Returns plain tables whose free keys have the values that a spec stores: seconds in the place of `2h`."""
+    plain = spec.model_dump(mode="json")
+    tables = {
+        table: {
+            key: plain[table][key] if (table, key) in FREE or (table,) in FREE else value for key, value in own.items()
+        }
+        for table in ("objective", "budget")
+        if isinstance(own := merged.get(table), Mapping)
+    }
+    return {**merged, **tables}
 
 
 def _changes(where: Key, before: Any, now: Any) -> Iterator[tuple[Key, Any, Any]]:

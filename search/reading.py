@@ -58,7 +58,7 @@ def read_tables(
         Faults: where the file is no TOML.
     """
     told = {key: value for key, value in (flags or {}).items() if value is not None}
-    changes = _read_changes(settings, told, faults)
+    changes = read_changes(settings, told, faults)
     if path is not None:
         raw = read_toml(path, "a spec", "`paretune launch --example` prints one to start from")
     else:
@@ -77,7 +77,18 @@ def merge_settings(
         flags: More values by dotted path, None among them too.
         faults: What is wrong with the settings is added to them.
     """
-    return _merge_all(raw, _read_changes(settings, flags, faults), faults)
+    return _merge_all(raw, read_changes(settings, flags, faults), faults)
+
+
+def read_changes(settings: Sequence[str], flags: Mapping[str, Any], faults: list[str]) -> list[tuple[str, Any]]:
+    """Returns what is to be changed, as pairs of a dotted path and a value; the path is empty where there is a fault.
+
+    Args:
+        settings: See `merge_settings`.
+        flags: See `merge_settings`.
+        faults: What is wrong with the settings is added to them.
+    """
+    return [*(_read_setting(setting, faults) for setting in settings), *flags.items()]
 
 
 def validate(raw: Mapping[str, Any], faults: Sequence[str] = ()) -> SweepSpec:
@@ -112,10 +123,6 @@ def _table_of(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _named_model(changes: Mapping[str, Any]) -> str | None:
     return None if "objective.train" in changes else changes.get("objective.model", "cnn")
-
-
-def _read_changes(settings: Sequence[str], flags: Mapping[str, Any], faults: list[str]) -> list[tuple[str, Any]]:
-    return [*(_read_setting(setting, faults) for setting in settings), *flags.items()]
 
 
 def _merge_all(raw: Mapping[str, Any], changes: Sequence[tuple[str, Any]], faults: list[str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Record:
         told = {
             "study": _plain(self.study),
             "again": [_plain(study) for study in self.again],
-            "book": _book.dump_python(self.book, mode="json"),
+            "book": write_book(self.book),
         }
         return json.dumps(told, allow_nan=False).encode()
 
@@ -47,9 +47,22 @@ class Record:
         """
         if not {"study", "again", "book"} <= {*told}:
             raise ValueError("no record of a study")
-        return Record(
-            _read(told["study"]), [_read(study) for study in told["again"]], _book.validate_python(told["book"])
-        )
+        return Record(_read(told["study"]), [_read(study) for study in told["again"]], read_book(told["book"]))
+
+
+def write_book(book: PriceBook) -> dict[str, Any]:
+    """Returns a price book as plain values."""
+    plain: dict[str, Any] = _book.dump_python(book, mode="json")
+    return plain
+
+
+def read_book(plain: Mapping[str, Any]) -> PriceBook:
+    """Returns the price book of plain values.
+
+    Raises:
+        ValueError: where they are of none, or of another version's.
+    """
+    return _book.validate_python(plain)
 
 
 def _plain(study: StudyRow) -> dict[str, Any]:

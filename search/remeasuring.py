@@ -19,6 +19,7 @@ from search.faults import Faults
 from search.reading import merge_settings, validate
 from search.spec import SweepSpec
 from storage.database import Database
+from storage.queue import list_queue
 from storage.reading import load_study
 from storage.rows import StudyRow
 from storage.studies import list_remeasurements, list_running_here, list_studies
@@ -61,7 +62,7 @@ def plan(summary: Summary, database: Database, wish: Wish) -> SweepSpec:
     """
     study = summary.study
     sweeps.check_can_run(study)
-    faults = list(_faults(summary, wish))
+    faults = list(find_faults(summary, wish))
     if faults:
         raise Faults(*faults)
     settings: list[Mapping[str, Any]] = []
@@ -80,7 +81,7 @@ def plan(summary: Summary, database: Database, wish: Wish) -> SweepSpec:
     }
     raw = {
         **study.spec,
-        "name": wish.name or _free_name(database, study.name),
+        "name": wish.name or free_name(database, study.name),
         "search": {**study.spec["search"], **search},
         "compute": {**study.spec["compute"], "slots": 1},
         "budget": {},
@@ -156,7 +157,8 @@ def _notes(study: StudyRow, spec: SweepSpec, database: Database) -> Iterator[str
         yield from (f"of {study.name}: {line}" for line in explain(changes))
 
 
-def _faults(summary: Summary, wish: Wish) -> Iterator[str]:
+def find_faults(summary: Summary, wish: Wish) -> Iterator[str]:
+    """Yields what of a wish cannot be, its budget aside."""
     study = summary.study
     if study.spec["search"].get("remeasures"):
         yield f"remeasure: {study.name} trains settings of another study again itself; name that one"
@@ -189,7 +191,8 @@ def _find(summary: Summary, number: int) -> Checkpoint | None:
     return next((curve[-1] for curve in summary.curves.values() if number in curve[-1].seeds), None)
 
 
-def _free_name(database: Database, name: str) -> str:
-    taken = {line.name for line in list_studies(database)}
+def free_name(database: Database, name: str) -> str:
+    """Returns a name for a study that trains settings of another again, which nothing has that is or waits."""
+    taken = {line.name for line in list_studies(database)} | {one.order.study for one in list_queue(database)}
     names = chain([name + SUFFIX], (f"{name}{SUFFIX}-{number}" for number in count(2)))
     return next(free for free in names if free not in taken)

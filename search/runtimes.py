@@ -94,8 +94,12 @@ def open_runtime(path: Path, *, allows_import: bool) -> Runtime:
         raise Faults(f"{path}: its model cannot be imported: {error}") from error
 
 
-def check_ending(path: Path) -> None:
+def check_ending(path: Path, *, is_used_here: bool = True) -> None:
     """Makes sure that a path's ending says what kind of file it is, and that what the kind needs is installed.
+
+    Args:
+        path: The path.
+        is_used_here: Whether anything needs to be installed here.
 
     Raises:
         Faults: where it does not, or that is missing.
@@ -103,7 +107,7 @@ def check_ending(path: Path) -> None:
     if path.suffix not in RUNTIMES:
         law = "a model's ending says what kind it is"
         raise Faults(f"{path}: {law}; no such ending: {path.suffix!r}{suggest(path.suffix, RUNTIMES)}")
-    missing = [name for name in ONNX_PACKAGES if path.suffix == ".onnx" and find_spec(name) is None]
+    missing = [name for name in ONNX_PACKAGES if is_used_here and path.suffix == ".onnx" and find_spec(name) is None]
     if missing:
         raise Faults(f"{path}: ONNX needs {', '.join(missing)}: pip install 'paretune[onnx]'")
 

@@ -176,10 +176,15 @@ def stored_spec(study: StudyRow, compute: Mapping[str, object], num_more: int = 
     """
     check_can_run(study)
     search = {**study.spec["search"], "trials": study.num_trials + num_more}
-    changed = {**study.spec, "search": search, "compute": {**study.spec["compute"], **compute}}
-    if "slots" in compute and "threads" not in compute and not isinstance(changed["compute"]["threads"], list):
-        changed["compute"]["threads"] = "auto"
-    return validate(changed)
+    return validate({**study.spec, "search": search, "compute": change_compute(study.spec["compute"], compute)})
+
+
+def change_compute(stored: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """Returns a `compute` table with keys changed; another number of slots leaves their threads to the machine."""
+    changed = {**stored, **changes}
+    if "slots" in changes and "threads" not in changes and not isinstance(changed["threads"], list):
+        changed["threads"] = "auto"
+    return changed
 
 
 def stop(name: str, database: Database) -> bool:

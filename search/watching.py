@@ -55,15 +55,16 @@ class Follower:
         """Shows trials as they end, until the study ends; what was stopped has ended too.
 
         Args:
-            is_new: Whether all its trials are of this sitting; else those that ended before are not shown.
+            is_new: Whether all its trials are of this sitting, but for those that were taken over; else those that
+                ended before are not shown.
 
         Raises:
             Faults: where the service refuses or stays away, or the study did not come to an end of its own.
         """
         shown = self._ask("studies", self._name)
         self._num_trials, self._cost = shown["num_trials"], first_cost(shown["spec"]["objective"]["minimize"])
-        if not is_new:
-            self._told |= {trial["number"] for trial in shown["trials"] if trial["state"] in ENDED}
+        before = [trial for trial in shown["trials"] if trial["source"] is not None or not is_new]
+        self._told |= {trial["number"] for trial in before if trial["state"] in ENDED}
         while True:
             try:
                 for event in self._client.listen(self._name, self._last):

@@ -21,12 +21,13 @@ class Order:
 
     Attributes:
         study: Its name; of a launch there is no study of it yet.
-        action: launch or resume.
+        action: launch, resume or remeasure.
         token: Name of the token that it was asked with.
         num_cores: CPU cores that its slots need together.
         num_gpus: GPUs that they need, each of them whole.
         spec: Of a launch, TOML.
         num_more: Trials that a resume adds.
+        arguments: Of the command line of its coordinator, besides.
     """
 
     study: str
@@ -36,6 +37,7 @@ class Order:
     num_gpus: int
     spec: str | None = None
     num_more: int = 0
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def _read(connection: Connection) -> list[Waiting]:
     found = []
     for row in connection.execute(select(tables.queue).order_by(tables.queue.c.id)):
         places[row.machine] += row.fault is None
-        order = Order(**{field.name: getattr(row, field.name) for field in fields(Order)})
+        own = {field.name: getattr(row, field.name) for field in fields(Order)}
+        order = Order(**{**own, "arguments": tuple(row.arguments or ())})
         place = places[row.machine] if row.fault is None else None
         found.append(Waiting(order, row.machine, row.host, row.asked_at, row.fault, place))
     return found

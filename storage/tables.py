@@ -17,7 +17,8 @@ whatever study asks.
 `tokens` say who may use the service: of a token's secret only a salted hash is kept, and its row stays when it is
 revoked. `audit` says who did what there; a study's name stays in it when the study is gone. `queue` holds what a
 service was asked to run on its machine and has no slots for yet, in the order of its keys: a new sweep's `spec`, or the
-study to resume. What could not begin stays in it with the `fault` until somebody takes it out.
+study to resume, and the `arguments` of its coordinator besides. What could not begin stays in it with the `fault` until
+somebody takes it out.
 """
 
 from __future__ import annotations
@@ -278,6 +279,7 @@ queue = Table(
     _must("action", String(16)),
     _may("spec", Text),
     _must("num_more", Integer),
+    _may("arguments", JSON),
     _must("num_cores", Integer),
     _must("num_gpus", Integer),
     _must("token", String(100)),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ import pytest
 import uvicorn
 from commands import COMMAND, wait_for
 from fastapi import FastAPI
-from sqlalchemy import event
+from pages import write_study
+from sqlalchemy import event, update
 
 from search.service.app import build_app
 from search.service.rules import make_rules
+from storage import tables
 from storage.database import Database
+from storage.leases import acquire
 from storage.tokens import make_token
 
 SPEC = {"objective": {"minimize": ["device_seconds"], "model": "cnn", "dataset": "digits"}, "space": {}, "search": {}}
@@ -118,6 +122,16 @@ def serving(
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def hold_all_slots(database: Database) -> None:
+    """From now on a study has the whole machine, so that specs that are sent are queued and no sweep begins."""
+    uuid = write_study(database, "held", 4)
+    acquire(database, uuid)
+    with database.write() as connection:
+        connection.execute(update(tables.studies).where(tables.studies.c.uuid == uuid).values(state="running"))
+        far = datetime(2999, 1, 1, tzinfo=UTC)
+        connection.execute(update(tables.leases).values(expires_at=far))
 
 
 def raw_request(client: httpx.Client, method: str, path: str) -> httpx.Request:

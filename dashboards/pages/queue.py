@@ -42,8 +42,8 @@ def show_queue(found: Sequence[Waiting], empty: str, *, may_operate: bool) -> Co
 
 
 def _row(waiting: Waiting, *, may_operate: bool) -> Component:
-    order, is_launch = waiting.order, waiting.order.action == "launch"
-    name = dmc.Text(order.study, fw=600) if is_launch else link(order.study, study_path(order.study))
+    order, is_new = waiting.order, waiting.order.action != "resume"
+    name = dmc.Text(order.study, fw=600) if is_new else link(order.study, study_path(order.study))
     badge = dmc.Badge(
         place_words(waiting.place), color="red" if waiting.place is None else "violet", variant="light", tt="none"
     )

@@ -9,6 +9,7 @@ import typer
 
 from search.commands.console import print_json, standard_output
 from search.commands.options import AsJson
+from search.commands.sources import find_client
 
 SLOW = ("cores", "time", "matrix products")
 """Checks that are of a machine which rests."""
@@ -23,10 +24,16 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what can be measured on this machine, how well, and what to do about the rest; it takes a few seconds."""
-    from objectives.doctor import CHECKS
+    """Tell what can be measured on this machine, how well, and what to do about the rest; it takes a few seconds.
 
-    findings = {name: check() for name, check in CHECKS.items() if not (quick and name in SLOW)}
+    With --server, on the service's machine, as --quick does, since others may measure there.
+    """
+    from objectives.doctor import CHECKS, Finding
+
+    if (client := find_client()) is not None:
+        findings = {name: Finding(**found) for name, found in client.ask("GET", "machine")["measures"].items()}
+    else:
+        findings = {name: check() for name, check in CHECKS.items() if not (quick and name in SLOW)}
     if as_json:
         print_json({name: asdict(finding) for name, finding in findings.items()})
         return

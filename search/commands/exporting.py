@@ -10,6 +10,7 @@ import typer
 
 from search.commands.console import print_json, standard_output, tell
 from search.commands.options import DEFAULT_URL, AsJson, Name, Storage
+from search.commands.sources import find_client
 from search.faults import Faults
 
 if TYPE_CHECKING:
@@ -47,13 +48,18 @@ def export(
     from search.exporting import Wanted, export_model
 
     wanted = Wanted(output, trial, epoch, knee)
-    wanted.check()
+    client = find_client()
+    wanted.check(is_made_here=client is None)
+    if client is not None:
+        from search.fetching import fetch_model
 
-    from search.pricing import load_summary
-    from storage.database import Database
+        exported = fetch_model(client, name, wanted)
+    else:
+        from search.pricing import load_summary
+        from storage.database import Database
 
-    database = Database(storage)
-    exported = export_model(database, load_summary(database, name), wanted)
+        database = Database(storage)
+        exported = export_model(database, load_summary(database, name), wanted)
     if as_json:
         print_json(exported.as_json())
     else:

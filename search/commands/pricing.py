@@ -9,6 +9,7 @@ import typer
 from search.commands.completion import complete_name
 from search.commands.console import new_table, print_json, standard_output
 from search.commands.options import DEFAULT_URL, AsJson, Prices, Storage
+from search.commands.sources import Service, find_client
 
 app = typer.Typer()
 
@@ -37,7 +38,11 @@ def show_prices(
     if example:
         print(example_book(), end="")
         return
-    book = find_book(None if name is None else find_own(name, storage), prices)
+    client = find_client()
+    if client is not None and prices is None:
+        book = Service(client).load_book(name)
+    else:
+        book = find_book(None if name is None or client is not None else find_own(name, storage), prices)
     if as_json:
         print_json(book.as_json())
         return

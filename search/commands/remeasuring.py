@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from search.commands.console import print_json, standard_output
 from search.commands.options import DEFAULT_URL, AsJson, Budget, Name, Quiet, Storage
-from search.commands.running import read_budget, sit
+from search.commands.running import end, read_budget, sit
+from search.commands.sources import find_client, find_source
 from search.faults import Faults
 
 app = typer.Typer()
@@ -41,33 +43,50 @@ def remeasure(
 
     It makes a study of its own, which `paretune resume` continues; `show` and `report` of NAME tell what came of it.
     """
-    from dashboards.remeasured import remeasurement_json
+    if front and (knee or trial):
+        raise Faults(f"--front: it does not go with {'--knee' if knee else '--trial'}")
+    limits = read_budget(budget or ())
+    if (client := find_client()) is not None:
+        from search.commands.remote import remeasure_remote
+
+        told = {key.removeprefix("budget."): value for key, value in limits.items()}
+        asked = {
+            "trials": trial or [],
+            "knee": knee,
+            "repeats": repeats,
+            "study": study,
+            "budget": told,
+            "force": force,
+        }
+        new = remeasure_remote(client, name, asked, quiet=quiet)
+        end(new, storage, as_json=as_json, show=partial(_show, name, new, storage, as_json=as_json))
+        return
+
     from search.pricing import load_summary
     from search.progress import SweepProgress
     from search.remeasuring import Wish, plan
     from search.remeasuring import remeasure as run
-    from search.tables import print_remeasurement
     from storage.database import Database
 
-    if front and (knee or trial):
-        raise Faults(f"--front: it does not go with {'--knee' if knee else '--trial'}")
     database = Database(storage)
     summary = load_summary(database, name)
-    wish = Wish(repeats, trial or (), knee, study, read_budget(budget or ()))
-    spec = plan(summary, database, wish)
-
-    def show() -> None:
-        found = load_summary(database, name)
-        if as_json:
-            print_json({"study": name, "remeasured": spec.name, "remeasurement": remeasurement_json(found)})
-        else:
-            print_remeasurement(found, standard_output())
-
+    spec = plan(summary, database, Wish(repeats, trial or (), knee, study, limits))
     with SweepProgress(spec, spec.search.trials, 0, quiet=quiet) as progress:
         sit(
             spec.name,
             storage,
             lambda: run(summary.study, spec, database, progress, progress.tell, progress.show_budget, is_forced=force),
             as_json=as_json,
-            show=show,
+            show=partial(_show, name, spec.name, storage, as_json=as_json),
         )
+
+
+def _show(name: str, new: str, storage: str, *, as_json: bool) -> None:
+    from dashboards.remeasured import remeasurement_json
+    from search.tables import print_remeasurement
+
+    found = find_source(storage).load_summary(name)
+    if as_json:
+        print_json({"study": name, "remeasured": new, "remeasurement": remeasurement_json(found)})
+    else:
+        print_remeasurement(found, standard_output())

@@ -17,38 +17,58 @@ INTERRUPTED = 130
 STOP_SECONDS = 120
 
 
-def launch_remote(client: Client, spec: Mapping[str, Any], *, quiet: bool) -> str:
+def launch_remote(client: Client, spec: Mapping[str, Any], source: str | None, *, quiet: bool) -> str:
     """Launches a sweep there, watches it to its end, and returns its name.
 
     Args:
         client: Asks the service.
         spec: As plain tables; the service checks them.
+        source: A study of the service whose finished trials are taken over; None for none.
         quiet: Show nothing while it runs.
 
     Raises:
         Faults: where the service refuses, a line for each reason.
     """
     with _left_to_go_on(client, str(spec.get("name", "NAME"))):
-        begun = client.ask("POST", "studies", body=spec)
+        query: dict[str, Any] = {} if source is None else {"from": source}
+        begun = client.ask("POST", "studies", body=spec, **query)
         _watch(client, begun, quiet=quiet, is_new=True)
     return str(begun["study"])
 
 
-def resume_remote(client: Client, name: str, num_more: int, *, quiet: bool) -> None:
+def resume_remote(client: Client, name: str, more: Mapping[str, Any], *, quiet: bool) -> None:
     """Continues a study there, and watches it to its end.
 
     Args:
         client: Asks the service.
         name: The study.
-        num_more: Trials to add to its target.
+        more: What it is continued with, as the service takes it.
         quiet: Show nothing while it runs.
 
     Raises:
         Faults: where the service refuses, a line for each reason.
     """
     with _left_to_go_on(client, name):
-        begun = client.ask("POST", "studies", name, "resume", body={"trials": num_more})
+        begun = client.ask("POST", "studies", name, "resume", body=more)
         _watch(client, begun, quiet=quiet, is_new=False)
+
+
+def remeasure_remote(client: Client, name: str, wish: Mapping[str, Any], *, quiet: bool) -> str:
+    """Trains settings of a study again there, watches that to its end, and returns the new study's name.
+
+    Args:
+        client: Asks the service.
+        name: The study.
+        wish: What of it, as the service takes it.
+        quiet: Show nothing while it runs.
+
+    Raises:
+        Faults: where the service refuses, a line for each reason.
+    """
+    begun = client.ask("POST", "studies", name, "remeasure", body=wish)
+    with _left_to_go_on(client, begun["study"]):
+        _watch(client, begun, quiet=quiet, is_new=True)
+    return str(begun["study"])
 
 
 def cancel_remote(client: Client, name: str) -> bool:
@@ -69,33 +89,23 @@ def stop_remote(client: Client, name: str) -> bool:
     Raises:
         Faults: where there is no such study, or its coordinator does not answer.
     """
-    if _state(client, name) != "running":
+    if remote_state(client, name) != "running":
         return False
     client.ask("POST", "studies", name, "stop")
     deadline = time.monotonic() + STOP_SECONDS
-    while _state(client, name) == "running":
+    while remote_state(client, name) == "running":
         if time.monotonic() > deadline:
             raise Faults(f"study: {name!r} did not stop within {STOP_SECONDS} s; the request stays")
         time.sleep(0.2)
     return True
 
 
-def refuse_flags(flags: Mapping[str, Any]) -> None:
-    """Makes sure that no flag is given that a service does not take.
-
-    Args:
-        flags: Their values by name.
+def remote_state(client: Client, name: str) -> str:
+    """Returns the state of a study there.
 
     Raises:
-        Faults: with a line for each that is.
+        Faults: where there is none of that name.
     """
-    lines = [f"{flag}: it does not go with --server; run it where the study is kept" for flag, value in flags.items()
-             if value]  # fmt: skip
-    if lines:
-        raise Faults(*lines)
-
-
-def _state(client: Client, name: str) -> str:
     studies = client.ask("GET", "studies")["studies"]
     state = next((str(study["state"]) for study in studies if study["name"] == name), None)
     if state is None:

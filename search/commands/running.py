@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,9 @@ from search.commands.options import DEFAULT_URL, AsJson, Budget, Engine, Name, Q
 from search.commands.sources import find_client, find_source
 from search.faults import Abandoned, Faults, Unsaved
 from storage.faults import DiskFull
+
+if TYPE_CHECKING:
+    from storage.rows import StudyRow
 
 USAGE, SOME_FAILED, INTERRUPTED = 2, 3, 130
 
@@ -64,31 +68,25 @@ def launch(
         return
     flags = {"name": study, "search.trials": trials, "compute.engine": engine, "compute.slots": _slots(slots)}
     flags |= read_budget(budget or ())
+    old = None if source is None else _find_old(source, storage, has_spec=spec is not None)
+    base = None if old is None else old.spec
     if (client := find_client()) is not None:
-        from search.commands.remote import launch_remote, refuse_flags
+        from search.commands.remote import launch_remote
 
-        refuse_flags({"--from": source})
         faults: list[str] = []
-        tables = read_tables(spec, setting or (), flags, faults=faults)
+        tables = read_tables(spec, setting or (), flags, base, faults=faults)
         if faults:
             raise Faults(*faults)
-        _end(launch_remote(client, tables, quiet=quiet), storage, as_json=as_json)
+        _check_new(tables.get("name"), source)
+        end(launch_remote(client, tables, source, quiet=quiet), storage, as_json=as_json)
         return
 
     from search import sweeps
     from search.progress import SweepProgress
     from storage.database import Database
-    from storage.reading import load_study
-    from storage.rows import is_imported
 
-    old = None if source is None else load_study(Database(storage), source)
-    if old is not None and spec is None and is_imported(old):
-        raise Faults(f"--from {source}: it was imported and has no spec to begin with; give a SPEC file")
-    if old is not None and spec is None and old.spec["search"].get("remeasures"):
-        raise Faults(f"--from {source}: its settings are another study's, trained again; give that one, or a SPEC file")
-    chosen = read_spec(spec, setting or (), flags, None if old is None else old.spec)
-    if old is not None and chosen.name == old.name:
-        raise Faults(f"--study: a name for the new study is needed, but {source} is the one that it takes over from")
+    chosen = read_spec(spec, setting or (), flags, base)
+    _check_new(chosen.name, source)
 
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
         sit(
@@ -128,11 +126,19 @@ def resume(
         raise Faults(f"--trials: a number of trials to add is needed, but got {trials}")
     changes = read_budget(budget or ())
     if (client := find_client()) is not None:
-        from search.commands.remote import refuse_flags, resume_remote
+        from search.commands.remote import remote_state, resume_remote
 
-        refuse_flags({"--budget": budget, "--engine": engine, "--slots": slots, "--set": setting})
-        resume_remote(client, name, trials, quiet=quiet)
-        _end(name, storage, as_json=as_json)
+        if not (trials or setting or changes) and remote_state(client, name) == "complete":
+            _tell_complete(name, storage, as_json=as_json)
+            return
+        more = {
+            "trials": trials,
+            "changes": _read_keys(setting or (), changes),
+            "engine": engine,
+            "slots": _slots(slots),
+        }
+        resume_remote(client, name, more, quiet=quiet)
+        end(name, storage, as_json=as_json)
         return
 
     from search import sweeps
@@ -144,8 +150,7 @@ def resume(
     study = load_study(database, name)
     sweeps.check_can_run(study)
     if study.state == "complete" and not (trials or setting or changes):
-        tell(f"study {name} is complete ({len(study.trials)} trials); `--trials N` adds more")
-        _end(name, storage, as_json=as_json)
+        _tell_complete(name, storage, as_json=as_json)
         return
     changed = {"engine": engine, "slots": _slots(slots)}
     compute: dict[str, Any] = {key: value for key, value in changed.items() if value is not None}
@@ -170,6 +175,12 @@ def resume(
         )
 
 
+def _tell_complete(name: str, storage: str, *, as_json: bool) -> None:
+    num_trials = len(find_source(storage).load_summary(name).study.trials)
+    tell(f"study {name} is complete ({num_trials} trials); `--trials N` adds more")
+    end(name, storage, as_json=as_json)
+
+
 @app.command(epilog="Example: [cyan]paretune stop mnist5k-cnn[/]")
 def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Stop a running study; everything is saved, `resume` continues it. With --server, what is queued is cancelled."""
@@ -192,6 +203,32 @@ def stop(name: Name, storage: Storage = DEFAULT_URL, as_json: AsJson = False) ->
         print(f"{name} is not running: it is {find_source(storage).load_summary(name).study.state}")
     else:
         print(f"stopped {name}; `paretune resume {name}` continues it")
+
+
+def _find_old(name: str, storage: str, *, has_spec: bool) -> StudyRow:
+    """Returns the study that a new one takes over from.
+
+    Raises:
+        Faults: where its spec is needed, and is none to begin with.
+    """
+    from storage.rows import is_imported
+
+    old = find_source(storage).load_study(name)
+    if not has_spec and is_imported(old):
+        raise Faults(f"--from {name}: it was imported and has no spec to begin with; give a SPEC file")
+    if not has_spec and old.spec["search"].get("remeasures"):
+        raise Faults(f"--from {name}: its settings are another study's, trained again; give that one, or a SPEC file")
+    return old
+
+
+def _check_new(name: object, source: str | None) -> None:
+    """Makes sure that a new study is not called as the one that it takes over from.
+
+    Raises:
+        Faults: where it is.
+    """
+    if source is not None and name == source:
+        raise Faults(f"--study: a name for the new study is needed, but {source} is the one that it takes over from")
 
 
 def sit(
@@ -219,7 +256,7 @@ def sit(
     except DiskFull as fault:
         tell(f"{fault}; free some space, then continue with: {_resume_line(name, storage)}")
         sys.exit(USAGE)
-    _end(name, storage, as_json=as_json, show=show)
+    end(name, storage, as_json=as_json, show=show)
 
 
 def _resume_line(name: str, storage: str) -> str:
@@ -229,7 +266,15 @@ def _resume_line(name: str, storage: str) -> str:
     return f"paretune resume {name}" + ("" if storage == DEFAULT_URL else f" --storage {Database(storage)}")
 
 
-def _end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | None = None) -> None:
+def end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | None = None) -> None:
+    """Prints what came of a study, and ends the process as its trials say.
+
+    Args:
+        name: The study.
+        storage: Database URL.
+        as_json: Whether to print it as JSON.
+        show: Prints what came of it in the place of the study.
+    """
     from dashboards.records import as_json as summary_json
 
     summary = find_source(storage).load_summary(name)
@@ -257,6 +302,22 @@ def read_budget(flags: Sequence[str]) -> dict[str, Any]:
             raise Faults(f"--budget: key=value with one of {known} is needed, but got {flag!r}")
         changes[f"budget.{key}"] = None if text == "none" else _number(text)
     return changes
+
+
+def _read_keys(settings: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what is to change of a spec by dotted path, in values that JSON has.
+
+    Raises:
+        Faults: with a line for each setting that is none.
+    """
+    from search.reading import read_changes
+
+    faults: list[str] = []
+    changes = dict(read_changes(settings, flags, faults))
+    if faults:
+        raise Faults(*faults)
+    plain: dict[str, Any] = json.loads(json.dumps(changes, default=str))
+    return plain
 
 
 def _number(text: str) -> float | str:

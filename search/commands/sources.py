@@ -11,17 +11,35 @@ from search.faults import Faults
 
 if TYPE_CHECKING:
     from dashboards.summary import Checkpoint, Summary
+    from objectives.prices import PriceBook
     from search.client import Client
+    from search.records import Record
     from search.testing import TestAccuracy
-    from storage.rows import StudyLine
+    from storage.rows import StudyLine, StudyRow
 
 server: ContextVar[str | None] = ContextVar("server", default=None)
 """The `--server` of this command line."""
 
 _client: ContextVar[Client | None] = ContextVar("client", default=None)
 
-REMOTE = {"list", "show", "pick", "report", "launch", "resume", "stop", "delete"}
+REMOTE = {
+    "list",
+    "show",
+    "pick",
+    "report",
+    "launch",
+    "resume",
+    "stop",
+    "delete",
+    "export",
+    "remeasure",
+    "prices",
+    "doctor",
+}
 """Commands that a service can be asked for."""
+
+OF_FILES = {"infer", "profile"}
+"""Commands about files of this machine alone, for which nobody is asked."""
 
 
 class Source(Protocol):
@@ -29,6 +47,9 @@ class Source(Protocol):
 
     def list_studies(self) -> list[StudyLine]:
         """Returns all studies, the newest first."""
+
+    def load_study(self, name: str) -> StudyRow:
+        """Returns a study."""
 
     def load_summary(self, name: str, prices: Path | None = None) -> Summary:
         """Returns what a study has come to, at a book's prices or those in force."""
@@ -60,6 +81,12 @@ class OwnDatabase:
         from storage.studies import list_studies
 
         return list_studies(self.database)
+
+    def load_study(self, name: str) -> StudyRow:
+        """Returns a study."""
+        from storage.reading import load_study
+
+        return load_study(self.database, name)
 
     def load_summary(self, name: str, prices: Path | None = None) -> Summary:
         """Returns what a study has come to, at a book's prices or those in force."""
@@ -104,19 +131,17 @@ class Service:
 
         return TypeAdapter(list[StudyLine]).validate_python(self.client.ask("GET", "studies")["studies"])
 
+    def load_study(self, name: str) -> StudyRow:
+        """Returns a study."""
+        return self._load(name).study
+
     def load_summary(self, name: str, prices: Path | None = None) -> Summary:
         """Returns what a study has come to, at a book's prices or those in force where it is kept."""
         from dashboards.remeasured import compare
         from dashboards.summary import summarize
         from search.pricing import find_book
-        from search.records import Record
 
-        try:
-            record = Record.read(self.client.ask("GET", "studies", name, "record"))
-        except ValueError as error:
-            raise Faults(
-                f"--server: {self.client.url} has another version, whose studies cannot be read here"
-            ) from error
+        record = self._load(name)
         book = record.book if prices is None else find_book(None, prices)
         summary = summarize(record.study, book)
         return replace(summary, remeasurement=compare(summary, record.again)) if record.again else summary
@@ -135,6 +160,28 @@ class Service:
         """Returns what a trial's code printed, as far as it is kept."""
         log: str | None = self.client.ask("GET", "studies", summary.study.name, "trials", str(trial))["log"]
         return log
+
+    def load_book(self, name: str | None) -> PriceBook:
+        """Returns the prices in force where it is kept: of a study, or of the service."""
+        from search.records import read_book
+
+        if name is not None:
+            return self._load(name).book
+        try:
+            return read_book(self.client.ask("GET", "prices")["book"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._of_another_version("prices") from error
+
+    def _of_another_version(self, what: str) -> Faults:
+        return Faults(f"--server: {self.client.url} has another version, whose {what} cannot be read here")
+
+    def _load(self, name: str) -> Record:
+        from search.records import Record
+
+        try:
+            return Record.read(self.client.ask("GET", "studies", name, "record"))
+        except ValueError as error:
+            raise self._of_another_version("studies") from error
 
 
 def find_source(storage: str) -> Source:
@@ -183,7 +230,7 @@ def check_remote(command: str) -> None:
     Raises:
         Faults: where it cannot.
     """
-    if server.get() is not None and command not in REMOTE:
+    if server.get() is not None and command not in REMOTE | OF_FILES:
         known = ", ".join(sorted(REMOTE))
         raise Faults(
             f"--server: `{command}` works on its own machine alone; leave --server out, or run it there; a service "

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 from typing import TypeVar
 
 from dashboards.actions import Actions, Begun, Refused
+from dashboards.summary import Summary
+from search.exporting import Wanted
 from search.faults import Faults
+from search.remeasuring import Wish
 from search.service.auth import check_operates, visitor
+from search.service.changes import Change
 from search.service.coordinators import Coordinators
 from search.service.drafts import Drafts
+from search.service.exports import Made
 from search.service.problems import refusals
 from storage.audit import DONE, write_deed
 from storage.faults import StorageFault
@@ -30,24 +36,85 @@ def build_actions(coordinators: Coordinators, drafts: Drafts) -> Actions:
     The audit has it twice, as it is asked for and as it is done or refused: where the first cannot be written nothing
     is done. What a token that may only read asks for is in the log of requests alone.
     """
-
-    def resume(name: str, num_more: int) -> Begun:
-        detail = f"{num_more} more trials" if num_more else None
-        return _do(coordinators, "resume", name, detail, lambda token: coordinators.resume(name, num_more, token))
-
     return Actions(
-        launch=lambda text: _do(coordinators, "launch", None, None, lambda token: coordinators.launch(text, token)),
-        resume=resume,
-        stop=lambda name: _do(coordinators, "stop", name, None, lambda _: coordinators.stop(name)),
-        delete=lambda name: _do(coordinators, "delete", name, None, lambda _: coordinators.delete(name)),
-        cancel=lambda name: _do(coordinators, "cancel", name, None, lambda _: coordinators.cancel(name)),
+        launch=lambda text: ask_launch(coordinators, text),
+        resume=lambda name, num_more: ask_resume(coordinators, name, Change(num_more)),
+        stop=lambda name: do(coordinators, "stop", name, None, lambda _: coordinators.stop(name)),
+        delete=lambda name: do(coordinators, "delete", name, None, lambda _: coordinators.delete(name)),
+        cancel=lambda name: do(coordinators, "cancel", name, None, lambda _: coordinators.cancel(name)),
         templates=drafts.list_templates,
         template=drafts.read_template,
         clone=drafts.clone,
     )
 
 
-def _do(
+def ask_launch(coordinators: Coordinators, text: str, source: str | None = None) -> Begun:
+    """Starts the sweep of a spec for a visitor, or queues it.
+
+    Args:
+        coordinators: Who does it.
+        text: The spec, TOML.
+        source: A study whose finished trials are taken over; None for none.
+
+    Raises:
+        Refused: where it cannot be, or not by this visitor.
+    """
+    detail = None if source is None else f"from {source}"
+    return do(coordinators, "launch", None, detail, lambda token: coordinators.launch(text, token, source))
+
+
+def ask_resume(coordinators: Coordinators, name: str, change: Change) -> Begun:
+    """Continues a study for a visitor, or queues that.
+
+    Args:
+        coordinators: Who does it.
+        name: The study.
+        change: What it is continued with.
+
+    Raises:
+        Refused: where it cannot be, or not by this visitor.
+    """
+    more = [f"{change.num_more} more trials"] if change.num_more else []
+    detail = "; ".join([*more, *change.arguments()]) or None
+    return do(coordinators, "resume", name, detail, lambda token: coordinators.resume(name, change, token))
+
+
+def ask_remeasure(coordinators: Coordinators, summary: Summary, wish: Wish, *, is_forced: bool) -> Begun:
+    """Trains settings of a study again for a visitor, or queues that.
+
+    Args:
+        coordinators: Who does it.
+        summary: Of the study.
+        wish: What of it.
+        is_forced: Whether other studies may run meanwhile.
+
+    Raises:
+        Refused: where it cannot be, or not by this visitor.
+    """
+    what = "the knee" if wish.at_knee else f"trials {', '.join(map(str, wish.trials))}" if wish.trials else "the front"
+    detail = f"{what} of {summary.study.name}, {wish.repeats} seeds{', forced' if is_forced else ''}"
+    run = partial(coordinators.remeasure, summary, wish, is_forced=is_forced)
+    return do(coordinators, "remeasure", None, detail, lambda token: run(token=token))
+
+
+def ask_export(coordinators: Coordinators, name: str, wanted: Wanted, run: Callable[[], Made]) -> Made:
+    """Exports a model for a visitor.
+
+    Args:
+        coordinators: Whose database has the audit.
+        name: The study.
+        wanted: What of it.
+        run: Does it.
+
+    Raises:
+        Refused: where it cannot be, or not by this visitor.
+    """
+    what = "the knee" if wanted.at_knee else "what pick picks" if wanted.trial is None else f"trial {wanted.trial}"
+    epoch = "" if wanted.epoch is None else f", epoch {wanted.epoch}"
+    return do(coordinators, "export", name, f"{what}{epoch} as {wanted.output.suffix}", lambda _: run())
+
+
+def do(
     coordinators: Coordinators, action: str, study: str | None, detail: str | None, run: Callable[[str], Result]
 ) -> Result:
     """Does what a visitor asks for and writes it down.

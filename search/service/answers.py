@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from search.service.coordinators import MOST_TRIALS
 from search.service.problems import MEDIA_TYPE, ProblemDetails
 
-MOST_AT_ONCE = 1000
+MOST_AT_ONCE, MOST_CHANGES = 1000, 100
 WORDS = {
     400: "The body is no text.",
     401: "No token, or none that holds.",
@@ -58,6 +58,14 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+ChangedKey = Annotated[
+    str, StringConstraints(pattern=r"^[^=.\s\x00-\x1f\x7f]+(\.[^=.\s\x00-\x1f\x7f]+)*$", max_length=200)
+]
+
+
+BudgetKey = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+
+
 class More(BaseModel):
     """How a study is continued."""
 
@@ -65,6 +73,17 @@ class More(BaseModel):
 
     trials: Annotated[int, BeforeValidator(_whole)] = Field(
         0, ge=0, le=MOST_TRIALS, description="Trials to add to its target."
+    )
+    changes: dict[ChangedKey, JsonValue] = Field(
+        {},
+        max_length=MOST_CHANGES,
+        json_schema_extra={"additionalProperties": False},
+        description="Values of its spec by dotted path, as `paretune resume --set` and `--budget` take them: a range "
+        "may widen, `budget`, `prices` and `compute` may be others. A key of the budget that is null is taken away.",
+    )
+    engine: str | None = Field(None, max_length=20, description="Of this sitting; else that of its spec.")
+    slots: Annotated[int | Annotated[str, StringConstraints(max_length=20)] | None, BeforeValidator(_whole)] = Field(
+        None, description="Of this sitting, a number or `auto`; else those of its spec."
     )
 
 
@@ -79,6 +98,46 @@ class BegunStudy(Done):
     """What runs, or waits for free slots."""
 
     place: int | None = Field(description="In the queue, from 1; null where it runs.")
+
+
+class Remeasurement(BaseModel):
+    """What of a study is trained again; without `trials` and `knee` its front."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    trials: list[Annotated[int, BeforeValidator(_whole)]] = Field(
+        [], max_length=MOST_CHANGES, description="Numbers of trials whose settings are wanted."
+    )
+    knee: bool = Field(False, description="The knee's setting alone.")
+    repeats: Annotated[int, BeforeValidator(_whole)] = Field(
+        5, le=MOST_AT_ONCE, description="New seeds of each setting, two or more."
+    )
+    study: str | None = Field(None, max_length=100, description="Name of the new study; else NAME-remeasured.")
+    budget: dict[BudgetKey, float | Annotated[str, StringConstraints(max_length=100)] | None] = Field(
+        {},
+        json_schema_extra={"additionalProperties": False},
+        description="Of the new study; the old one's holds no more.",
+    )
+    force: bool = Field(False, description="Even while another study runs on this machine.")
+
+
+class Export(BaseModel):
+    """Which model is exported: what `pick` picks, the knee, or a trial."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal["pth", "onnx"] = Field("pth", description="A .pth of torch, or an .onnx compared with it.")
+    trial: Annotated[int | None, BeforeValidator(_whole)] = Field(None, description="Number of a trial.")
+    epoch: Annotated[int | None, BeforeValidator(_whole)] = Field(None, description="Of that trial; else its last.")
+    knee: bool = Field(False, description="The knee of the front, and nothing else.")
+
+
+class ExportedModel(BaseModel):
+    """A model that was made, to be fetched from `/api/exports/ID` within ten minutes."""
+
+    id: str
+    sha256: str = Field(description="Of the file, hexadecimal.")
+    told: dict[str, Any] = Field(description="What `paretune export --json` tells, without where the file is.")
 
 
 class Templates(BaseModel):
@@ -98,8 +157,9 @@ class QueuedStudy(BaseModel):
     """What waits until enough slots of its machine are free, or could not begin."""
 
     study: str
-    action: str = Field(description="launch or resume.")
+    action: str = Field(description="launch, resume or remeasure.")
     num_more: int = Field(description="Trials that a resume adds.")
+    arguments: list[str] = Field(description="What more was asked, as arguments of the command line.")
     num_cores: int = Field(description="CPU cores that its slots need together.")
     num_gpus: int = Field(description="GPUs that they need, each of them whole.")
     host: str = Field(description="The machine whose slots it waits for.")

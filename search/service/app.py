@@ -21,6 +21,7 @@ from search.service.coordinators import Coordinators
 from search.service.drafts import Drafts
 from search.service.envelope import Envelope, security_policy
 from search.service.events import Streams
+from search.service.exports import Exports
 from search.service.login import build_login
 from search.service.machine import Lookout
 from search.service.problems import add_handlers
@@ -44,7 +45,7 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
     Raises:
         Faults: with every fault of the user's price book, a line each.
     """
-    gate, coordinators = Gate(database, rules), Coordinators(database, rules)
+    gate, coordinators, exports = Gate(database, rules), Coordinators(database, rules), Exports(database)
 
     @asynccontextmanager
     async def live(_app: FastAPI) -> AsyncIterator[None]:
@@ -53,6 +54,7 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
         keeper.start()
         yield
         is_over.set()
+        exports.close()
         await to_thread(keeper.join, GRACE_SECONDS)
 
     app = FastAPI(
@@ -71,7 +73,7 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
     book = find_book()
     lookout, streams = Lookout(coordinators.slots), Streams()
     app.state.end_streams = streams.are_over.set  # the server waits for them before it ends
-    app.include_router(build_router(coordinators, actions, Reader(database, book), lookout, streams))
+    app.include_router(build_router(coordinators, actions, Reader(database, book), lookout, streams, exports, book))
     describe(app)
     pages = add_pages(
         app, database, actions, may_operate, lookout.look, book

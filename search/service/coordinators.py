@@ -13,12 +13,16 @@ from threading import Lock
 
 from dashboards.actions import Begun, Refused
 from dashboards.queue import need_words
+from dashboards.summary import Summary
 from search import sweeps
+from search.remeasuring import Wish, free_name
+from search.service.changes import Change, check_wish, find_compute, remeasuring_arguments
 from search.service.problems import Missing, Unfit, refusals
 from search.service.processes import check_name, private_file, start_coordinator
 from search.service.reach import read_sent_spec
 from search.service.rules import Rules
-from search.service.slots import Need, Share, Slots, find_machine, find_need, read_compute
+from search.service.slots import Need, Share, Slots, find_machine, find_need
+from search.spec import NAME
 from storage.database import Database
 from storage.machine import Holder
 from storage.queue import Order, Waiting, find_waiting, join_queue, leave_queue, list_queue, note_fault
@@ -49,12 +53,13 @@ class Coordinators:
         """Looks after the slots of this machine."""
         object.__setattr__(self, "slots", Slots(self.database))
 
-    def launch(self, text: str, token: str) -> Begun:
+    def launch(self, text: str, token: str, source: str | None = None) -> Begun:
         """Starts the sweep of a spec, or queues it.
 
         Args:
             text: The spec, TOML.
             token: Name of the token that it is asked with.
+            source: A study whose finished trials are taken over, as far as they fit; None for none.
 
         Raises:
             Refused: where it cannot be, a line for each reason.
@@ -65,34 +70,68 @@ class Coordinators:
                 if any(line.name == spec.name for line in list_studies(self.database)):
                     raise Refused(f"name: {spec.name!r} is there already; resume it, or give another name")
                 need = find_need(spec.compute, spec.search.trials, spec.objective.train)
-                return self._begin(Order(spec.name, "launch", token, need.num_cores, need.num_gpus, text))
+                arguments = () if source is None else (f"--from={self.find(source).name}",)
+                order = Order(spec.name, "launch", token, need.num_cores, need.num_gpus, text, arguments=arguments)
+                return self._begin(order)
 
-    def resume(self, name: str, num_more: int, token: str) -> Begun:
+    def resume(self, name: str, change: Change, token: str) -> Begun:
         """Continues a study, or queues that.
 
         Args:
             name: The study. What it trains was chosen when it was launched, and `Rules` do not ask again.
-            num_more: Trials to add to its target.
+            change: What it is continued with.
             token: Name of the token that it is asked with.
 
         Raises:
             Refused: where it cannot be, a line for each reason.
         """
+        num_more = change.num_more
         if not 0 <= num_more <= MOST_TRIALS:
             raise Unfit(f"trials: 0 to {MOST_TRIALS} more are needed, but got {num_more}")
         with refusals(), self._alone(name):
             line = self.find(name)
             if line.state == "running":
                 raise Refused(f"study: {name!r} is running already")
-            if line.state == "complete" and not num_more:
+            if line.state == "complete" and not num_more and not change.keys:
                 raise Refused(f"study: {name!r} is complete; ask for more trials")
             check_name(name)
             study = load_study(self.database, name)
             sweeps.check_can_run(study)
-            # Not the whole spec: reading that would import the user's code, which its coordinator alone does.
-            compute = read_compute(study.spec.get("compute", {}))
+            compute, arguments = find_compute(study, change, self.rules), change.arguments()
             need = find_need(compute, study.num_trials + num_more, study.spec["objective"].get("train"))
-            return self._begin(Order(name, "resume", token, need.num_cores, need.num_gpus, None, num_more))
+            order = Order(name, "resume", token, need.num_cores, need.num_gpus, None, num_more, arguments)
+            return self._begin(order)
+
+    def remeasure(self, summary: Summary, wish: Wish, token: str, *, is_forced: bool = False) -> Begun:
+        """Trains settings of a study again, or queues that until nothing else runs on this machine.
+
+        Args:
+            summary: Of the study. What it trains was chosen when it was launched, and `Rules` do not ask again.
+            wish: What of it.
+            token: Name of the token that it is asked with.
+            is_forced: Whether other studies may run meanwhile.
+
+        Raises:
+            Refused: where it cannot be, a line for each reason.
+        """
+        study = summary.study
+        with refusals():
+            sweeps.check_can_run(study)
+            check_name(study.name)
+            name = wish.name or free_name(self.database, study.name)
+            if not NAME.fullmatch(name):
+                raise Unfit(f"study: {name!r} is no name of ours")
+            compute = check_wish(summary, self.database, wish)
+            with self._alone(name):
+                if any(line.name == name for line in list_studies(self.database)):
+                    raise Refused(f"study: {name!r} is there already; give another name")
+                need = find_need(compute, wish.repeats, study.spec["objective"].get("train"))
+                if not is_forced:  # all of the machine: nothing else is to run beside it
+                    machine = find_machine()
+                    need = Need(len(machine.cores), len(machine.gpus))
+                arguments = (*remeasuring_arguments(name, wish, is_forced=is_forced), "--", study.name)
+                order = Order(name, "remeasure", token, need.num_cores, need.num_gpus, arguments=arguments)
+                return self._begin(order)
 
     def stop(self, name: str) -> None:
         """Asks a study's coordinator to stop, and does not wait for it.
@@ -193,7 +232,7 @@ class Coordinators:
                 if find_waiting(self.database, order.study) != waiting:
                     return True  # cancelled meanwhile
                 line = next((line for line in list_studies(self.database) if line.name == order.study), None)
-                if line is not None and (order.action == "launch" or line.state == "running"):
+                if line is not None and (order.action != "resume" or line.state == "running"):
                     return leave_queue(self.database, order.study)  # a service that was killed had begun it
                 need = Need(order.num_cores, order.num_gpus)
                 if not need.fits(machine := find_machine()):  # the service had more when it was queued
@@ -237,11 +276,13 @@ class Coordinators:
             )
 
         try:
-            if order.spec is None:
-                start("resume", "--trials", str(order.num_more), "--", order.study)
+            if order.action == "remeasure":
+                start("remeasure", *order.arguments)
+            elif order.spec is None:
+                start("resume", "--trials", str(order.num_more), *order.arguments, "--", order.study)
             else:
                 with private_file(order.spec) as path:
-                    start("launch", str(path))
+                    start("launch", str(path), *order.arguments)
         except BaseException:  # whatever it was: nothing else would ever give the share back
             self.slots.give_back(order.study, share)
             raise

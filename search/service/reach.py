@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from objectives.data import FOLDER
+from objectives.data import FOLDER, default_root
 from search.reading import merge_settings, validate
 from search.service.problems import Forbidden, Unfit
 from search.service.rules import Rules
@@ -52,11 +52,7 @@ def check_reach(raw: Mapping[str, Any], rules: Rules) -> None:
     objective = raw.get("objective")
     if not isinstance(objective, Mapping):
         return
-    names = {key: name for key in IMPORTING if isinstance(name := objective.get(key), str)}
-    folders = {key: name for key, name in names.items() if key == "dataset" and name.startswith(FOLDER)}
-    if objective.get("data_root") is not None:
-        folders["data_root"] = objective["data_root"]
-    imports = {key: name for key, name in names.items() if key not in folders and (":" in name or key == "train")}
+    folders, imports = _find_folders(objective), find_imports(objective)
     lines = []
     if not rules.allow_import:
         law = "import paths are taken only where the service was started with --allow-import, but got"
@@ -66,3 +62,17 @@ def check_reach(raw: Mapping[str, Any], rules: Rules) -> None:
         lines += [f"objective.{key}: {law} {name!r}" for key, name in folders.items()]
     if lines:
         raise Forbidden(*lines)
+
+
+def find_imports(objective: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what an `objective` table names of the user's own code, by key."""
+    names = {key: name for key in IMPORTING if isinstance(name := objective.get(key), str)}
+    folders = _find_folders(objective)
+    return {key: name for key, name in names.items() if key not in folders and (":" in name or key == "train")}
+
+
+def _find_folders(objective: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the folders that an `objective` table names, by key, but not the one that is looked in anyway."""
+    dataset, root = objective.get("dataset"), objective.get("data_root")
+    folders = {"dataset": dataset} if isinstance(dataset, str) and dataset.startswith(FOLDER) else {}
+    return folders if root in (None, str(default_root())) else {**folders, "data_root": root}

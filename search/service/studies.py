@@ -55,7 +55,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
     @router.get("/studies/{name}", responses=told(404))
     def study(name: str) -> dict[str, Any]:
         """Tells what `paretune show NAME --json` tells, who coordinates the study now, and who stopped it here."""
-        summary = _summary(reader, name)
+        summary = find_summary(reader, name)
         holding = find_holding(database, name)
         coordinator = None if holding is None else asdict(holding)
         stop = find_stop(database, name)
@@ -68,7 +68,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
         name: str, after: Annotated[int, Query(ge=-1, description="Begin behind this number.")] = -1, limit: Limit = 100
     ) -> dict[str, Any]:
         """Lists trials by number; `next` is the `after` of the next page, null on the last one."""
-        summary = _summary(reader, name)
+        summary = find_summary(reader, name)
         rest = [trial for trial in summary.study.trials if trial.number > after]
         page = rest[:limit]
         return {"trials": [trial_json(trial) for trial in page], "next": page[-1].number if len(rest) > limit else None}
@@ -76,7 +76,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
     @router.get("/studies/{name}/trials/{number}", responses=told(404))
     def trial(name: str, number: int) -> dict[str, Any]:
         """Tells what `paretune show NAME TRIAL --json` tells: attempts, epochs, log, prices."""
-        summary = _summary(reader, name)
+        summary = find_summary(reader, name)
         try:
             found = find_trial(summary.study, number)
         except NoTrial as fault:
@@ -88,7 +88,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
     @router.get("/studies/{name}/record", responses=told(404))
     def record(name: str) -> Response:
         """Tells the whole study as it is kept, each epoch with its costs: what `paretune --server` works on."""
-        summary, again = _summary(reader, name), []
+        summary, again = find_summary(reader, name), []
         for other in list_remeasurements(database, summary.study.uuid):
             with suppress(StorageFault):  # deleted meanwhile
                 again.append(load_study(database, other))
@@ -99,7 +99,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
         """Exports `trials`, `epochs` or `costs` as rows, as `paretune show NAME --table` does."""
         if table not in TABLES:
             raise Problem(404, f"table: one of {', '.join(TABLES)} is needed, but got {table!r}")
-        return {"rows": TABLES[table](_summary(reader, name))}
+        return {"rows": TABLES[table](find_summary(reader, name))}
 
     @router.get("/studies/{name}/pick", responses=told(404))
     def pick(
@@ -110,7 +110,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
         knee: Annotated[bool, Query(description="The knee of the front.")] = False,
     ) -> dict[str, Any]:
         """Picks as `paretune pick NAME --json` does; test accuracies are told where they were computed before."""
-        summary, limits = _summary(reader, name), read_limits(min_accuracy, max_cost, "max_cost")
+        summary, limits = find_summary(reader, name), read_limits(min_accuracy, max_cost, "max_cost")
         try:
             picked = choose(summary, min_accuracy, limits, at_knee=knee)
         except NothingFits as reason:
@@ -120,7 +120,7 @@ def add_study(router: APIRouter, reader: Reader) -> None:
     @router.get("/studies/{name}/front", responses=told(404))
     def front(name: str) -> dict[str, Any]:
         """Lists the checkpoints that nothing beats, and the knee."""
-        summary = _summary(reader, name)
+        summary = find_summary(reader, name)
         knee = None if summary.knee is None else checkpoint_json(summary.knee, summary.book)
         return {"front": [checkpoint_json(point, summary.book) for point in summary.front], "knee": knee}
 
@@ -148,7 +148,7 @@ def add_events(router: APIRouter, reader: Reader, streams: Streams) -> None:
         """
         sent = last_event_id or after
         cursor = None if sent is None else Cursor.read(sent)
-        await run_in_threadpool(_summary, reader, name)
+        await run_in_threadpool(find_summary, reader, name)
         token = visitor()
         assert token is not None
         return EventStream(
@@ -156,7 +156,12 @@ def add_events(router: APIRouter, reader: Reader, streams: Streams) -> None:
         )
 
 
-def _summary(reader: Reader, name: str) -> Summary:
+def find_summary(reader: Reader, name: str) -> Summary:
+    """Returns what a study has come to.
+
+    Raises:
+        Missing: where there is none of that name.
+    """
     try:
         return reader.summary(name)
     except NoStudy as fault:

@@ -36,23 +36,28 @@ def write_toml(table: Mapping[str, Any]) -> str:
 
 
 def _lines(table: Mapping[str, Any]) -> str:
-    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items() if value is not None)
+    return "".join(f"{_key(key)} = {write_value(value)}\n" for key, value in table.items() if value is not None)
 
 
 def _key(key: str) -> str:
     return key if BARE.fullmatch(key) else _text(key)
 
 
-def _value(value: Any) -> str:
+def write_value(value: Any) -> str:
+    """Returns a plain value in one line of TOML.
+
+    Raises:
+        ValueError: for a list that holds None.
+    """
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        pairs = [f"{_key(key)} = {_value(inner)}" for key, inner in value.items() if inner is not None]
+        pairs = [f"{_key(key)} = {write_value(inner)}" for key, inner in value.items() if inner is not None]
         return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
     if isinstance(value, Sequence):
-        return f"[{', '.join(_value(inner) for inner in value)}]"
+        return f"[{', '.join(write_value(inner) for inner in value)}]"
     if value is None:
         raise ValueError("a list holds null")
     return repr(value)

@@ -11,30 +11,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import start, wait_for
+from commands import INLINE, start, wait_for, write_quick_spec
 from pages import write_study
 from service import INSTANT, Service, serving, slow_spec, started
 from sqlalchemy import insert
 from synthetic import NOW
 
+from search import sweeps
 from search.cli import main
+from search.reading import read_spec
+from search.service.exports import read_pieces
 from search.service.toml import write_toml
 from storage import tables
+from storage.audit import list_deeds
 from storage.database import Database
 from storage.leases import find_holding
 from storage.queue import Order, join_queue, list_queue
 from storage.reading import load_study
-from storage.studies import list_studies
+from storage.studies import create_study, list_studies
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with three studies, of which one trains settings of another again and one was tested."""
+    """A service of four studies: one trains settings of another again, one was tested, one has a spec that is whole."""
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('server')}/test.db")
     database.create()
     uuid = write_study(database, "full", 12)
     write_study(database, "hostile", 4, 1, hostile=True)
     again = write_study(database, "again", 12)
+    whole = read_spec(None, ["objective.dataset=digits", "compute.threads=1", "prices.pue.ratio=1.5"]).model_dump(
+        mode="json"
+    )
+    create_study(database, "real", {**whole, "name": "real"}, 3, {}, state="complete")
     with database.write() as connection:
         spec = load_study(database, "again").spec
         spec = {**spec, "search": {**spec.get("search", {}), "remeasures": uuid}}
@@ -43,6 +51,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             for epoch in load_study(database, "full").trials[trial].epochs:
                 row = {"study": uuid, "trial": trial, "epoch": epoch.epoch, "num_correct": 900, "num_images": 1000}
                 connection.execute(insert(tables.test_results).values(**row, computed_at=NOW))
+    with serving(database) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of a study that was really trained."""
+    folder = tmp_path_factory.mktemp("trained")
+    database = Database(f"sqlite:///{folder}/test.db")
+    keys = [INLINE[1], "search.trials=3", "search.baseline=false", "objective.epochs=1"]
+    sweeps.launch(read_spec(write_quick_spec(folder), keys), database, lambda *_: None)
     with serving(database) as served:
         yield served
 
@@ -89,6 +108,30 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         "show full 99",
         "stop full",
         "stop full --json",
+        "resume full",
+        "resume real --slots 2 --json",
+        "resume real --set space.lr.low=1 --set search.seed=3 --set space.lr.log=false",
+        "resume real --set compute=5",
+        "resume real --set space.lr.high.x=5",
+        "resume real --set nothing",
+        "resume real --set objective.model=mlp --trials 1",
+        "resume real --budget wall=never",
+        "resume real --budget nothing=1",
+        "resume real --trials 1 --engine nothing --slots 0",
+        "resume real --trials 1 --slots many",
+        "prices",
+        "prices real --json",
+        "remeasure full --repeats 1 --trial 99",
+        "remeasure full --front --knee",
+        "remeasure again",
+        "remeasure real",
+        "export full -o a.pth",
+        "export full 99 -o a.pth",
+        "export full 3 --epoch 99 -o a.onnx",
+        "export full 3 --knee -o a.pth",
+        "launch --from full",
+        "launch --from real",
+        "launch --from again --study new",
     ],
 )
 def test_a_service_answers_as_the_database_does(
@@ -98,6 +141,18 @@ def test_a_service_answers_as_the_database_does(
     monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
     assert line("--server", service.url, *words.split()) == here
     assert here[1] or here[0]
+
+
+def test_the_machine_of_the_service_is_what_the_doctor_tells_of(
+    line: Line, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", service.read)
+    there, here = (json.loads(line(*words, "--json")[1]) for words in (
+        ("--server", service.url, "doctor"), ("doctor", "--quick"),
+    ))  # fmt: skip
+    grades = [{name: finding["grade"] for name, finding in found.items()} for found in (there, here)]
+    assert grades[0] == grades[1]
+    assert "waiting for cores" in line("--server", service.url, "doctor")[1]
 
 
 def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +169,15 @@ def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("words", "law"),
     [
-        ("doctor", "--server: `doctor` works on its own machine alone"),
-        ("export full -o a.pth", "--server: `export` works on its own machine alone"),
+        ("gc", "--server: `gc` works on its own machine alone"),
+        ("remeasure full", "token: this one may only read"),
+        ("export real -o a.pth", "token: this one may only read"),
+        ("export real -o ../../../nothing/a.pth", "../../../nothing/a.pth: there is no folder"),
+        ("export real -o a.txt", "a.txt: a model's ending says what kind it is"),
         ("token list", "--server: `token` works on its own machine alone"),
-        ("launch --from full --study x", "--from: it does not go with --server"),
-        ("resume full --set space.lr.high=1 --slots 2", "--slots: it does not go with --server"),
+        ("launch --from real --study x", "token: this one may only read"),
+        ("resume full --budget wall=1h", "token: this one may only read"),
+        ("resume real --set prices.pue.ratio=nan", "--server: what is to be sent cannot be said in JSON: Out of range"),
         ("show gone", "study: there is no 'gone'"),
         ("stop gone", "study: there is no 'gone'"),
         ("resume full --trials 1", "token: this one may only read"),
@@ -134,7 +193,7 @@ def test_what_cannot_be_done_is_a_line_each(
     code, out, told = line("--server", service.url, *words.split())
     assert (code, out) == (2, "")
     assert told.splitlines()[0].startswith(law)
-    assert len(told.splitlines()) == (2 if "--slots" in words else 1)
+    assert len(told.splitlines()) == 1
 
 
 def test_every_fault_of_a_spec_that_is_sent_has_a_line(
@@ -232,6 +291,105 @@ def test_a_sweep_is_launched_watched_resumed_stopped_and_deleted_from_afar(
         finally:
             if (holding := find_holding(database, "slow")) is not None:
                 os.kill(holding.pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_study_is_changed_as_it_is_resumed_and_a_new_one_begins_with_its_trials(
+    database: Database, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny.toml").write_text(write_toml({**INSTANT, "budget": {"device_hours": 9.0, "wall": "9h"}}))
+    with serving(database, allow_import=True) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        monkeypatch.setenv("PARETUNE_SERVER", service.url)
+        assert line("launch", "tiny.toml", "-q")[0] == 0
+        words = "resume tiny --trials 1 --set space.lr.high=0.2 --set prices.pue.ratio=1.5 --budget wall=4h"
+        code, out, told = line(*words.split(), "--budget", "device_hours=none", "--slots", "2", "--engine", "process")
+        assert (code, "complete, 4/4 trials" in out) == (0, True), told
+        study = load_study(database, "tiny")
+        changed = {key["key"]: (key["before"], key["now"]) for key in study.changes[0]["keys"]}
+        assert changed == {
+            "space.lr.high": (0.1, 0.2), "prices.pue": (None, {"ratio": 1.5}), "budget.device_hours": (9.0, None),
+            "budget.wall": (32400.0, 14400.0),
+        }  # fmt: skip
+        assert [sitting.num_slots for sitting in study.sittings] == [1, 2]
+        code, _, told = line("resume", "tiny", "--set", "space.lr.high=0.1", "--set", "search.seed=7")
+        assert (code, [text.partition(":")[0] for text in told.splitlines()]) == (2, ["space.lr.high", "search.seed"])
+        words = "launch --from tiny --study next --set space.lr.high=0.3 --trials 2"
+        code, out, told = line(*words.split())
+        assert (code, "next" in out, "6/6 trials" in out) == (0, True, True), told
+        assert [text.partition("]")[0] for text in told.splitlines() if text[0] == "["] == ["[5/6", "[6/6"]
+        sources = [trial.source and trial.source["study"] for trial in load_study(database, "next").trials]
+        assert sources == ["tiny"] * 4 + [None] * 2
+        told = line(*words.replace("next", "third").split(), "--set", "objective.epochs=2")[2]
+        assert told.startswith("--from tiny: objective.epochs is 1 there and 2 here")
+    details = {deed.detail for deed in list_deeds(database, 99)}
+    asked = 'asked; 1 more trials; --set=space.lr.high=0.2; --set=prices.pue.ratio=1.5; --set=budget.wall="4h"; '
+    assert {"asked; from tiny", asked + "--budget=device_hours=none; --engine=process; --slots=2"} <= details
+
+
+@pytest.mark.usefixtures("own_code")
+def test_what_is_trained_again_from_afar_has_the_machine_to_itself(
+    database: Database, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny.toml").write_text(write_toml(INSTANT))
+    (tmp_path / "slow.toml").write_text(write_toml(slow_spec(200)))
+    with serving(database, allow_import=True) as service:
+        monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+        monkeypatch.setenv("PARETUNE_SERVER", service.url)
+        assert line("launch", "tiny.toml", "-q")[0] == 0
+        words = ("remeasure", "tiny", "--trial", "0", "--trial", "2", "--repeats", "2", "--budget", "wall=4h")
+        with start(tmp_path, "launch", "slow.toml", "-q") as slow:
+            wait_for(lambda: is_running(database))
+            with start(tmp_path, *words, "--json") as queued:
+                assert queued.stderr is not None
+                assert queued.stderr.readline().startswith("tiny-remeasured is queued, 1st in line on ")
+                assert line("stop", "slow")[0] == 0
+                assert queued.wait(60) == 0
+                assert queued.stdout is not None
+                answer = json.loads(queued.stdout.read())
+            assert slow.wait(30) == 0
+        assert (answer["study"], answer["remeasured"]) == ("tiny", "tiny-remeasured")
+        assert len(load_study(database, "tiny-remeasured").trials) == 4
+        assert answer["remeasurement"]["points"]
+        assert load_study(database, "tiny-remeasured").spec["budget"]["wall"] == 14400.0
+        monkeypatch.delenv("PARETUNE_SERVER")
+        again = json.loads(line("show", "tiny", "--json", "--storage", str(database.url))[1])
+        assert again["remeasurement"] == answer["remeasurement"]
+        taken = line("--server", service.url, *words, "--study", "slow")
+        assert taken[::2] == (2, "study: 'slow' is there already; give another name\n")
+        taken = line("--server", service.url, *words, "--study", "../x")
+        assert taken[::2] == (2, "study: '../x' is no name of ours\n")
+    deeds = [(deed.action, deed.study, deed.detail) for deed in list_deeds(database, 99)]
+    assert ("remeasure", None, "asked; trials 0, 2 of tiny, 2 seeds") in deeds
+    assert ("remeasure", "tiny-remeasured", "begun, slots were free") in deeds
+
+
+@pytest.mark.parametrize("ending", ["pth", "onnx"])
+def test_a_model_that_is_exported_from_afar_is_the_same(
+    ending: str, line: Line, trained: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", trained.operate)
+    storage = ("--storage", str(trained.database.url))
+    for words in ("", "--json"):
+        here = line("export", "quick", "1", "-o", f"m.{ending}", *words.split(), *storage)
+        content = Path(f"m.{ending}").read_bytes()
+        assert line("--server", trained.url, "export", "quick", "1", "-o", f"m.{ending}", *words.split()) == here
+        assert here[0] == 0, here
+        assert len(Path(f"m.{ending}").read_bytes()) == len(content)
+    asked = ("infer", f"m.{ending}", "--random", "1x1x8x8", "--json")
+    assert line("--server", trained.url, *asked) == line(*asked)  # nobody is asked
+
+
+def test_a_model_that_does_not_come_whole_is_not_written(
+    line: Line, trained: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_TOKEN", trained.operate)
+    Path("m.pth").write_text("before")
+    monkeypatch.setattr("search.service.deeds.read_pieces", lambda file: list(read_pieces(file))[:0])
+    code, _, told = line("--server", trained.url, "export", "quick", "-o", "m.pth")
+    assert (code, told) == (2, "--server: the model did not come as it was sent; export it again\n")
+    assert [path.name for path in Path().iterdir() if path.is_file()] == ["m.pth"]
+    assert Path("m.pth").read_text() == "before"
 
 
 def test_what_is_deleted_unasked_is_not_read_first(

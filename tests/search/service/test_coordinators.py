@@ -20,6 +20,7 @@ from sqlalchemy import update
 from dashboards.actions import Begun, Refused
 from dashboards.pages.reading import Reader
 from dashboards.pages.studies import read_cards
+from search.service.changes import Change
 from search.service.coordinators import Coordinators
 from search.service.problems import Missing, Unfit
 from search.service.rules import make_rules
@@ -171,7 +172,7 @@ def test_a_study_is_looked_at_only_once_nobody_else_starts_it(database: Database
     lock: Any = Meanwhile(end)
     coordinators = Coordinators(database, make_rules("127.0.0.1", 1), _lock=lock)
     with pytest.raises(Refused, match="'made' is complete; ask for more trials"):
-        coordinators.resume("made", 0, "ours")
+        coordinators.resume("made", Change(), "ours")
     lock = Meanwhile(lambda: delete_study(database, "made"))
     with pytest.raises(Missing, match="there is no 'made'"):
         Coordinators(database, make_rules("127.0.0.1", 1), _lock=lock).delete("made")

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pages import write_study
-from service import serving
+from service import hold_all_slots, serving
 from sqlalchemy import update
 
+from search.reading import read_spec
 from storage import tables
 from storage.database import Database
-from storage.leases import acquire
 
 CONFIG = """
 [[operations]]
-include-name = "POST /api/studies"
-checks.positive_data_acceptance.enabled = false  # a spec has laws that JSON Schema cannot say
+include-name = [
+    "POST /api/studies", "POST /api/studies/{name}/resume", "POST /api/studies/{name}/remeasure",
+    "POST /api/studies/{name}/exports",
+]
+checks.positive_data_acceptance.enabled = false  # they have laws that JSON Schema cannot say
 """
 RUN = "from schemathesis.cli import schemathesis; schemathesis()"
 
 
-def hold_all_slots(database: Database) -> None:
-    """From now on a study has the whole machine, so that specs that are sent are queued and no sweep begins."""
-    uuid = write_study(database, "held", 4)
-    acquire(database, uuid)
+def make_whole(database: Database) -> None:
+    """Gives all studies a spec that is whole, as launching does."""
+    whole = read_spec(None, ["objective.dataset=digits"]).model_dump(mode="json")
     with database.write() as connection:
-        connection.execute(update(tables.studies).where(tables.studies.c.uuid == uuid).values(state="running"))
-        far = datetime(2999, 1, 1, tzinfo=UTC)
-        connection.execute(update(tables.leases).values(expires_at=far))
+        connection.execute(update(tables.studies).values(spec=whole))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +42,7 @@ def test_whatever_is_sent_the_answer_is_one_that_is_described(
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     write_study(database, "full", 6)
     hold_all_slots(database)
+    make_whole(database)
     with serving(database) as service:
         flags = ["--max-time", str(seconds), "--max-examples", str(examples), "--seed", "1", "--no-color"]
         flags += ["--generation-database", "none", "--continue-on-failure"]

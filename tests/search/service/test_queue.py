@@ -10,16 +10,17 @@ from typing import Any
 import httpx
 import pytest
 from commands import wait_for, workers_of
-from service import INSTANT, Service, serving, slow_spec, started
+from service import INSTANT, SPEC, Service, serving, slow_spec, started
 
 from search.service.coordinators import Coordinators
 from search.service.rules import make_rules
+from search.service.toml import write_toml
 from storage.audit import list_deeds
 from storage.database import Database
 from storage.leases import find_holding
 from storage.queue import Order, join_queue, list_queue
 from storage.reading import load_study
-from storage.studies import list_studies
+from storage.studies import create_study, list_studies
 
 CORES = sorted(os.sched_getaffinity(0))
 
@@ -168,3 +169,14 @@ def test_who_came_first_goes_first_even_where_a_later_one_would_fit(database: Da
             assert is_(database, "slow", "running")
         finally:
             end(database, "slow")
+
+
+@pytest.mark.parametrize("action", ["launch", "remeasure"])
+def test_what_a_service_that_was_killed_had_begun_is_not_begun_again(
+    action: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_study(database, "made", SPEC, 1, {}, state="stopped")
+    join_queue(database, Order("made", action, "ours", 1, 0, write_toml(INSTANT) if action == "launch" else None))
+    monkeypatch.setattr(Coordinators, "_run", lambda *_: pytest.fail("it is begun again"))
+    Coordinators(database, make_rules("127.0.0.1", 1)).advance(lambda *_: None)
+    assert list_queue(database) == []
