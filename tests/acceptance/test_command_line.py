@@ -74,6 +74,7 @@ def test_launch_look_pick_report_delete(paretune: Run, quick_spec: Path, home: D
     assert not list((tmp_path / "paretune.db.artifacts").iterdir())
 
 
+@pytest.mark.slow
 def test_accuracy_alone_can_be_searched_for(paretune: Run, quick_spec: Path, home: Database, tmp_path: Path) -> None:
     alone = ("objective.minimize=[]", "search.sampler=cmaes", "space.optimizer=adam")
     settings = [flag for setting in alone for flag in ("--set", setting)]
@@ -91,6 +92,7 @@ def test_accuracy_alone_can_be_searched_for(paretune: Run, quick_spec: Path, hom
     assert len(study.directions) == 1
 
 
+@pytest.mark.slow
 def test_a_grid_is_not_extended_beyond_its_size(paretune: Run, quick_spec: Path, home: Database) -> None:
     grid = ("search.sampler=grid", "space.lr=[0.01, 0.1]", "space.batch_size=64", "space.width=0.25")
     settings = [flag for setting in grid for flag in ("--set", setting)]
@@ -172,6 +174,7 @@ def test_stop_and_a_second_coordinator(paretune: Run, quick_spec: Path, home: Da
     assert not any(trial["state"] == "running" for trial in answer["trials"])
 
 
+@pytest.mark.slow
 def test_a_trial_whose_slot_keeps_dying_has_failed_and_that_is_exit_3(
     paretune: Run, quick_spec: Path, home: Database, tmp_path: Path
 ) -> None:
@@ -231,6 +234,7 @@ def test_bad_input_gives_clear_lines_and_nothing_is_made(
     assert not list(tmp_path.glob("*.db*"))
 
 
+@pytest.mark.slow
 def test_pick_when_nothing_fits(paretune: Run, quick_spec: Path, home: Database) -> None:
     paretune("launch", str(quick_spec), "--trials", "1", *INLINE, check=True)
     done = paretune("pick", "quick", "--min-accuracy", "1.0")
@@ -238,6 +242,7 @@ def test_pick_when_nothing_fits(paretune: Run, quick_spec: Path, home: Database)
     assert "the closest is trial 0" in done.stderr
 
 
+@pytest.mark.slow
 def test_figures_are_shown_and_written(paretune: Run, quick_spec: Path, home: Database, tmp_path: Path) -> None:
     for name in ("quick", "other"):
         paretune("launch", str(quick_spec), "--study", name, *INLINE, check=True)

@@ -115,6 +115,7 @@ def test_postgresql_stopped_and_started_in_mid_sweep_loses_nothing(
     assert answer["billed"]["lost"]["device_seconds"] == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_another_program_locks_is_waited_for(
     paretune: Run, quick_spec: Path, tmp_path: Path, undisturbed: list[Any]
 ) -> None:
@@ -252,6 +253,7 @@ def test_what_a_kill_of_everything_destroys_is_billed_to_the_moment(
     assert resumed.returncode == 130
 
 
+@pytest.mark.slow
 def test_a_stop_that_nobody_answered_does_not_stop_who_resumes(
     paretune: Run, quick_spec: Path, home: Database, tmp_path: Path
 ) -> None:

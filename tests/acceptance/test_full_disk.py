@@ -86,6 +86,7 @@ def test_a_sweep_whose_database_finds_no_room_ends_in_one_line_and_resumes_to_th
     assert results(small_disk) == results(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_weights_find_no_room_goes_on_and_says_so(
     small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from browser import needs_chromium, opening
 from synthetic import synthetic_summary
 
 from dashboards.report import write_report
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_the_report_opens_offline_and_fits_the_window(
     paretune: Callable[..., subprocess.CompletedProcess[str]], quick_spec: Path, tmp_path: Path

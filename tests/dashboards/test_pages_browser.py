@@ -107,6 +107,7 @@ def test_the_figures_follow_dark_and_light(page: Page, database: Database) -> No
     assert page.evaluate("document.body.dataset.agThemeMode") == "light"
 
 
+@pytest.mark.slow
 def test_every_tab_opens_in_the_dark(page: Page, database: Database) -> None:
     write_study(database, "a", 12)
     page.goto("/study/a?tab=answers")

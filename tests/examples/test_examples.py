@@ -153,6 +153,7 @@ class Asks(nn.Linear):
 """
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_counted_is_trained_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(UNCOUNTABLE)
     settings = ("objective.model=mine:Asks", "objective.dataset=digits", "objective.epochs=1")

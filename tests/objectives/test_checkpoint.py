@@ -109,7 +109,10 @@ def notes(events: list[Event]) -> list[str]:
 
 
 @pytest.mark.usefixtures("saves_always")
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in ("one cycle", "cosine") else name for name in SETTINGS],
+)
 def test_a_trial_cut_off_at_any_step_ends_bit_equal(name: str, tmp_path: Path) -> None:
     config = replace(SETTINGS[name], folder=tmp_path / "whole")
     whole = list(begin(config))

@@ -127,6 +127,7 @@ def has_epochs(database: Database) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_wall_time_counts_all_sittings_one_that_was_killed_too(tmp_path: Path, paretune: Run) -> None:
     spec = tmp_path / "slow.toml"
     spec.write_text(

@@ -51,6 +51,7 @@ def faults_of(database: Database, **wish: Any) -> tuple[str, ...]:
     return caught.value.lines
 
 
+@pytest.mark.slow
 def test_the_front_is_trained_again_from_the_command_line(paretune: Run, quick_spec: Path) -> None:
     database = Database(f"sqlite:///{quick_spec.parent}/paretune.db")
     sweeps.launch(read_spec(quick_spec, ["compute.engine=inline"]), database, silent)

@@ -75,6 +75,7 @@ def test_a_calibrated_cost_is_that_of_a_slot_with_cores_of_its_own(database: Dat
         assert training < 0.75 * (trial.costs["device_seconds"].value or 0.0) * 4  # a quarter of the device, for longer
 
 
+@pytest.mark.slow
 def test_a_kill_in_mid_training_leaves_the_lines_in_balance(paretune: Run, tmp_path: Path, database: Database) -> None:
     settings = ["objective.dataset=digits", "objective.epochs=6", "compute.slots=2", "compute.slots_per_device=2",
                 "compute.threads=1"]  # fmt: skip

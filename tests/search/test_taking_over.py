@@ -107,6 +107,7 @@ def test_genetic_samplers_take_what_was_taken_over_for_their_first_generation(tm
     assert [trial.system_attrs["NSGAIIISampler:generation"] for trial in trials] == [0] * 7 + [1] * 3
 
 
+@pytest.mark.slow
 def test_weights_and_test_accuracies_come_along(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
     inline = ("--set", "compute.engine=inline")
     paretune("launch", str(quick_spec), *inline, check=True)
