@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -95,14 +96,8 @@ class Client:
             Away: where it cannot be reached (any more), or is not ready.
             Faults: where it refuses.
         """
-        try:
-            with self._http.stream("GET", _address(path)) as answer:
-                if answer.status_code != httpx.codes.OK:
-                    answer.read()
-                    self._read(answer)
-                yield from answer.iter_bytes()
-        except httpx.HTTPError as error:
-            raise self._lost(error) from error
+        with self._stream(path) as answer:
+            yield from answer.iter_bytes()
 
     def listen(self, study: str, last: str) -> Iterator[Event]:
         """Yields the events of a study, until the service ends the stream or the connection is cut.
@@ -115,13 +110,18 @@ class Client:
             Away: where it cannot be reached (any more), or is not ready.
             Faults: where it refuses.
         """
-        headers = {"last-event-id": last} if last else {}
+        with self._stream(("studies", study, "events"), {"last-event-id": last} if last else {}) as answer:
+            yield from _read_events(answer.iter_lines())
+
+    @contextmanager
+    def _stream(self, path: tuple[str, ...], headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
+        """Gives an answer that is read as it comes."""
         try:
-            with self._http.stream("GET", _address(("studies", study, "events")), headers=headers) as answer:
+            with self._http.stream("GET", _address(path), headers=headers) as answer:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
                     self._read(answer)
-                yield from _read_events(answer.iter_lines())
+                yield answer
         except httpx.HTTPError as error:
             raise self._lost(error) from error
 

@@ -9,7 +9,8 @@ import typer
 
 from search.commands.console import print_json, standard_output
 from search.commands.options import DEFAULT_URL, AsJson, Budget, Name, Quiet, Storage
-from search.commands.running import end, read_budget, sit
+from search.commands.running import read_budget
+from search.commands.sitting import end, sit
 from search.commands.sources import find_client, find_source
 from search.faults import Faults
 

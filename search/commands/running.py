@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.commands.completion import complete_name
-from search.commands.console import print_json, standard_output, tell
+from search.commands.console import print_json, tell
 from search.commands.options import DEFAULT_URL, AsJson, Budget, Engine, Name, Quiet, Slots, Storage
+from search.commands.sitting import end, sit
 from search.commands.sources import find_client, find_source
-from search.faults import Abandoned, Faults, Unsaved
-from storage.faults import DiskFull
+from search.faults import Faults
 
 if TYPE_CHECKING:
     from storage.rows import StudyRow
-
-USAGE, SOME_FAILED, INTERRUPTED = 2, 3, 130
 
 app = typer.Typer()
 
@@ -229,65 +226,6 @@ def _check_new(name: object, source: str | None) -> None:
     """
     if source is not None and name == source:
         raise Faults(f"--study: a name for the new study is needed, but {source} is the one that it takes over from")
-
-
-def sit(
-    name: str, storage: str, run: Callable[[], object], *, as_json: bool, show: Callable[[], None] | None = None
-) -> None:
-    """Runs a sitting of a study and ends the process as its outcome says.
-
-    Args:
-        name: The study.
-        storage: Database URL.
-        run: The sitting.
-        as_json: Whether to print the study as JSON after it.
-        show: Prints what came of it in the place of the study.
-    """
-    try:
-        run()
-    except Abandoned:
-        tell("interrupted before it began; nothing was changed")
-        sys.exit(INTERRUPTED)
-    except KeyboardInterrupt as interrupt:
-        is_saved = not isinstance(interrupt, Unsaved)
-        saved = "everything is saved" if is_saved else "the database is away, checkpoints hold what it lacks"
-        tell(f"interrupted; {saved}. Continue with: {_resume_line(name, storage)}")
-        sys.exit(INTERRUPTED)
-    except DiskFull as fault:
-        tell(f"{fault}; free some space, then continue with: {_resume_line(name, storage)}")
-        sys.exit(USAGE)
-    end(name, storage, as_json=as_json, show=show)
-
-
-def _resume_line(name: str, storage: str) -> str:
-    """Returns the command that continues a study; a password in the URL is not shown."""
-    from storage.database import Database
-
-    return f"paretune resume {name}" + ("" if storage == DEFAULT_URL else f" --storage {Database(storage)}")
-
-
-def end(name: str, storage: str, *, as_json: bool, show: Callable[[], None] | None = None) -> None:
-    """Prints what came of a study, and ends the process as its trials say.
-
-    Args:
-        name: The study.
-        storage: Database URL.
-        as_json: Whether to print it as JSON.
-        show: Prints what came of it in the place of the study.
-    """
-    from dashboards.records import as_json as summary_json
-
-    summary = find_source(storage).load_summary(name)
-    if show is not None:
-        show()
-    elif as_json:
-        print_json(summary_json(summary))
-    else:
-        from search.tables import print_study
-
-        print_study(summary, standard_output(), every_trial=False)
-    if any(trial.state == "failed" for trial in summary.study.trials):
-        sys.exit(SOME_FAILED)
 
 
 def read_budget(flags: Sequence[str]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from dashboards.summary import Summary
 from search.exporting import Wanted, check_kept, choose_checkpoint
 from search.faults import Faults
 from search.service.problems import Missing
-from search.service.processes import COMMAND, OF_CLIENTS
+from search.service.processes import COMMAND, own_environment
 from storage.database import Database
 from storage.faults import NoTrial
 from storage.rows import find_trial
@@ -155,14 +155,12 @@ class Exports:
 
     def _run(self, path: Path, arguments: Sequence[str]) -> dict[str, Any]:
         """Runs the command line, and returns what it tells."""
-        own = {key: value for key, value in os.environ.items() if key not in OF_CLIENTS}
-        storage = self.database.url.render_as_string(hide_password=False)
         self._process = subprocess.Popen(  # noqa: S603  its own command line
             [*COMMAND, "export", "--json", f"--output={path}", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**own, "PARETUNE_STORAGE": storage},
+            env=own_environment(self.database),
             text=True,
         )
         with suppress(OSError, AttributeError):  # another system, or it has ended

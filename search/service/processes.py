@@ -57,16 +57,13 @@ def start_coordinator(
     check_name(name)
     log = _log_file(database, name)
     begin = log.stat().st_size if log.exists() else 0
-    storage = database.url.render_as_string(hide_password=False)
-    own = {key: value for key, value in os.environ.items() if key not in OF_CLIENTS}
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  its own command line; what users wrote is in a file or after `--`
             [*COMMAND, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # Among the arguments all users would see a password.
-            env={**own, **environment, "PARETUNE_STORAGE": storage},
+            env={**own_environment(database), **environment},
             start_new_session=True,
         )
 
@@ -76,6 +73,15 @@ def start_coordinator(
 
     Thread(target=wait, daemon=True).start()
     _watch(database, name, process, log, begin)
+
+
+def own_environment(database: Database) -> dict[str, str]:
+    """Returns the variables with which the command line works on a database.
+
+    Among its arguments all users would see a password.
+    """
+    own = {key: value for key, value in os.environ.items() if key not in OF_CLIENTS}
+    return {**own, "PARETUNE_STORAGE": database.url.render_as_string(hide_password=False)}
 
 
 def check_name(name: str) -> None:

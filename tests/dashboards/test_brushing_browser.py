@@ -68,6 +68,15 @@ def find(page: Page, database: Database) -> set[int]:
         return set(brush.find(crowd))
 
 
+@pytest.fixture
+def large(page: Page, database: Database, monkeypatch: pytest.MonkeyPatch) -> str:
+    """UUID of a study that counts as a large one, whose page is open."""
+    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
+    uuid = write_study(database, "a", 60)
+    open_study(page, "tab=trials")
+    return uuid
+
+
 def test_a_box_filters_table_and_figures_stays_and_can_be_shared(page: Page, database: Database) -> None:
     uuid = write_study(database, "a", 30)
     open_study(page, "tab=trials")
@@ -140,19 +149,14 @@ def test_the_trade_off_switches_between_solo_cost_and_bill(page: Page, database:
     page.wait_for_function(f"() => {TITLE} === 'device time (s), billed'")
 
 
-def test_a_large_study_is_shown_brushed_and_followed(
-    page: Page, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
-    uuid = write_study(database, "a", 60)
-    open_study(page, "tab=trials")
+def test_a_large_study_is_shown_brushed_and_followed(page: Page, database: Database, large: str) -> None:
     expect(page.get_by_text("Of all 60 trials")).to_be_visible()
     draw_box(page)
     count = num_chosen(page)
     page.wait_for_url("**box=device_seconds*")
     assert 0 < count == len(find(page, database)) < 15
     expect(page.locator(".ag-center-cols-container .ag-row")).to_have_count(count)
-    add_trial(database, uuid)
+    add_trial(database, large)
     page.wait_for_function(
         "document.querySelector('.js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
     )
@@ -160,11 +164,8 @@ def test_a_large_study_is_shown_brushed_and_followed(
 
 @pytest.mark.slow
 def test_a_lasso_over_a_large_study_takes_the_place_of_a_box_stays_and_can_be_shared(
-    page: Page, database: Database, monkeypatch: pytest.MonkeyPatch
+    page: Page, database: Database, large: str
 ) -> None:
-    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
-    uuid = write_study(database, "a", 60)
-    open_study(page, "tab=trials")
     rows = page.locator(".ag-center-cols-container .ag-row")
     draw_box(page)
     page.wait_for_url("**box=device_seconds*")
@@ -176,7 +177,7 @@ def test_a_lasso_over_a_large_study_takes_the_place_of_a_box_stays_and_can_be_sh
     count = num_chosen(page)
     assert 0 < count == len(find(page, database)) < 15
     expect(rows).to_have_count(count)
-    add_trial(database, uuid)
+    add_trial(database, large)
     expect(page.locator("#head")).to_contain_text("99.9 %", timeout=15_000)
     assert len(find(page, database)) == count
     expect(rows).to_have_count(count)
@@ -195,12 +196,10 @@ def test_a_lasso_over_a_large_study_takes_the_place_of_a_box_stays_and_can_be_sh
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large")
 def test_a_jagged_lasso_over_a_large_study_is_told_by_as_many_corners_as_an_address_holds(
-    page: Page, database: Database, monkeypatch: pytest.MonkeyPatch
+    page: Page, database: Database
 ) -> None:
-    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
-    write_study(database, "a", 60)
-    open_study(page, "tab=trials")
     turns = [(math.pi * step / 60, 1 - step % 2 / 4) for step in range(120)]
     star = [(240 + 120 * far * math.cos(turn), 110 + 90 * far * math.sin(turn)) for turn, far in turns]
     drag(page, "Lasso Select", *star)
@@ -211,12 +210,8 @@ def test_a_jagged_lasso_over_a_large_study_is_told_by_as_many_corners_as_an_addr
 
 
 @pytest.mark.slow
-def test_a_box_over_a_large_study_can_be_moved_and_taken_away(
-    page: Page, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
-    write_study(database, "a", 60)
-    open_study(page, "tab=trials")
+@pytest.mark.usefixtures("large")
+def test_a_box_over_a_large_study_can_be_moved_and_taken_away(page: Page, database: Database) -> None:
     draw_box(page)
     page.wait_for_url("**box=*")
     before = num_chosen(page)
@@ -238,12 +233,8 @@ def test_a_box_over_a_large_study_can_be_moved_and_taken_away(
     page.wait_for_function("() => !window.location.search.includes('box=')")
 
 
-def test_a_box_over_the_bills_of_a_large_study_chooses_by_bill(
-    page: Page, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboards.pages.reading.LARGE", 40)
-    write_study(database, "a", 60)
-    open_study(page, "tab=trials")
+@pytest.mark.usefixtures("large")
+def test_a_box_over_the_bills_of_a_large_study_chooses_by_bill(page: Page, database: Database) -> None:
     page.locator("[id*=tradeoff] input[aria-label*='solo cost']").click()
     page.get_by_role("option", name="billed").click()
     page.wait_for_function(f"() => {TITLE} === 'device time (s), billed'")
