@@ -12,7 +12,7 @@ from dashboards.crowd import MONEY, Crowd
 from objectives.costs import MINIMIZABLE
 
 if TYPE_CHECKING:
-    from dashboards.crowd import Numbers
+    from dashboards.columns import Numbers
 
 PERCENT = 100.0
 MOST_CORNERS = 48

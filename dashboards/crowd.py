@@ -9,9 +9,10 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.bills import add_idle
+from dashboards.columns import align, find_front, to_table
 from dashboards.prices import billed_per_second, book_of, money_per_joule
 from dashboards.remeasured import add_remeasurement
 from dashboards.summary import CANDIDATE_STATES, Summary, first_cost, summarize
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Numbers: TypeAlias = NDArray[np.float64]
-    Whole: TypeAlias = NDArray[np.int64]
+    from dashboards.columns import Numbers, Whole
 
 MONEY = "money"
 SHIFT = 2**20
@@ -122,7 +122,7 @@ class Crowd:
 
         with self._database.read() as connection:
             trials, since = see_trials(connection, self._uuid, self._since)
-            rows = _table(read_epochs(connection, self._uuid, self._since), 4)
+            rows = to_table(read_epochs(connection, self._uuid, self._since), 4)
             costs = {name: self._read_cost(connection, name, self._since) for name in self._own}
             bill = self._settled + sum_bills(connection, self._uuid, self._since)
             settled = bill - sum_bills(connection, self._uuid, since)
@@ -142,7 +142,7 @@ class Crowd:
         self.accuracy = np.concatenate([self.accuracy[kept], rows[:, 2] / rows[:, 3]])[order]
         for name, own in costs.items():
             wanted = fresh - fresh % SHIFT if name in ONCE else fresh
-            self._own[name] = np.concatenate([self._own[name][kept], _align(wanted, *own)])[order]
+            self._own[name] = np.concatenate([self._own[name][kept], align(wanted, *own)])[order]
         # All of it or nothing: what a fault above leaves half read is read again.
         self._key, self._since, self._settled, self._billed = key[order], since, settled, billed
         self._devices |= {one for one in devices if one is not None}  # who has just begun, or was cut off, told none
@@ -228,9 +228,9 @@ class Crowd:
         import numpy as np
 
         if name in ONCE:
-            rows = _table(read_trial_cost(connection, self._uuid, name, since), 2)
+            rows = to_table(read_trial_cost(connection, self._uuid, name, since), 2)
             return (rows[:, 0] * SHIFT).astype(np.int64), rows[:, 1]
-        rows = _table(read_epoch_cost(connection, self._uuid, name, since), 3)
+        rows = to_table(read_epoch_cost(connection, self._uuid, name, since), 3)
         return (rows[:, 0] * SHIFT + rows[:, 1]).astype(np.int64), rows[:, 2]
 
     def _add_up(self, name: str) -> Numbers:
@@ -240,7 +240,7 @@ class Crowd:
             with self._database.read() as connection:
                 found = self._read_cost(connection, name, Since())
             wanted = self._key - self.epoch if name in ONCE else self._key
-            self._own[name] = _align(wanted, *found)
+            self._own[name] = align(wanted, *found)
         own = self._own[name]
         if name in ONCE:
             return own
@@ -275,7 +275,7 @@ class Crowd:
             with self._database.read() as connection:
                 rows = read_billed(connection, self._uuid, Since())
             self._billed = _renew((np.empty(0, np.int64), np.empty(0)), rows, Since())
-        return _align(trial, *self._billed)
+        return align(trial, *self._billed)
 
     def _price_bills(self, seconds: Numbers, last: NDArray[np.bool_]) -> Numbers:
         """Returns the money of each trial's bill, NaN where it is absent.
@@ -302,72 +302,12 @@ class Crowd:
         return np.where(np.isnan(seconds), np.nan, joules * np.maximum(1.0, longer)) * rate
 
 
-def find_front(accuracy: Numbers, costs: Sequence[Numbers]) -> Whole:
-    """Returns the indices of the checkpoints that nothing beats in accuracy and all costs; of equal ones the first.
-
-    Args:
-        accuracy: Of N checkpoints.
-        costs: M arrays of N; a checkpoint that lacks one is left out. Without any, the most accurate is the front.
-    """
-    import numpy as np
-
-    known = np.flatnonzero(np.all([~np.isnan(cost) for cost in costs] or [accuracy >= 0], axis=0))
-    losses = [-accuracy[known], *(cost[known] for cost in costs)]
-    flat = 2
-    if len(losses) > flat and len(known):
-        from moocore import is_nondominated
-
-        return known[np.flatnonzero(is_nondominated(np.column_stack(losses), keep_weakly=False))]
-    near = _near_front(losses)
-    return known[near[_flat_front([loss[near] for loss in losses])]]
-
-
-def _flat_front(losses: Sequence[Numbers]) -> Whole:
-    """Returns the indices of the points that nothing beats in one or two losses, ascending; of equal ones the first."""
-    import numpy as np
-
-    order = np.lexsort(losses[::-1])
-    last = losses[-1][order]
-    least = np.concatenate([[np.inf], np.minimum.accumulate(last)[:-1]])
-    return np.sort(order[last < least[: len(last)]])
-
-
-def _near_front(losses: Sequence[Numbers]) -> Whole:
-    """Returns the indices of the points that the front of some of them does not beat: sorting all takes far longer."""
-    import numpy as np
-
-    some = np.arange(0, len(losses[0]), 1 + len(losses[0]) // 5000)
-    beaten_by = some[_flat_front([loss[some] for loss in losses])]
-    if len(losses) == 1 or not len(beaten_by):
-        return np.arange(len(losses[0]))
-    beaten_by = beaten_by[np.argsort(losses[1][beaten_by])]
-    at = np.searchsorted(losses[1][beaten_by], losses[1], side="right")
-    return np.flatnonzero(losses[0] <= np.concatenate([[np.inf], losses[0][beaten_by]])[at])
-
-
-def _table(rows: Sequence[tuple[Any, ...]], width: int) -> Numbers:
-    """Returns rows as an array; what is NULL becomes NaN."""
-    import numpy as np
-
-    return np.array(rows, dtype=np.float64).reshape(-1, width)
-
-
 def _renew(billed: tuple[Whole, Numbers], rows: Sequence[tuple[Any, ...]], since: Since) -> tuple[Whole, Numbers]:
     """Returns what trials were billed with what is new; that of trials which had not ended by then is read anew."""
     import numpy as np
 
-    trial, fresh = billed[0], _table(rows, 2)
+    trial, fresh = billed[0], to_table(rows, 2)
     kept = (trial <= since.newest) & ~np.isin(trial, list(since.unended))
     trial = np.concatenate([trial[kept], fresh[:, 0].astype(np.int64)])
     order = np.argsort(trial, kind="stable")
     return trial[order], np.concatenate([billed[1][kept], fresh[:, 1]])[order]
-
-
-def _align(wanted: Whole, keys: Whole, values: Numbers) -> Numbers:
-    """Returns the value of each key that is wanted, NaN where there is none; `keys` ascend."""
-    import numpy as np
-
-    if not len(keys):
-        return np.full(len(wanted), np.nan)
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[at] == wanted, values[at], np.nan)

@@ -11,7 +11,8 @@ from postgresql import new_database
 from sqlalchemy import insert, update
 
 from dashboards.bills import bill_lines
-from dashboards.crowd import Crowd, find_front
+from dashboards.columns import find_front
+from dashboards.crowd import Crowd
 from dashboards.figures.crowd import crowd_tradeoff, draw_crowd, trace_crowd
 from dashboards.figures.tradeoff import trace_tradeoff
 from dashboards.summary import Summary, summarize
@@ -79,7 +80,7 @@ def test_what_is_new_is_added_without_reading_the_rest(database: Database, monke
             insert(tables.epoch_costs).values(late | {"name": "device_seconds", "value": 0.1, "method": "measured"})
         )
     read: list[int] = []
-    monkeypatch.setattr("dashboards.crowd._table", lambda rows, width: noted(read, rows, width))
+    monkeypatch.setattr("dashboards.crowd.to_table", lambda rows, width: noted(read, rows, width))
     crowd.refresh()
     assert max(read) < before / 2
     fresh = crowd_of(database, "a", uuid)
