@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Condition
 
 from dashboards.actions import Begun, Refused
 from dashboards.queue import need_words
@@ -31,6 +31,8 @@ from storage.rows import StudyLine
 from storage.studies import list_studies, request_stop
 
 MOST_TRIALS = 1_000_000
+PATIENCE_SECONDS = 2.0
+"""How long a request waits for another that is at the same study."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Coordinators:
     rules: Rules
     slots: Slots = field(init=False)
     _starting: set[str] = field(default_factory=set)
-    _lock: Lock = field(default_factory=Lock)
+    _is_free: Condition = field(default_factory=Condition)
 
     def __post_init__(self) -> None:
         """Looks after the slots of this machine."""
@@ -195,17 +197,21 @@ class Coordinators:
         return line
 
     @contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
-        """Keeps a second request from starting or removing the same study meanwhile."""
-        with self._lock:
-            if name in self._starting:
+    def _alone(self, name: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+        """Keeps a second request from starting or removing the same study meanwhile.
+
+        It is waited for: whoever looks whether a queued study can begin has it for a moment.
+        """
+        with self._is_free:
+            if not self._is_free.wait_for(lambda: name not in self._starting, patience_seconds):
                 raise Refused(f"study: {name!r} is being started or removed at this moment")
             self._starting.add(name)
         try:
             yield
         finally:
-            with self._lock:
+            with self._is_free:
                 self._starting.discard(name)
+                self._is_free.notify_all()
 
     def _begin(self, order: Order) -> Begun:
         """Starts what was asked for, or puts it in the queue.
@@ -228,7 +234,7 @@ class Coordinators:
         """Starts what is first in line; returns whether the next one's turn has come."""
         order = waiting.order
         try:
-            with self._alone(order.study):
+            with self._alone(order.study, 0.0):
                 if find_waiting(self.database, order.study) != waiting:
                     return True  # cancelled meanwhile
                 line = next((line for line in list_studies(self.database) if line.name == order.study), None)

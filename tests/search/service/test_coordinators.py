@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ from search.service.toml import write_toml
 from storage import tables
 from storage.database import Database
 from storage.leases import Holding, find_holding
+from storage.queue import Order, join_queue, list_queue
 from storage.reading import load_study
 from storage.studies import create_study, delete_study
 
@@ -235,3 +237,24 @@ def test_a_coordinator_that_runs_is_not_told_as_refused_where_the_database_canno
     assert coordinators.launch(write_toml(INSTANT), "ours") == Begun("tiny")
     assert len(asked) > 1
     wait_for(lambda: load_study(database, "tiny").state == "complete")
+
+
+def test_who_cancels_waits_for_whoever_looks_at_the_queue_but_not_for_long(database: Database) -> None:
+    coordinators = Coordinators(database, make_rules("127.0.0.1", 1))
+    join_queue(database, Order("waits", "launch", "ours", 1, 0, write_toml(INSTANT)))
+    taken, may_go = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with coordinators._alone("waits"):
+            taken.set()
+            may_go.wait(30)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    taken.wait(30)
+    with pytest.raises(Refused, match="at this moment"), coordinators._alone("waits", 0.1):
+        pass
+    threading.Timer(0.5, may_go.set).start()
+    coordinators.cancel("waits")
+    looking.join()
+    assert list_queue(database) == []
