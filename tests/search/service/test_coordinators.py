@@ -150,18 +150,18 @@ def test_what_a_coordinator_is_given_is_for_its_user_alone(database: Database, m
     assert not seen[0].exists()
 
 
-class Meanwhile:
+class Meanwhile(threading.Condition):
     """A lock that is taken only after something else has come to pass."""
 
     def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__()
         self._happens: Callable[[], object] | None = happens
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> bool:
         if self._happens is not None:
             self._happens()
         self._happens = None
-
-    def __exit__(self, *_: object) -> None: ...
+        return super().__enter__()
 
 
 def test_a_study_is_looked_at_only_once_nobody_else_starts_it(database: Database) -> None:
@@ -171,13 +171,13 @@ def test_a_study_is_looked_at_only_once_nobody_else_starts_it(database: Database
         with database.write() as connection:
             connection.execute(update(tables.studies).values(state="complete"))
 
-    lock: Any = Meanwhile(end)
-    coordinators = Coordinators(database, make_rules("127.0.0.1", 1), _lock=lock)
+    lock = Meanwhile(end)
+    coordinators = Coordinators(database, make_rules("127.0.0.1", 1), _is_free=lock)
     with pytest.raises(Refused, match="'made' is complete; ask for more trials"):
         coordinators.resume("made", Change(), "ours")
     lock = Meanwhile(lambda: delete_study(database, "made"))
     with pytest.raises(Missing, match="there is no 'made'"):
-        Coordinators(database, make_rules("127.0.0.1", 1), _lock=lock).delete("made")
+        Coordinators(database, make_rules("127.0.0.1", 1), _is_free=lock).delete("made")
 
 
 @pytest.mark.usefixtures("own_code")
