@@ -83,6 +83,7 @@ def test_a_live_page_shows_what_is_new_and_keeps_zoom_choice_and_address(page: P
 
 
 @pytest.mark.parametrize("page", [400], indirect=True)
+@pytest.mark.slow
 def test_hostile_text_stays_text_and_a_phone_shows_all(page: Page, database: Database) -> None:
     write_study(database, "hostile", 8, hostile=True)
     for path in ("/", "/study/hostile?tab=trials", "/study/hostile?tab=optimizers", "/study/hostile?tab=parallel",

@@ -120,6 +120,7 @@ def test_a_study_is_not_resumed_on_other_data(tmp_path: Path, quick_spec: Path, 
     assert load_study(database, "quick").num_trials == 3
 
 
+@pytest.mark.slow
 def test_launching_on_a_folder_tells_what_was_left_out(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
     (write_folder(tmp_path / "pets") / "cat" / "broken.png").write_text("")
     arguments = ("launch", str(quick_spec), "--trials", "2", "--set", "objective.dataset=folder:pets", "--json")

@@ -156,7 +156,7 @@ def test_peak_memory_beyond_its_limit_is_infeasible_with_both_numbers(quick_spec
     assert constraints(database) == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("function", ["fail", "fill"])
+@pytest.mark.parametrize("function", ["fail", pytest.param("fill", marks=pytest.mark.slow)])
 def test_a_study_in_which_nothing_can_be_trained_ends_early_and_says_why(database: Database, function: str) -> None:
     space = {"gives_up": [True, False]} if function == "fail" else {"takes": True}
     spec = sleepers(function, space, search={"trials": 30, "baseline": False},

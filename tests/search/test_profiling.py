@@ -87,6 +87,7 @@ def test_a_process_of_its_own_has_the_threads_and_the_cores(paretune: Run, their
     assert seen["threads"] == 1
 
 
+@pytest.mark.slow
 def test_the_table_tells_what_is_absent_and_why(paretune: Run, ours: Path) -> None:
     pytest.importorskip("onnxruntime")
     card, model = card_of("cnn", width=1.0), build_model("cnn", 1, 10, {"width": 1.0}).eval()

@@ -74,7 +74,7 @@ class Interruption:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("num_epochs", [1, 2, 3, 7])
+@pytest.mark.parametrize("num_epochs", [1, 2, *(pytest.param(later, marks=pytest.mark.slow) for later in (3, 7))])
 def test_a_sweep_cut_off_within_a_setting_goes_on_as_if_it_had_not_been(
     quick_spec: Path, database: Database, tmp_path: Path, num_epochs: int
 ) -> None:

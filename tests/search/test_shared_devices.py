@@ -48,6 +48,7 @@ def assert_lines_add_up(study: StudyRow, shared: int) -> None:
     assert lines[IDLE] == pytest.approx(held_seconds(study.sittings) - held, rel=0.1, abs=0.5)
 
 
+@pytest.mark.slow
 def test_solo_costs_are_calibrated_once_for_each_signature_and_reused(database: Database) -> None:
     first = sweeps.launch(spec("first", 2), database, lambda *_: None)
     second = sweeps.launch(spec("second", 2), database, lambda *_: None)
