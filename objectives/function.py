@@ -182,7 +182,7 @@ class Context:
         self._evaluation_seconds += self._watch.lap("evaluation")
         losses = [None if loss is None else float(loss) for loss in (train_loss, validation_loss)]
         if any(loss is not None and not math.isfinite(loss) for loss in losses):
-            self.infeasible(f"diverged: the loss is not finite in epoch {self._epoch}")
+            self.infeasible(f"diverged in epoch {self._epoch}: the loss is not finite")
         costs = {
             **self._costs,
             "wall_seconds": measured((self._costs["device_seconds"].value or 0.0) + self._evaluation_seconds),

@@ -18,7 +18,7 @@ from objectives.augmentations import augment
 from objectives.calibration import calibrate_epoch
 from objectives.checkpoint import Checkpoint, Saver, Within
 from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
-from objectives.evaluation import VALUES_EVALUATED_AT_ONCE, evaluate
+from objectives.evaluation import VALUES_EVALUATED_AT_ONCE, evaluate, find_divergence
 from objectives.imports import error_words
 from objectives.meters import Meters
 from objectives.meters.flops import Flops, flops_per_image
@@ -48,9 +48,6 @@ from objectives.trial import (
     TrialConfig,
     identify,
 )
-
-EXPLODED = 1000.0
-"""A validation loss of so many times that of guessing (the logarithm of the number of classes) has exploded."""
 
 
 @dataclass
@@ -127,12 +124,9 @@ def _run_here(config: TrialConfig, described: Device, watch: Stopwatch, sharing:
         train_loss = current.loss_sum.item() / training.num_images
         validation_loss, num_correct = training.evaluate()
         evaluation_seconds = watch.lap("evaluation")
-        if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-            yield Infeasible(config.number, f"diverged: the loss is not finite in epoch {epoch}", watch.take_bill())
-            return
-        if validation_loss > EXPLODED * math.log(training.data.num_classes):
-            loss = f"{validation_loss:.3g} after epoch {epoch}, over {EXPLODED:,.0f} times that of guessing"
-            yield Infeasible(config.number, f"diverged: the validation loss is {loss}", watch.take_bill())
+        divergence = find_divergence(training.model, train_loss, validation_loss, training.data.num_classes)
+        if divergence is not None:
+            yield Infeasible(config.number, f"diverged in epoch {epoch}: {divergence}", watch.take_bill())
             return
 
         costs = {

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from objectives.models.blocked import in_torch_layout, pooled_stage
+
 SIDE = 32
 """Height and width for which the network was drawn; smaller images are padded to it."""
 
@@ -47,9 +49,7 @@ class CNN(nn.Module):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Returns logits (N, K)."""
         maps = pad_to_side(images_NCHW)
-        # The largest of four, then ReLU, is the same as ReLU, then the largest, at a quarter of the work.
-        maps = F.relu(F.max_pool2d(self.conv1(maps), 2))
-        maps = F.relu(F.max_pool2d(self.conv2(maps), 2))
+        maps = in_torch_layout(pooled_stage(self.conv2, pooled_stage(self.conv1, maps)))
         if maps.shape[-2:] != (MAP_SIDE, MAP_SIDE):
             maps = F.adaptive_avg_pool2d(maps, MAP_SIDE)
         hidden = F.relu(self.fc1(maps.flatten(1)))

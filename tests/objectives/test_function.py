@@ -262,7 +262,7 @@ def exhausts(_params: dict[str, Any], _context: Context) -> None:
 @pytest.mark.parametrize(
     ("train", "reason"),
     [
-        (diverges, "diverged: the loss is not finite in epoch 2"),
+        (diverges, "diverged in epoch 2: the loss is not finite"),
         (gives_up, "the width must be even"),
         (exhausts, "out of memory on a CPU"),
     ],

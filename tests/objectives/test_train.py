@@ -221,7 +221,7 @@ def test_a_trial_on_a_gpu_measures_its_energy() -> None:
 def test_a_loss_that_has_exploded_is_infeasible_though_it_is_finite() -> None:
     *_, last = events_of(replace(CONFIG, lr=1000.0))
     assert isinstance(last, Infeasible)
-    told = r"diverged: the validation loss is \S+ after epoch 1, over 1,000 times that of guessing"
+    told = r"diverged in epoch 1: the validation loss is \S+, over 1,000 times that of guessing"
     assert re.fullmatch(told, last.reason)
 
 
