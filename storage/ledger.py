@@ -282,8 +282,7 @@ class Page:
             num_images=num_images,
             recorded_at=_now(),
         )
-        for name, cost in costs.items():
-            self._insert(tables.epoch_costs, trial=trial, epoch=epoch, name=name, **cost._asdict())
+        self._insert_costs(tables.epoch_costs, costs, trial=trial, epoch=epoch)
         self._update_attempt(trial, attempt, heard_at=_now())
 
     def charge(self, trial: int, attempt: int, bill: Mapping[str, float]) -> None:
@@ -307,8 +306,7 @@ class Page:
 
     def record_profile(self, trial: int, costs: Mapping[str, CostValue]) -> None:
         """Writes what a trial's model itself costs, once."""
-        for name, cost in costs.items():
-            self._insert(tables.trial_costs, trial=trial, name=name, **cost._asdict())
+        self._insert_costs(tables.trial_costs, costs, trial=trial)
 
     def find_calibrations(self, signature: str) -> dict[str, dict[str, CostValue]]:
         """Returns what an epoch of a signature costs, by the digest of the device and the cost's name."""
@@ -339,14 +337,18 @@ class Page:
     def end_trial(self, trial: int, state: str, reason: str | None, costs: Mapping[str, CostValue]) -> None:
         """Writes how a trial ended, and freezes the costs of its epochs together."""
         self._update_trial(trial, state=state, reason=reason, ended_at=_now())
-        for name, cost in costs.items():
-            self._insert(tables.trial_costs, trial=trial, name=name, **cost._asdict())
+        self._insert_costs(tables.trial_costs, costs, trial=trial)
 
     def _execute(self, statement: Executable) -> None:
         self.add(lambda connection: connection.execute(statement))
 
     def _insert(self, table: Table, **values: Any) -> None:
         self._execute(insert(table).values(study=self._study, **values))
+
+    def _insert_costs(self, table: Table, costs: Mapping[str, CostValue], **key: int) -> None:
+        rows = [{"study": self._study, **key, "name": name, **cost._asdict()} for name, cost in costs.items()]
+        if rows:  # in one statement: compiling is what an insertion costs
+            self.add(lambda connection: connection.execute(insert(table), rows))
 
     def _update_study(self, **values: Any) -> None:
         self._execute(update(tables.studies).where(tables.studies.c.uuid == self._study).values(**values))
