@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -11,7 +11,7 @@ from dashboards.budget import Line
 from objectives.pulse import forget_pulse
 from objectives.seeds import derive_seed
 from objectives.trial import Event, Placement, TrialConfig
-from search.budget import Account, Tariff
+from search.budget import Account
 from search.compute import name_devices
 from search.configs import add_calibrations, configure
 from search.engines import ENGINES, Engine
@@ -21,6 +21,7 @@ from search.limits import judge_silence
 from search.proposals import Proposals, TakenOver
 from search.recording import Recorder
 from search.spec import SweepSpec
+from search.tariff import Tariff
 from search.trials import RESULTS, Trial, Trials, Verdict
 from storage.database import Database
 from storage.ledger import Ledger, Page
@@ -73,7 +74,7 @@ class Coordinator:
         study: StudyRow,
         spec: SweepSpec,
         ledger: Ledger,
-        placements: list[Placement],
+        placements: Sequence[Placement],
         watch: Watch,
         show_budget: ShowBudget,
         is_interrupted: Callable[[], bool],

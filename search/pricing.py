@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from objectives.meters.rapl import find_fault
 from objectives.prices import ELECTRICITY, PriceBook, build_book, default_book, find_faults, overlay
 from search.faults import Faults
+from search.tariff import Tariff
 from search.toml import read_toml
 
 if TYPE_CHECKING:
     from dashboards.summary import Summary
     from objectives.trial import Placement
-    from search.budget import Tariff
     from search.spec import SweepSpec
     from storage.database import Database
     from storage.rows import StudyRow
@@ -86,8 +86,6 @@ def find_tariff(spec: SweepSpec, placements: Sequence[Placement], study: StudyRo
     Raises:
         Faults: where money is the budget and cannot be told, or the user's book is faulty.
     """
-    from search.budget import Tariff
-
     book = find_book(spec.prices)
     if spec.budget.money is None:
         return Tariff(book.currency)

@@ -13,17 +13,15 @@ from types import FrameType
 from typing import Any
 from uuid import uuid4
 
-from objectives.meters.rapl import find_fault
 from objectives.trial import Placement
-from search.compute import place_slots
 from search.coordinator import Coordinator, ShowBudget, Watch
 from search.data import describe
-from search.engines.forking import begin_loading
 from search.environment import keep_environment, observe
 from search.faults import Abandoned, Faults, Unsaved
 from search.functions import check_function
 from search.growing import Growth, grow
 from search.models import check_model
+from search.placing import place
 from search.pricing import find_tariff
 from search.reading import validate
 from search.sections import Objective
@@ -40,9 +38,6 @@ from storage.studies import create_study, delete_study, request_stop
 
 STOP_PATIENCE_SECONDS = 120
 
-ENERGIES = ("energy_joules", "inference_joules_per_1000_images")
-"""Costs that need an energy counter."""
-
 Tell = Callable[[str], None]
 """Takes a line for a person to read."""
 
@@ -56,6 +51,7 @@ def launch(
     show_budget: ShowBudget = lambda _lines: None,
     *,
     remeasures: StudyRow | None = None,
+    placements: Sequence[Placement] = (),
 ) -> StudyRow:
     """Runs a new sweep to its end and returns the study.
 
@@ -68,6 +64,7 @@ def launch(
             `trials` are trained besides.
         show_budget: Told what is spent of the budget.
         remeasures: The study whose settings are trained again, which the spec names.
+        placements: What `place` returned for the spec, where whoever calls had it begin before.
 
     Raises:
         Faults: where the spec asks for what this machine lacks, or the data set cannot be used.
@@ -77,7 +74,7 @@ def launch(
     """
     if spec.search.remeasures != (remeasures.uuid if remeasures else None):
         raise Faults("search.remeasures: `paretune remeasure NAME` sets it; leave it out")
-    placements = _place(spec, spec.search.trials)
+    placements = placements or place(spec, spec.search.trials)
     device = "cpu" if placements[0].device == "cpu" else "cuda"
     several = spec.compute.threads if isinstance(spec.compute.threads, list) else None
     placed = {"slots": len(placements), "threads": several or placements[0].threads, "device": device}
@@ -151,7 +148,7 @@ def resume(
         return study
     check_data(replace(study, spec=growth.spec))
     spec = stored_spec(replace(study, spec=growth.spec), {**growth.compute, **(compute or {})}, num_more)
-    placements = _place(spec, study.num_trials, study)
+    placements = place(spec, study.num_trials, study)
     return _run(database, study, spec, placements, watch, tell, show_budget, num_more, growth)
 
 
@@ -214,50 +211,6 @@ def delete(name: str, database: Database) -> None:
     shutil.rmtree(database.artifacts / uuid, ignore_errors=True)
 
 
-def _place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> list[Placement]:
-    """Returns the slots of a sitting, which have what the spec asks of them; what they run begins to load.
-
-    Raises:
-        Faults: where this machine lacks it.
-    """
-    placements = place_slots(spec.compute, num_trials, spec.objective.train)
-    if placements[0].slots_per_device > 1 and "wall_seconds" in spec.objective.minimize:
-        raise Faults("objective.minimize: wall_seconds tells nothing where slots share a device; use device_seconds")
-    _check_energy(spec, placements[0])
-    _check_precision(spec, placements[0])
-    find_tariff(spec, placements, study)
-    if spec.compute.engine == "process":
-        begin_loading(placements)
-    return placements
-
-
-def _check_energy(spec: SweepSpec, placement: Placement) -> None:
-    """Makes sure that what is asked of energy can be measured.
-
-    Raises:
-        Faults: where it cannot.
-    """
-    wanted = [f"objective.minimize: {name}" for name in ENERGIES if name in spec.objective.minimize]
-    wanted += [] if spec.budget.kwh is None else ["budget.kwh: energy"]
-    wanted += [f"limits.{name}: it" for name in ENERGIES if getattr(spec.limits, name) is not None]
-    several = spec.compute.threads
-    cores = placement.cores[: min(several)] if isinstance(several, list) else placement.cores
-    if wanted and placement.device == "cpu" and (fault := find_fault(cores)) is not None:
-        raise Faults(*(f"{what} cannot be measured here: {fault}" for what in wanted))
-
-
-def _check_precision(spec: SweepSpec, placement: Placement) -> None:
-    """Makes sure that the device has the precisions that are asked of it.
-
-    Raises:
-        Faults: where it has not.
-    """
-    if placement.device == "cpu" and "tf32" in spec.precisions:
-        raise Faults(
-            "compute.precision: tf32 is of NVIDIA GPUs alone, and the slots are on a CPU; fp32 or bf16 will do"
-        )
-
-
 def _look_at(objective: Objective) -> dict[str, Any]:
     """Makes sure that what is trained can be used, and returns what describes its data; of a function nothing is known.
 
@@ -300,7 +253,7 @@ def _run(
     database: Database,
     study: StudyRow,
     spec: SweepSpec,
-    placements: list[Placement],
+    placements: Sequence[Placement],
     watch: Watch,
     tell: Tell,
     show_budget: ShowBudget,

@@ -23,7 +23,7 @@ class Effort(NamedTuple):
     most_passes: int
 
 
-IN_A_TRIAL, ON_REQUEST = Effort(0.02, 400), Effort(1.0, 10_000)
+IN_A_TRIAL, ON_REQUEST = Effort(0.01, 400), Effort(1.0, 10_000)
 
 
 def time_passes(run: Callable[[], object], device: str, least: int = 20, effort: Effort = IN_A_TRIAL) -> list[float]:

@@ -78,18 +78,23 @@ def launch(
         end(launch_remote(client, tables, source, quiet=quiet), storage, as_json=as_json)
         return
 
-    from search import sweeps
-    from search.progress import SweepProgress
-    from storage.database import Database
+    from search.placing import place
 
     chosen = read_spec(spec, setting or (), flags, base)
     _check_new(chosen.name, source)
+    placements = place(chosen, chosen.search.trials)
+
+    from search import sweeps
+    from search.progress import SweepProgress
+    from storage.database import Database
 
     with SweepProgress(chosen, chosen.search.trials, 0, quiet=quiet) as progress:
         sit(
             chosen.name,
             storage,
-            lambda: sweeps.launch(chosen, Database(storage), progress, progress.tell, old, progress.show_budget),
+            lambda: sweeps.launch(
+                chosen, Database(storage), progress, progress.tell, old, progress.show_budget, placements=placements
+            ),
             as_json=as_json,
         )
 

@@ -14,13 +14,14 @@ from dashboards.bills import bill_lines
 from objectives.prices import default_book
 from objectives.trial import Event, Placement
 from search import load, sweeps
-from search.budget import Account, Tariff
+from search.budget import Account
 from search.compute import name_devices
 from search.faults import Faults
 from search.pricing import find_book, find_tariff
 from search.reading import validate
 from search.sections import Budget
 from search.spec import SweepSpec
+from search.tariff import Tariff
 from search.trials import Trial, Trials
 from storage.database import Database
 from storage.reading import load_study
