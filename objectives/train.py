@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +28,7 @@ from objectives.models import build_model
 from objectives.optimizers import build_optimizer
 from objectives.precision import computing, prepare
 from objectives.randomness import restore_states, seed_everything, take_states
-from objectives.resident import load_resident, num_images_at_once
+from objectives.resident import ResidentPart, load_resident, num_images_at_once
 from objectives.schedules import lr_factors
 from objectives.seeds import derive_seed
 from objectives.sharing import Sharing
@@ -48,6 +48,9 @@ from objectives.trial import (
     TrialConfig,
     identify,
 )
+
+Batch = tuple[Tensor, Tensor]
+"""Images (B, C, H, W) and their labels."""
 
 
 @dataclass
@@ -226,7 +229,7 @@ class Training:
 
         def steps(order_N: Tensor, batch_size: int) -> Iterator[None]:
             return train_epoch(
-                rehearsal, optimizer, part.images_NCHW[order_N], part.labels_N[order_N], batch_size, config.recipe,
+                rehearsal, optimizer, draw_batches(part, order_N, batch_size), config.recipe,
                 lrs=[0.0] * math.ceil(len(order_N) / batch_size), generator=generator, loss_sum=loss_sum,
             )  # fmt: skip
 
@@ -261,9 +264,7 @@ class Training:
         for _ in train_epoch(
             self.model,
             self._optimizer,
-            self.data.train.images_NCHW[order_N],
-            self.data.train.labels_N[order_N],
-            self._batch_size,
+            draw_batches(self.data.train, order_N, self._batch_size),
             recipe,
             lrs=[config.lr * factor for factor in factors[current.step :]],
             generator=current.augmentation,
@@ -309,16 +310,14 @@ class Training:
 def train_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    images_NCHW: Tensor,
-    labels_N: Tensor,
-    batch_size: int,
+    batches: Iterable[Batch],
     recipe: Recipe,
     *,
     lrs: Sequence[float],
     generator: torch.Generator,
     loss_sum: Tensor,
 ) -> Iterator[None]:
-    """Takes one pass over the images in their order and yields after each step.
+    """Takes a step for each batch and yields after each.
 
     A batch that is too large to go through at once goes in micro-batches, whose gradients add up to exactly that of the
     batch's mean loss. Nothing here waits for the device.
@@ -326,19 +325,15 @@ def train_epoch(
     Args:
         model: What is trained.
         optimizer: Over the model's weights.
-        images_NCHW: On the device.
-        labels_N: On the device.
-        batch_size: Images per step.
+        batches: On the device.
         recipe: Its smoothing and augmentation.
         lrs: The learning rate of each step.
         generator: Of the augmentation, on the device.
         loss_sum: A scalar on the device; the loss of each image is added to it.
     """
     model.train()
-    at_once = num_images_at_once(images_NCHW)
-    for lr, images_BCHW, labels_B in zip(
-        lrs, torch.split(images_NCHW, batch_size), torch.split(labels_N, batch_size), strict=True
-    ):
+    for lr, (images_BCHW, labels_B) in zip(lrs, batches, strict=True):
+        at_once = num_images_at_once(images_BCHW)
         optimizer.zero_grad()
         for group in optimizer.param_groups:
             group["lr"] = lr
@@ -350,6 +345,20 @@ def train_epoch(
             loss_sum += loss.detach()
         optimizer.step()
         yield
+
+
+def draw_batches(part: ResidentPart, order_N: Tensor, batch_size: int) -> Iterator[Batch]:
+    """Yields the images of a part in an order, in batches of a size; the last one has what is left.
+
+    On a GPU all are gathered together, which leaves fewer kernels to launch in a step; on a CPU each batch as it comes,
+    which finds it in the cache.
+    """
+    if order_N.device.type == "cuda":
+        images_NCHW, labels_N = part.images_NCHW[order_N], part.labels_N[order_N]
+        yield from zip(torch.split(images_NCHW, batch_size), torch.split(labels_N, batch_size), strict=True)
+        return
+    for order_B in torch.split(order_N, batch_size):
+        yield part.images_NCHW.index_select(0, order_B), part.labels_N.index_select(0, order_B)
 
 
 def count_flops(config: TrialConfig, image_CHW: tuple[int, int, int], num_classes: int) -> Flops | str:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 MOST_CHANNELS = 16
 """float32 values of the widest register; where more are padded, torch's own layout is as quick."""
 
+IS_AVAILABLE = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+
 LEAST_IMAGES = 24
 """Through which the layout's greater overhead is worth it."""
 
@@ -55,7 +57,6 @@ def _can_be_blocked(maps_NCHW: Tensor) -> bool:
         and maps_NCHW.device.type == "cpu"
         and maps_NCHW.dtype == torch.float32
         and len(maps_NCHW) >= LEAST_IMAGES
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and bool(torch.backends.mkldnn.enabled)
+        and IS_AVAILABLE
         and not torch.is_autocast_enabled("cpu")
     )

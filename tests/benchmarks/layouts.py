@@ -42,14 +42,15 @@ class Rehearsal:
         """Returns the microseconds of an image."""
         import torch
 
-        from objectives.train import train_epoch
+        from objectives.train import draw_batches, draw_order, train_epoch
         from objectives.trial import Recipe
 
         part = self.data.train
         lrs = [1e-3] * -(-len(part.labels_N) // self.batch_size)
         start = time.perf_counter()
+        batches = draw_batches(part, draw_order(0, 1, len(part.labels_N)), self.batch_size)
         for _ in train_epoch(
-            self.model, self.optimizer, part.images_NCHW, part.labels_N, self.batch_size, Recipe(),
+            self.model, self.optimizer, batches, Recipe(),
             lrs=lrs, generator=torch.Generator(), loss_sum=torch.zeros(()),
         ):  # fmt: skip
             pass

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import objectives.resident
 from objectives.costs import COSTS, ONCE
@@ -16,9 +16,9 @@ from objectives.data import Part
 from objectives.evaluation import evaluate
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
-from objectives.resident import channel_levels, load_resident
+from objectives.resident import ResidentPart, channel_levels, load_resident
 from objectives.slot import open_device, run_bundle
-from objectives.train import draw_order, train_epoch
+from objectives.train import draw_batches, draw_order, train_epoch
 from objectives.trial import (
     LINES,
     EpochEnded,
@@ -50,14 +50,13 @@ def outcome(records: list[EpochRecord]) -> list[tuple[float, float, int]]:
 
 
 def one_pass(
-    model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, batch_size: int, lr: float = 0.1
+    model: nn.Module, optimizer: torch.optim.Optimizer, part: ResidentPart, batch_size: int, lr: float = 0.1
 ) -> None:
-    lrs = [lr] * math.ceil(len(labels) / batch_size)
-    generator = torch.Generator(labels.device)
-    loss_sum = torch.zeros((), device=labels.device)
-    for _ in train_epoch(
-        model, optimizer, images, labels, batch_size, Recipe(), lrs=lrs, generator=generator, loss_sum=loss_sum
-    ):
+    device, num_images = part.labels_N.device, len(part.labels_N)
+    lrs = [lr] * math.ceil(num_images / batch_size)
+    batches = draw_batches(part, torch.arange(num_images, device=device), batch_size)
+    loss_sum, generator = torch.zeros((), device=device), torch.Generator(device)
+    for _ in train_epoch(model, optimizer, batches, Recipe(), lrs=lrs, generator=generator, loss_sum=loss_sum):
         pass
 
 
@@ -102,7 +101,7 @@ def test_a_schedule_decides_the_learning_rate_of_each_step() -> None:
     optimizer.register_step_pre_hook(lambda *_: used.append(optimizer.param_groups[0]["lr"]))
     lrs = [0.1, 0.2, 0.3]
     steps = train_epoch(
-        model, optimizer, train.images_NCHW[:90], train.labels_N[:90], 30, Recipe(), lrs=lrs,
+        model, optimizer, draw_batches(train, torch.arange(90), 30), Recipe(), lrs=lrs,
         generator=torch.Generator(), loss_sum=torch.zeros(()),
     )  # fmt: skip
     assert len(list(steps)) == 3
@@ -119,7 +118,8 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(batch_size: int, mo
     for at_once in (1078, 100):
         monkeypatch.setitem(objectives.resident.VALUES_AT_ONCE, "cpu", at_once * 32 * 32)
         model = copy.deepcopy(once)
-        one_pass(model, build_optimizer("gd", model.parameters(), 0.1, {}), images_NCHW, train.labels_N, batch_size)
+        part = ResidentPart(images_NCHW, train.labels_N)
+        one_pass(model, build_optimizer("gd", model.parameters(), 0.1, {}), part, batch_size)
         ended.append(torch.cat([weights.flatten() for weights in model.parameters()]))
     assert torch.allclose(ended[0], ended[1], rtol=0, atol=1e-12)
     start = torch.cat([weights.flatten() for weights in once.parameters()])
@@ -133,7 +133,7 @@ def test_a_full_batch_takes_one_step_and_bounded_memory(monkeypatch: pytest.Monk
     sizes, steps = [], []
     model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     optimizer.register_step_post_hook(lambda *_: steps.append(1))
-    one_pass(model, optimizer, train.images_NCHW, train.labels_N, len(train.labels_N))
+    one_pass(model, optimizer, train, len(train.labels_N))
     assert len(steps) == 1
     assert max(sizes) <= 256
     assert sum(sizes) == 1078
@@ -190,6 +190,15 @@ def test_each_epoch_has_an_order_of_its_own() -> None:
     assert torch.equal(first, draw_order(0, 1, 100))
 
 
+def test_batches_are_the_images_in_their_order() -> None:
+    part = load_resident("digits", torch.device("cpu")).train
+    order_N = draw_order(0, 1, len(part.labels_N))[:100]
+    batches = list(draw_batches(part, order_N, 30))
+    assert [len(labels_B) for _images, labels_B in batches] == [30, 30, 30, 10]
+    assert torch.equal(torch.cat([images for images, _labels in batches]), part.images_NCHW[order_N])
+    assert torch.equal(torch.cat([labels for _images, labels in batches]), part.labels_N[order_N])
+
+
 def test_evaluation_counts_what_is_right() -> None:
     data = load_resident("digits", torch.device("cpu"))
     loss, num_correct = evaluate(build_model("cnn", 1, 10, {"width": 0.25}), data.validation)
@@ -203,10 +212,10 @@ def test_an_epoch_never_waits_for_the_gpu() -> None:
     train = load_resident("mnist5k", device).train
     model = build_model("cnn", 1, 10, {}).to(device)
     optimizer = build_optimizer("adam", model.parameters(), 1e-3, {})
-    one_pass(model, optimizer, train.images_NCHW, train.labels_N, 64)
+    one_pass(model, optimizer, train, 64)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        one_pass(model, optimizer, train.images_NCHW, train.labels_N, 64)
+        one_pass(model, optimizer, train, 64)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
