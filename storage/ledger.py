@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Executable, Table, insert, select, update
+from sqlalchemy import Connection, Executable, Table, bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from storage import leases, tables
@@ -23,6 +23,13 @@ HEARTBEAT_SECONDS = 1.0
 
 BUSY_SECONDS = 2
 """How long a write to SQLite waits for another program's lock before it is told of and tried again."""
+
+_ADD = (
+    update(tables.bills)
+    .where(*(tables.bills.c[name] == bindparam(f"its_{name}") for name in ("study", "trial", "attempt", "line")))
+    .values(seconds=tables.bills.c.seconds + bindparam("more"))
+)
+"""Made once: to make a statement takes longer than to carry it out."""
 
 Step = Callable[[Connection], object]
 """A write in a transaction that somebody else opens and closes."""
@@ -369,11 +376,9 @@ def _keep_new(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None
 
 
 def _charge(connection: Connection, key: Mapping[str, Any], seconds: float) -> None:
-    row = tables.bills.c
-    where = [row[name] == value for name, value in key.items()]
-    added = connection.execute(update(tables.bills).where(*where).values(seconds=row.seconds + seconds))
+    added = connection.execute(_ADD, {**{f"its_{name}": value for name, value in key.items()}, "more": seconds})
     if added.rowcount == 0:
-        connection.execute(insert(tables.bills).values(**key, seconds=seconds))
+        connection.execute(insert(tables.bills), {**key, "seconds": seconds})
 
 
 def _now() -> datetime:
