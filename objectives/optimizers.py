@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from objectives.parameters import FLAG, FRACTION, NON_NEGATIVE, POSITIVE, Parameter, Value
@@ -74,5 +76,18 @@ def build_optimizer(
     weights = list(weights)
     if all(weight.device.type in optimizer.fused_on and weight.is_floating_point() for weight in weights):
         arguments["fused"] = True
-    step: torch.optim.Optimizer = getattr(optim, optimizer.torch_name)(weights, lr=lr, **arguments)
+    step: torch.optim.Optimizer = _without_compiler(getattr(optim, optimizer.torch_name))(weights, lr=lr, **arguments)
     return step
+
+
+@cache
+def _without_compiler(kind: type[torch.optim.Optimizer]) -> Any:
+    """Returns a class of optimizers that step as those of torch do, without what torch wraps around them.
+
+    That is for its compiler, which the first call loads: half a second of each process. Nothing is compiled here.
+    """
+    import torch
+
+    wrapped = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in wrapped}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})

@@ -8,10 +8,7 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
 gc.disable()  # a quarter of the loading would go into looking for garbage among what stays
 
-import torch  # noqa: E402  loading takes seconds, in which Ctrl-C may come
+import objectives.train  # noqa: E402, F401  loading takes a second, in which Ctrl-C may come
 
-import objectives.train  # noqa: E402, F401
-
-torch.optim.SGD([torch.zeros(1)])  # the first optimizer of a process loads a second's worth of torch
 gc.freeze()  # nor do the slots look through it, which would also copy its pages into each of them
 gc.enable()

@@ -135,11 +135,7 @@ def open_device(placement: Placement) -> Device:
         ImportFault: where the training function is not.
     """
     if placement.preload is None:
-        import torch
-
         import objectives.train  # noqa: F401  so that it is no trial's set-up
-
-        torch.optim.SGD([torch.zeros(1)])  # the first optimizer of a process loads a second's worth of torch
     else:
         find_callable(placement.preload)
     version = metadata.version("torch")

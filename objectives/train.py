@@ -21,7 +21,7 @@ from objectives.costs import ONCE, Measurement, absent, add_costs, counted, meas
 from objectives.evaluation import VALUES_EVALUATED_AT_ONCE, evaluate, find_divergence
 from objectives.imports import error_words
 from objectives.meters import Meters
-from objectives.meters.flops import Flops, flops_per_image
+from objectives.meters.flops import Flops, count_flops
 from objectives.meters.inference import profile_model
 from objectives.meters.time import Stopwatch
 from objectives.models import build_model
@@ -167,8 +167,8 @@ class Training:
     def __init__(self, config: TrialConfig, described: Device, watch: Stopwatch, sharing: Sharing) -> None:
         device = torch.device("cuda:0" if described.kind == "cuda" else "cpu")
         data = load_resident(config.dataset, device, config.data_root)
-        images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
-        self.data, self.num_images, self._config, self._device = data, len(labels_N), config, device
+        images_NCHW = data.train.images_NCHW
+        self.data, self.num_images, self._config, self._device = data, len(images_NCHW), config, device
         self._batch_size = self.num_images if config.batch_size == "full" else config.batch_size
         self._num_steps = math.ceil(self.num_images / self._batch_size)
 
@@ -179,14 +179,12 @@ class Training:
             model = model.to(memory_format=torch.channels_last)
         self.model = model
         self._optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
-        image_CHW = (images_NCHW.shape[1], images_NCHW.shape[2], images_NCHW.shape[3])
-        self._flops = count_flops(config, image_CHW, data.num_classes)
         self._watch, self._meters = watch, Meters(described, watch)
         self._described, self._sharing = described, sharing
         known = config.calibrations.get(described.digest, {})
         self.calibration: Mapping[str, Measurement] = known if sharing.is_shared else {}
         with computing(config.recipe.precision, device.type):
-            warm_up(model, images_NCHW[: self._batch_size], labels_N[: self._batch_size])
+            self._flops = rehearse(model, data.train, self._batch_size)
 
         self.records: list[EpochRecord] = []
         self._within: Within | None = None
@@ -361,23 +359,22 @@ def draw_batches(part: ResidentPart, order_N: Tensor, batch_size: int) -> Iterat
         yield part.images_NCHW.index_select(0, order_B), part.labels_N.index_select(0, order_B)
 
 
-def count_flops(config: TrialConfig, image_CHW: tuple[int, int, int], num_classes: int) -> Flops | str:
-    """Returns the FLOPs of one image, or why the user's model cannot be counted."""
-    try:
-        return flops_per_image(config.model, config.model_options, image_CHW, num_classes)
-    except Exception as error:  # noqa: BLE001  whatever it raises on the meta device, it may well train on a real one
-        return f"the model cannot be counted without data: {error_words(error)}"
-
-
 def draw_order(seed: int, epoch: int, num_images: int) -> Tensor:
     """Returns the order of the images in an epoch: a function of seed and epoch alone, so that it can be redone."""
     generator = torch.Generator().manual_seed(derive_seed(seed, epoch, "order"))
     return torch.randperm(num_images, generator=generator)
 
 
-def warm_up(model: nn.Module, images_BCHW: Tensor, labels_B: Tensor) -> None:
-    """Takes one forward and backward pass with a copy, so that the first step measured is a step like the others."""
+def rehearse(model: nn.Module, part: ResidentPart, batch_size: int) -> Flops | str:
+    """Takes a forward and backward pass with a copy, so that the first step measured is a step like the others.
+
+    Returns the FLOPs of one image, or why they cannot be counted.
+    """
     rehearsal = copy.deepcopy(model)
-    at_once = num_images_at_once(images_BCHW)
+    at_once = min(batch_size, num_images_at_once(part.images_NCHW))
     with torch.random.fork_rng(devices=[]):
-        torch.autograd.backward(F.cross_entropy(rehearsal(images_BCHW[:at_once]), labels_B[:at_once]))
+        torch.autograd.backward(F.cross_entropy(rehearsal(part.images_NCHW[:at_once]), part.labels_N[:at_once]))
+        try:
+            return count_flops(rehearsal, part.images_NCHW[:2], part.labels_N[:2])
+        except Exception as error:  # noqa: BLE001  whatever it raises while it is watched, it may well train
+            return f"the model cannot be counted: {error_words(error)}"

@@ -1,13 +1,15 @@
 """The same settings trained as a user of Optuna writes it today, and by Paretune, in one run.
 
-    python tests/benchmarks/sweep_throughput.py [--settings 20] [--seeds 1] [--epochs 5] [--device cpu|cuda]
+    python tests/benchmarks/sweep_throughput.py [--settings 20] [--seeds 1] [--epochs 5] [--rounds 5]
+        [--device cpu|cuda]
 
 Paretune draws the settings at random from the built-in space, with its command's defaults. Optuna then trains each of
 them in one process, by `study.optimize` on an SQLite database, with a fresh DataLoader over PIL images, ToTensor and
 Normalize, a network of torch's layers, torch's optimizers as they come, and torch's default threads: the loop of the
 tutorials, with nothing of Paretune's own speed. The function that the network computes, images, split, settings and
 epochs are the same. Both clocks run from the start of the process's work to the last trial in the database; loading
-torch is in both.
+torch is in both. A shared machine is quicker at one minute than at another, so each round runs both sides, the one
+first in every second round that was last before; the ratio is the median over the rounds.
 
 With several seeds for each setting (other ones on each side) the accuracies can be compared: by the 95 % interval of
 the difference of the two means, Student's with the variances pooled. The images are the same, so their uncertainty is
@@ -24,7 +26,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import fmean, variance
+from statistics import fmean, median, variance
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +157,7 @@ def main() -> None:
     parser.add_argument("--settings", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--as-optuna", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, default=None)
@@ -167,15 +170,32 @@ def main() -> None:
 
     facts = machine_facts("torch", "torchvision", "optuna")
     num_trials = chosen.settings * chosen.seeds
-    with tempfile.TemporaryDirectory() as folder:
-        ours, trials = run_paretune(Path(folder), chosen.settings, chosen.seeds, chosen.epochs, chosen.device)
-        theirs, accuracies = run_optuna(Path(folder), trials, chosen.epochs, chosen.device)
+    ours: list[float] = []
+    theirs: list[float] = []
+    trials: list[dict[str, Any]] = []
+    accuracies: list[float] = []
+    for turn in range(chosen.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            place, run = Path(folder), (chosen.epochs, chosen.device)
+            if turn % 2:
+                theirs.append(run_optuna(place, trials, *run)[0])
+                ours.append(run_paretune(place, chosen.settings, chosen.seeds, *run)[0])
+            else:
+                seconds, trials = run_paretune(place, chosen.settings, chosen.seeds, *run)
+                ours.append(seconds)
+                seconds, accuracies = run_optuna(place, trials, *run)
+                theirs.append(seconds)
+        print(
+            f"round {turn + 1}: {ours[-1]:.1f} s and {theirs[-1]:.1f} s, ratio {theirs[-1] / ours[-1]:.2f}", flush=True
+        )
+    ratios = sorted(other / one for one, other in zip(ours, theirs, strict=True))
     pairs = compare_accuracies(trials, accuracies, chosen.seeds)
-    per_hour = {"paretune": 3600 * num_trials / ours, "optuna": 3600 * num_trials / theirs}
+    per_hour = {"paretune": 3600 * num_trials / median(ours), "optuna": 3600 * num_trials / median(theirs)}
     print(
-        f"{num_trials} trials of {chosen.epochs} epochs on {chosen.device}: Paretune {ours:.1f} s "
-        f"({per_hour['paretune']:.0f} trials per hour), Optuna {theirs:.1f} s ({per_hour['optuna']:.0f}): "
-        f"ratio {theirs / ours:.2f}"
+        f"{num_trials} trials of {chosen.epochs} epochs on {chosen.device}, {chosen.rounds} rounds: "
+        f"Paretune {median(ours):.1f} s ({per_hour['paretune']:.0f} trials per hour), "
+        f"Optuna {median(theirs):.1f} s ({per_hour['optuna']:.0f}): "
+        f"ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
     )
     if chosen.seeds > 1:
         compared = [pair["difference"] for pair in pairs if "difference" in pair]
@@ -188,7 +208,7 @@ def main() -> None:
         "epochs": chosen.epochs,
         "seconds": {"paretune": ours, "optuna": theirs},
     }
-    facts |= {"trials_per_hour": per_hour, "ratio": theirs / ours, "pairs": pairs}
+    facts |= {"trials_per_hour": per_hour, "ratio": median(ratios), "ratios": ratios, "pairs": pairs}
     output = chosen.output or Path(__file__).parent / f"results/sweep_throughput_{chosen.device}.json"
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(facts, indent=1) + "\n")

@@ -142,31 +142,41 @@ def test_a_model_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, name: s
     assert not list(tmp_path.glob("*.db*"))
 
 
-UNCOUNTABLE = """
+ASKING = """
+import torch
 from torch import nn
 class Asks(nn.Linear):
     def __init__(self, num_channels, num_classes):
         super().__init__(1024, num_classes)
     def forward(self, images_NCHW):
         flat = images_NCHW.flatten(start_dim=1)
-        return super().forward(flat * float(flat.max() > 0))  # a question to the data, which the meta device lacks
+        return super().forward(flat * float(flat.max() > 0))  # a question to the data
+class Branches(Asks):
+    def forward(self, images_NCHW):
+        flat = images_NCHW.flatten(start_dim=1)
+        seen = torch.cond(flat.max() > 0, lambda values: values * 1.0, lambda values: values * 2.0, (flat,))
+        return nn.Linear.forward(self, seen)
 """
 
 
 @pytest.mark.slow
-def test_a_model_that_cannot_be_counted_is_trained_all_the_same(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(UNCOUNTABLE)
-    settings = ("objective.model=mine:Asks", "objective.dataset=digits", "objective.epochs=1")
-    flags = [text for setting in settings for text in ("--set", setting)]
-    done = run_paretune(tmp_path, "launch", *flags, "--trials", "1", "--json", check=True)
+def test_a_model_that_asks_its_data_is_counted_and_one_that_cannot_be_is_trained_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(ASKING)
+    shared = [text for key in ("dataset=digits", "epochs=1") for text in ("--set", f"objective.{key}")]
+    shared += ["--trials", "1"]
+    asks, branches = ([*shared, "--set", f"objective.model=mine:{name}"] for name in ("Asks", "Branches"))
+    done = run_paretune(tmp_path, "launch", *asks, "--study", "asks", "--json", check=True)
+    assert json.loads(done.stdout)["trials"][0]["costs"]["train_flops"] == 1078 * 4 * 1024 * 10
+
+    done = run_paretune(tmp_path, "launch", *branches, "--study", "branches", "--json", check=True)
     (trial,) = json.loads(done.stdout)["trials"]
     assert (trial["state"], trial["costs"]["train_flops"]) == ("complete", None)
-    assert trial["absent"]["train_flops"].startswith("the model cannot be counted without data: ")
+    assert trial["absent"]["train_flops"].startswith("the model cannot be counted: ")
     refused = run_paretune(
-        tmp_path, "launch", *flags, "--set", "objective.minimize=['train_flops']", "--trials", "1", "--study", "b"
+        tmp_path, "launch", *branches, "--set", "objective.minimize=['train_flops']", "--study", "refused"
     )
     assert refused.returncode == 3
-    shown = run_paretune(tmp_path, "show", "b", check=True).stdout
+    shown = run_paretune(tmp_path, "show", "refused", check=True).stdout
     assert "a cost to minimise is absent: the model cannot be counted" in shown
 
 

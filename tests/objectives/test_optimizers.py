@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -50,7 +54,7 @@ def test_a_fused_step_is_torchs_own_step(name: str) -> None:
     options = {
         key: value for key, value in optimizer.defaults.items() if key not in ("fused", "decoupled_weight_decay")
     }
-    plain = type(optimizer)([weight], **options)
+    plain = getattr(torch.optim, OPTIMIZERS[name].torch_name)([weight], **options)
     for _ in range(5):
         plain.zero_grad()
         torch.autograd.backward((weight**2).sum())
@@ -61,3 +65,35 @@ def test_a_fused_step_is_torchs_own_step(name: str) -> None:
 def test_complex_weights_are_stepped_one_by_one() -> None:
     weight = torch.nn.Parameter(torch.tensor([1 + 1j]))
     assert not build_optimizer("adam", [weight], 0.05, {}).defaults["fused"]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_state_that_is_saved_and_loaded_goes_on_as_it_was(name: str) -> None:
+    value, _ = descend(name, 6)
+    first, optimizer = descend(name, 3)
+    weight = torch.nn.Parameter(torch.tensor([first]))
+    again = build_optimizer(name, [weight], 0.05, {})
+    again.load_state_dict(optimizer.state_dict())
+    for _ in range(3):
+        again.zero_grad()
+        torch.autograd.backward((weight**2).sum())
+        again.step()
+    assert weight.item() == value
+
+
+def test_to_train_and_to_save_loads_no_compiler(tmp_path: Path) -> None:
+    """It would be half a second of each process, and the sweep waits for it."""
+    code = f"""
+import sys
+from pathlib import Path
+from objectives.slot import open_device, run_bundle
+from objectives.trial import Placement, TrialConfig
+for optimizer in {list(OPTIMIZERS)}:
+    folder = Path({str(tmp_path)!r}) / optimizer
+    config = TrialConfig(0, "cnn", "digits", 2, 0, 0.01, optimizer, 64, {{"width": 0.25}}, {{}}, folder=folder)
+    *_, last = run_bundle([config], open_device(Placement(0, "cpu", 1)))
+    print(type(last).__name__)
+print(sorted({{"torch._dynamo", "sympy"}} & set(sys.modules)))
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.split() == [*["Finished"] * len(OPTIMIZERS), "[]"]

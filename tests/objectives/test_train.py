@@ -162,7 +162,7 @@ def test_running_out_of_memory_is_infeasible(monkeypatch: pytest.MonkeyPatch) ->
     def exhaust(*_: object) -> None:
         torch.empty(2**55)
 
-    monkeypatch.setattr(objectives.train, "warm_up", exhaust)
+    monkeypatch.setattr(objectives.train, "rehearse", exhaust)
     events = events_of(CONFIG)
     assert isinstance(events[-1], Infeasible)
     assert "out of memory" in events[-1].reason
