@@ -330,19 +330,28 @@ def train_epoch(
         loss_sum: A scalar on the device; the loss of each image is added to it.
     """
     model.train()
+    parameters = list(model.parameters())
     for lr, (images_BCHW, labels_B) in zip(lrs, batches, strict=True):
-        at_once = num_images_at_once(images_BCHW)
-        optimizer.zero_grad()
+        for weights in parameters:
+            weights.grad = None
         for group in optimizer.param_groups:
             group["lr"] = lr
-        for images, labels in zip(torch.split(images_BCHW, at_once), torch.split(labels_B, at_once), strict=True):
+        for images, labels in split(images_BCHW, labels_B):
             with computing(recipe.precision, labels.device.type):
                 logits_BK = model(augment(images, recipe.augmentation, generator))
                 loss = F.cross_entropy(logits_BK, labels, reduction="sum", label_smoothing=recipe.label_smoothing)
-            torch.autograd.backward(loss / len(labels_B))
+            torch.autograd.backward(loss, torch.full_like(loss, 1 / len(labels_B)))
             loss_sum += loss.detach()
         optimizer.step()
         yield
+
+
+def split(images_BCHW: Tensor, labels_B: Tensor) -> Iterable[Batch]:
+    """Returns a batch in parts that can go through the model at once."""
+    at_once = num_images_at_once(images_BCHW)
+    if len(labels_B) <= at_once:
+        return [(images_BCHW, labels_B)]
+    return zip(torch.split(images_BCHW, at_once), torch.split(labels_B, at_once), strict=True)
 
 
 def draw_batches(part: ResidentPart, order_N: Tensor, batch_size: int) -> Iterator[Batch]:
