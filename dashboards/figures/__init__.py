@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards.figures.attainment import draw_attainment, trace_attainment
 from dashboards.figures.compare import draw_compare, trace_compare
-from dashboards.figures.curves import draw_curves, tell_curves, trace_curves
+from dashboards.figures.curves import draw_curves, narrow_curves, tell_curves, trace_curves
 from dashboards.figures.hypervolume import draw_hypervolume, trace_hypervolume
 from dashboards.figures.importance import draw_importance, tell_importance, trace_importance
 from dashboards.figures.optimizers import draw_optimizers, trace_optimizers
@@ -17,7 +17,7 @@ from dashboards.figures.progress import draw_progress, trace_progress
 from dashboards.figures.slices import draw_slices, trace_slices
 from dashboards.figures.spending import draw_spending, tell_spending, trace_spending
 from dashboards.figures.timeline import draw_timeline, trace_timeline
-from dashboards.figures.tradeoff import draw_tradeoff, tell_tradeoff, trace_tradeoff
+from dashboards.figures.tradeoff import draw_tradeoff, narrow_tradeoff, tell_tradeoff, trace_tradeoff
 from dashboards.summary import Summary
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Figure:
         draw: Draws the data.
         tell: Draws the data in characters, so many in a line; None where that would show too little.
         takes_several: Whether it shows more than the first study.
+        narrow: Returns the labels of the first menu, and the data with one of these choices alone.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Figure:
     draw: Callable[[Any], go.Figure]
     tell: Callable[[Any, int], str] | None = None
     takes_several: bool = False
+    narrow: Callable[[Any, str | None], tuple[list[str], Any]] | None = None
 
 
 def _of_first(trace: Callable[[Summary], Any]) -> Callable[[Sequence[Summary]], Any]:
@@ -57,6 +59,7 @@ FIGURES: dict[str, Figure] = {
         _of_first(trace_tradeoff),
         draw_tradeoff,
         tell_tradeoff,
+        narrow=narrow_tradeoff,
     ),
     "curves": Figure(
         "How the trials got there",
@@ -64,6 +67,7 @@ FIGURES: dict[str, Figure] = {
         _of_first(trace_curves),
         draw_curves,
         tell_curves,
+        narrow=narrow_curves,
     ),
     "optimizers": Figure(
         "Optimizers side by side",

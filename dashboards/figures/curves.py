@@ -80,6 +80,13 @@ def trace_curves(summary: Summary) -> CurvesInfo:
     return CurvesInfo(summary.study.name, [*recorded, EPOCH], curves, len(others))
 
 
+def narrow_curves(info: CurvesInfo, label: str | None) -> tuple[list[str], CurvesInfo]:
+    """Returns the labels of all axes, and what the figure shows over one of them; the first where none is so."""
+    labels = [_label(axis) for axis in info.axes]
+    at = labels.index(label) if label in labels else 0
+    return labels, info._replace(axes=info.axes[at : at + 1])
+
+
 def draw_curves(info: CurvesInfo) -> go.Figure:
     """Draws the curves: the front's from dark, cheap, to light, accurate; the baseline orange; the others grey."""
     import plotly.graph_objects as go
@@ -189,13 +196,17 @@ def _places(curves: Sequence[Curve], axis: str) -> list[float | None]:
 
 def _choose_axis(axis: str, groups: Sequence[Sequence[Curve]]) -> dict[str, Any]:
     return {
-        "label": EPOCH if axis == EPOCH else COSTS[axis].title,
+        "label": _label(axis),
         "method": "update",
         "args": [
             {"x": [_places(group, axis) for group in groups]},
             {"xaxis.title.text": _title(axis), "xaxis.type": _scale(axis), "xaxis.autorange": True},
         ],
     }
+
+
+def _label(axis: str) -> str:
+    return EPOCH if axis == EPOCH else COSTS[axis].title
 
 
 def _title(axis: str) -> str:

@@ -96,6 +96,16 @@ def trace_tradeoff(summary: Summary) -> TradeoffInfo:
     )
 
 
+def narrow_tradeoff(info: TradeoffInfo, label: str | None) -> tuple[list[str], TradeoffInfo]:
+    """Returns the titles of all costs, and what the figure shows with one of them alone; the first where none is so.
+
+    A figure holds what each choice of its menus would show: of one alone it is made in a fraction of the time.
+    """
+    titles = [cost_title(one.cost) for one in info.tradeoffs]
+    at = titles.index(label) if label in titles else 0
+    return titles, info._replace(tradeoffs=info.tradeoffs[at : at + 1])
+
+
 def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
     """Draws the trade-off, with a choice of the cost and of the axis."""
     import plotly.graph_objects as go

@@ -118,11 +118,17 @@ def draw(
         scheme: dark or light.
         brushed: The trials that stand out; None for all.
     """
-    figure = FIGURES[kind].draw(FIGURES[kind].trace(summaries))
+    sort, first = FIGURES[kind], choices[0] if choices else None
+    info, labels = sort.trace(summaries), list[str]()
+    if sort.narrow is not None:
+        labels, info = sort.narrow(info, first)
+    figure = sort.draw(info)
     menus = [[str(button.label) for button in menu.buttons] for menu in figure.layout.updatemenus]
     wanted = [*choices, *([None] * len(menus))]
     chosen = [choice if choice in labels else labels[0] for choice, labels in zip(wanted, menus, strict=False)]
     _choose(figure, chosen)
+    if menus and labels:
+        menus[0] = labels
     if kind == "tradeoff" and menus:
         menus, chosen = (
             [*menus, list(BILLS)],

@@ -8,7 +8,7 @@ from threading import Lock
 
 from objectives.meters import own_cores
 
-SHARE = 0.015
+SHARE = 0.008
 """Of the time of this machine's cores, what the pages of sweeps that run on them may take."""
 
 SAVED_SECONDS = 0.5

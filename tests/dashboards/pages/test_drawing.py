@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,3 +42,13 @@ def test_every_figure_can_be_drawn_dark_and_keeps_a_zoom(kind: str, summary: Any
     assert drawn[0].figure["layout"]["font"]["color"] != drawn[1].figure["layout"]["font"]["color"] == DARK_TEXT
     assert "#222222" not in json.dumps(drawn[1].figure)
     assert drawn[0].figure["layout"]["uirevision"] == drawn[1].figure["layout"]["uirevision"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind, figure in FIGURES.items() if figure.narrow])
+def test_a_figure_of_one_choice_is_what_a_click_at_it_would_show(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = synthetic_summary(12)
+    labels = draw(kind, [summary], [], "light").menus[0]
+    assert len(labels) > 2
+    of_one = [draw(kind, [summary], [label], "light") for label in labels]
+    monkeypatch.setitem(FIGURES, kind, replace(FIGURES[kind], narrow=None))
+    assert of_one == [draw(kind, [summary], [label], "light") for label in labels]
