@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import dash_mantine_components as dmc
@@ -36,6 +36,7 @@ from dashboards.pages import (
     trial,
     trials,
 )
+from dashboards.pages.ahead import read_ahead
 from dashboards.pages.arrival import LIFT, Arrival
 from dashboards.pages.easel import Easel
 from dashboards.pages.pace import Pace
@@ -82,6 +83,18 @@ KEEP_STUDIES = """names => {
 """Both let the address lead to what is looked at, without asking for the page anew."""
 
 
+class Pages(NamedTuple):
+    """The pages on an app.
+
+    Attributes:
+        app: Dash's.
+        read_ahead: Reads what is large until it is told that it is over; call it in a thread of its own.
+    """
+
+    app: Dash
+    read_ahead: Callable[[Callable[[], bool]], None]
+
+
 def add_pages(
     server: FastAPI,
     database: Database,
@@ -90,7 +103,7 @@ def add_pages(
     look: Callable[[], Machine],
     book: PriceBook | None = None,
     rest_seconds: float = REST_SECONDS,
-) -> Dash:
+) -> Pages:
     """Mounts the pages on an app; call it last, since they answer every address that nothing else does.
 
     Args:
@@ -143,7 +156,7 @@ def add_pages(
     for room in rooms:
         room.register(app, site)
     _register_address(app, site)
-    return app
+    return Pages(app, partial(read_ahead, site))
 
 
 def _is_shared(database: Database) -> bool:

@@ -52,6 +52,7 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
         is_over = Event()
         keeper = Thread(target=keep_queue, args=(coordinators, is_over), daemon=True)
         keeper.start()
+        Thread(target=pages.read_ahead, args=(is_over.is_set,), daemon=True).start()
         yield
         is_over.set()
         exports.close()
@@ -80,7 +81,7 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
     )  # last: it answers every address that is left
     # The layer that is added last is the outermost: nothing of Dash's reads a request before the guard has.
     app.add_middleware(Guard, gate=gate)
-    app.add_middleware(Envelope, policy=security_policy(tuple(pages.csp_hashes())))
+    app.add_middleware(Envelope, policy=security_policy(tuple(pages.app.csp_hashes())))
     return app
 
 

@@ -7,6 +7,7 @@ their last accuracy and device seconds (Optuna takes no epochs with two objectiv
 fewer rows). Each side is served by its own command and looked at by a new headless Chromium:
 
 - `first`: the server has just begun and read nothing, the browser has nothing in its cache;
+- `rested`: the same with a server that began ten seconds ago, which Paretune's uses to read the large studies;
 - `warm`: the same address again, in the same browser; the median of so many;
 - both end when the browser has laid out and drawn the points in a figure that can be used, the browser's own start not
   counted; `first seen` and `warm seen` end when the trade-off is seen, which with Paretune is a picture until then;
@@ -50,6 +51,7 @@ from rich.table import Table  # noqa: E402
 from storage.database import Database  # noqa: E402
 
 PATIENCE_SECONDS = 120
+REST_SECONDS = 10.0
 BETTER = 0.9995
 """Accuracy of the trial that comes later; none before it has that."""
 
@@ -130,12 +132,7 @@ def measure(folder: Path, num_trials: int, chosen: argparse.Namespace) -> dict[s
 def look(side: Side, port: int, count: int, add: Any) -> dict[str, Any]:
     """Serves a side and looks at its page, again and again."""
     url = f"http://127.0.0.1:{port}"
-    with serving(side, url) as (process, token), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        if token is not None:
-            answer = context.request.post(f"{url}/login", form={"token": token}, headers={"origin": url})
-            assert answer.ok, answer.text()
+    with serving(side, url) as (process, token), browsing(url, token) as context:
         try:
             first = load(context, url + side.page)
             warm = [load(context, url + side.page) for _ in range(count)]
@@ -151,11 +148,27 @@ def look(side: Side, port: int, count: int, add: Any) -> dict[str, Any]:
                     one.memory_info().rss for one in [process, *process.children(recursive=True)] if one.is_running()
                 ),
             }
-            return found | {"new_trial_seconds": time_new(context, url + side.page, side.accuracy, add)}
+            found["new_trial_seconds"] = time_new(context, url + side.page, side.accuracy, add)
         except Error as error:
             return {"absent": f"given up: {str(error).splitlines()[0]}"}
-        finally:
-            browser.close()
+    with serving(side, url, is_again=True):
+        time.sleep(REST_SECONDS)
+        with browsing(url, token) as context:
+            rested = load(context, url + side.page)
+    return found | {"rested_seen_seconds": rested["seen_seconds"], "rested_seconds": rested["seconds"]}
+
+
+@contextmanager
+def browsing(url: str, token: str | None) -> Iterator[BrowserContext]:
+    """Starts a browser, signed in where there is a token."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        if token is not None:
+            answer = context.request.post(f"{url}/login", form={"token": token}, headers={"origin": url})
+            assert answer.ok, answer.text()
+        yield context
+        browser.close()
 
 
 def load(context: BrowserContext, address: str) -> dict[str, float]:
@@ -208,8 +221,8 @@ def time_new(context: BrowserContext, address: str, accuracy: float, add: Any) -
 
 
 @contextmanager
-def serving(side: Side, url: str) -> Iterator[tuple[psutil.Process, str | None]]:
-    """Runs what serves a side; gives its process, and the token that ours prints."""
+def serving(side: Side, url: str, *, is_again: bool = False) -> Iterator[tuple[psutil.Process, str | None]]:
+    """Runs what serves a side; gives its process, and the token that ours prints the first time."""
     with subprocess.Popen(
         side.command, cwd=side.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -218,7 +231,7 @@ def serving(side: Side, url: str) -> Iterator[tuple[psutil.Process, str | None]]
             if side.command[0] == str(COMMAND):
                 assert process.stdout is not None
                 process.stdout.readline()
-                token = process.stdout.readline().split()[-1]
+                token = None if is_again else process.stdout.readline().split()[-1]
             deadline = time.monotonic() + 60
             while not is_up(url):
                 assert time.monotonic() < deadline, side.command
@@ -288,7 +301,8 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_column(f"{row['num_trials']:,} trials", justify="right")
     for key, scale, unit in (
-        ("first_seen_seconds", 1, "s"), ("first_seconds", 1, "s"), ("warm_seen_seconds", 1, "s"),
+        ("first_seen_seconds", 1, "s"), ("first_seconds", 1, "s"),
+        ("rested_seen_seconds", 1, "s"), ("rested_seconds", 1, "s"), ("warm_seen_seconds", 1, "s"),
         ("warm_seconds", 1, "s"), ("first_bytes", 1e-6, "MB"),
         ("first_scripts_bytes", 1e-6, "MB"), ("warm_bytes", 1e-6, "MB"), ("rss_bytes", 1e-6, "MB"),
         ("new_trial_seconds", 1, "s"),

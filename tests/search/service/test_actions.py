@@ -6,9 +6,11 @@ from threading import Event
 from typing import Any
 
 import pytest
+from dash import Dash
 from service import Service, cannot_be_written
 
 from dashboards.actions import Refused
+from dashboards.web import Pages
 from search.service import auth
 from search.service.actions import keep_queue
 from search.service.app import build_app
@@ -23,7 +25,9 @@ from storage.tokens import find_token
 def test_what_a_page_does_asks_for_the_role_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Callbacks of pages come by addresses that a token to read may use as well."""
     kept: list[Any] = []
-    monkeypatch.setattr("search.service.app.add_pages", lambda *given: kept.append(given) or _Pages())
+    monkeypatch.setattr(
+        "search.service.app.add_pages", lambda *given: kept.append(given) or Pages(_Dash(), lambda _is_over: None)
+    )
     build_app(service.database, make_rules("127.0.0.1", 1))
     _server, _database, actions, may_operate, _look, _book = kept[0]
     secrets = {"read": service.read, "operate": service.operate}
@@ -42,7 +46,10 @@ def test_what_a_page_does_asks_for_the_role_too(service: Service, monkeypatch: p
             auth._visitor.reset(mark)
 
 
-class _Pages:
+class _Dash(Dash):
+    def __init__(self) -> None:
+        pass
+
     def csp_hashes(self) -> list[str]:
         return []
 
