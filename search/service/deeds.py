@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -124,7 +125,10 @@ def add_exports(router: APIRouter, coordinators: Coordinators, exports: Exports,
         """Sends a model that was exported."""
         check_operates(visitor())
         made, content = exports.open(key)
-        headers = {"content-disposition": f'attachment; filename="model{made.path.suffix}"'}
+        headers = {
+            "content-disposition": f'attachment; filename="model{made.path.suffix}"',
+            "content-length": str(os.fstat(content.fileno()).st_size),
+        }
         return StreamingResponse(read_pieces(content), media_type=BYTES, headers=headers)
 
 
