@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -167,14 +167,24 @@ def test_a_model_that_is_exported_from_afar_is_the_same(
     assert line("--server", trained.url, *asked) == line(*asked)  # nobody is asked
 
 
-def test_a_model_that_does_not_come_whole_is_not_written(
-    line: Line, trained: Service, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda content: content[:-1], "cannot be reached: "),
+        (lambda content: content[::-1], "the model did not come as it was sent; export it again"),
+    ],
+    ids=["cut off", "changed"],
+)
+def test_a_model_that_does_not_come_as_it_was_sent_is_not_written(
+    line: Line, trained: Service, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[bytes], bytes], words: str
 ) -> None:
     monkeypatch.setenv("PARETUNE_TOKEN", trained.operate)
     Path("m.pth").write_text("before")
-    monkeypatch.setattr("search.service.deeds.read_pieces", lambda file: list(read_pieces(file))[:0])
+    monkeypatch.setattr("search.service.deeds.read_pieces", lambda file: [spoil(b"".join(read_pieces(file)))])
     code, _, told = line("--server", trained.url, "export", "quick", "-o", "m.pth")
-    assert (code, told) == (2, "--server: the model did not come as it was sent; export it again\n")
+    assert code == 2
+    assert told.startswith("--server: ")
+    assert words in told
     assert [path.name for path in Path().iterdir() if path.is_file()] == ["m.pth"]
     assert Path("m.pth").read_text() == "before"
 
