@@ -110,7 +110,8 @@ def _price_second(book: PriceBook, placements: Sequence[Placement]) -> float:
 def _price_joule(book: PriceBook, placements: Sequence[Placement]) -> float:
     from dashboards.prices import Derived, price
 
-    if placements[0].device == "cpu" and (fault := find_fault(placements[0].cores)) is not None:
+    faults = [find_fault(placement.cores) for placement in placements if placement.kind == "cpu"]
+    if (fault := next(filter(None, faults), None)) is not None:
         law = f"prices.money is 'electricity', which cannot be measured here: {fault}"
         raise Faults(f"budget.money: {law}; --set prices.money=rent")
     each = price((), Derived(1.0), book)["electricity_money"]

@@ -108,6 +108,10 @@ def test_what_cannot_be_placed_is_one_fault(
     [
         ({"compute": {"precision": ["fp32", "tf32"]}}, "compute.precision: tf32 .* some of the slots are on a CPU"),
         ({"objective": {"minimize": ["energy_joules"]}}, "objective.minimize: energy_joules cannot be measured here"),
+        (
+            {"budget": {"money": 1.0}, "prices": {"money": "electricity"}},
+            "budget.money: prices.money is 'electricity', which cannot be measured here",
+        ),
     ],
 )
 def test_what_the_cpu_lacks_is_refused_though_the_first_slot_is_on_a_gpu(
