@@ -135,7 +135,7 @@ def _count_both(compute: Compute, num_gpus: int, room: int, num_trials: int) -> 
             each = f" ({2 * shared} with slots_per_device {shared})" if shared > 1 else ""
             raise Faults(f"compute.slots: {law}{each}, since compute.device names both, but got {compute.slots}")
         return split_devices(compute.slots // shared, num_gpus)
-    most = max(2, min(num_gpus + room, -(-num_trials // shared)))
+    most = min(num_gpus + room, -(-num_trials // shared))
     possible = (split_devices(number, num_gpus) for number in range(most, 1, -1))
     return next((both for both in possible if count_groups(*both, shared) <= room), (1, 1))
 
