@@ -84,7 +84,7 @@ def answer_all(summary: Summary) -> list[Answer]:
     """Returns the answers: to the five questions, as far as the study asks them, and to those of its own parameters."""
     there = {name for trial in summary.study.trials for name in trial.params} or set(summary.study.spec["space"])
     asked = [name for name in QUESTIONS if name in there]
-    asked += [name for name in varied_parameters(summary.study) if name not in {*QUESTIONS, "threads"}]
+    asked += [name for name in varied_parameters(summary.study) if name not in {*QUESTIONS, "threads", "device"}]
     answers = [
         answer(summary, QUESTIONS.get(name, f"Which {name}?"), _group_by_parameter(summary, name), name)
         for name in asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dashboards.holding import is_device_searched
 from dashboards.words import threads_words
 from storage.rows import StudyRow
 
@@ -17,12 +18,12 @@ def name_devices(study: StudyRow) -> list[str]:
 def device_warning(study: StudyRow) -> str | None:
     """Returns that a study's measured costs come from several devices; None where they do not.
 
-    Numbers of threads that the study searched are a part of its settings, and no other device.
+    Numbers of threads, and CPU and GPU, are a part of the settings where the study searched them, and no other device.
     """
-    is_searched = isinstance(study.spec.get("compute", {}).get("threads"), list)
+    same = {"threads": 1} if isinstance(study.spec.get("compute", {}).get("threads"), list) else {}
     devices = name_devices(study)
-    apart = {device_words({**device, "threads": 1} if is_searched else device) for device in _list_devices(study)}
-    if len(apart) < 2:  # noqa: PLR2004
+    apart = {(device["kind"], device_words({**device, **same})) for device in _list_devices(study)}
+    if len(apart) <= (len({kind for kind, _ in apart}) if is_device_searched(study) else 1):
         return None
     told = "; ".join(devices)
     return f"its measured costs come from {len(devices)} devices, so that they compare devices as well: {told}"

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from dashboards.bills import IDLE, bill_lines
 from dashboards.energy import meter
+from dashboards.holding import Device, Find, as_held, find_only, idle_by_device
 from dashboards.words import cost_words
 from objectives.prices import (
     DERIVED,
@@ -28,8 +28,6 @@ from objectives.prices import (
     overlay,
 )
 from storage.rows import EpochRow, StudyRow, TrialRow
-
-Device = Mapping[str, Any]
 
 UNKNOWN_DEVICE = "it is not recorded on which device it ran"
 
@@ -80,19 +78,17 @@ def price(held: Iterable[tuple[Device | None, float | None]], joules: Derived, b
 
 def price_study(study: StudyRow, book: PriceBook) -> Prices:
     """Returns the price of all the time that a study's slots were held, idle time too."""
-    only = _only_device(study)
-    idle = [(only or study.sittings[-1].device, bill_lines(study)[IDLE])] if study.sittings else []
-    return _price_billed(study.trials, only, book, idle)
+    return _price_billed(study.trials, find_only(study), book, idle_by_device(study))
 
 
 def price_trials(study: StudyRow, book: PriceBook) -> Prices:
     """Returns the price of all that was billed to a study's trials, which is what a budget counts."""
-    return _price_billed(study.trials, _only_device(study), book)
+    return _price_billed(study.trials, find_only(study), book)
 
 
 def price_trial(study: StudyRow, trial: TrialRow, book: PriceBook) -> Prices:
     """Returns the price of all that was billed to a trial, its lost time too."""
-    return _price_billed([trial], _only_device(study), book)
+    return _price_billed([trial], find_only(study), book)
 
 
 class EpochPrices:
@@ -155,7 +151,7 @@ def rent_per_second(device: Device | None, book: PriceBook) -> float | None:
 
 def billed_per_second(device: Device | None, book: PriceBook) -> float | None:
     """Returns what a slot is billed each second, with all threads that it holds; None where no price is known."""
-    return rent_per_second(_as_held(device), book)
+    return rent_per_second(as_held(device), book)
 
 
 def money_per_joule(book: PriceBook) -> float | None:
@@ -250,32 +246,16 @@ def _words(name: str, one: Derived, book: PriceBook) -> str:
 
 
 def _price_billed(
-    trials: Sequence[TrialRow], only: Device | None, book: PriceBook, idle: Sequence[tuple[Device, float]] = ()
+    trials: Sequence[TrialRow], only: Find, book: PriceBook, idle: Sequence[tuple[Device, float]] = ()
 ) -> Prices:
     held: list[tuple[Device | None, float | None]] = [
-        (_as_held(attempt.device) or only, sum(attempt.bill.values()))
+        (as_held(attempt.device) or only(trial), sum(attempt.bill.values()))
         for trial in trials
         for attempt in trial.attempts
         if attempt.bill
     ]
     billed_seconds = sum(seconds or 0.0 for _, seconds in held)
     return price([*held, *idle], _billed_energy(trials, billed_seconds), book)
-
-
-def _as_held(device: Device | None) -> Device | None:
-    """Returns a device with the threads that the slot held: a trial may have used fewer."""
-    return device and {**device, "threads": device.get("held_threads") or device["threads"]}
-
-
-def _only_device(study: StudyRow) -> Device | None:
-    """Returns what all attempts which told a device held: a killed one may not have come to tell it."""
-    found = {
-        tuple(str(device[key]) for key in ("kind", "name", "threads")): device
-        for trial in study.trials
-        for attempt in trial.attempts
-        if (device := _as_held(attempt.device)) is not None
-    }
-    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _billed_energy(trials: Sequence[TrialRow], device_seconds: float) -> Derived:

@@ -84,6 +84,8 @@ AUGMENTATIONS = ("none", "shift", "flip", "crop", "shift+flip", "crop+flip")
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 
+DEVICES = ("cpu", "cuda")
+
 THREADS = Parameter("int", 1, 1024)
 
 TRAINING: dict[str, Parameter] = {
@@ -95,5 +97,6 @@ TRAINING: dict[str, Parameter] = {
     "augmentation": Parameter("str", words=AUGMENTATIONS),
     "precision": Parameter("str", words=PRECISIONS),
     "threads": THREADS,
+    "device": Parameter("str", words=DEVICES),
 }
 """What every trial of the built-in training takes, whatever its model and optimizer."""

@@ -182,6 +182,11 @@ class Placement:
     preload: str | None = None
     slots_per_device: int = 1
 
+    @property
+    def kind(self) -> str:
+        """Of its device: `cpu` or `cuda`."""
+        return self.device.partition(":")[0]
+
 
 @dataclass(frozen=True)
 class Device:

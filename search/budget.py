@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,26 @@ from search.trials import Trial, Trials
 
 if TYPE_CHECKING:
     from search.sections import Budget
+
+
+@dataclass(frozen=True)
+class Held:
+    """For how long slots were held.
+
+    Attributes:
+        device_seconds: Of all devices.
+        rented_seconds: For how long the dearest of them could be rented for the same money.
+    """
+
+    device_seconds: float = 0.0
+    rented_seconds: float = 0.0
+
+    def __add__(self, other: Held) -> Held:
+        """Returns both together."""
+        return Held(self.device_seconds + other.device_seconds, self.rented_seconds + other.rented_seconds)
+
+
+NOTHING = Held()
 
 
 class Account:
@@ -50,15 +71,16 @@ class Account:
         self._budget, self._limits = budget, budget.model_dump()
         self._num_epochs, self._trials, self._slots_per_device = num_epochs, trials, slots_per_device
         self._wall_start = (time.perf_counter() if now is None else now) - wall_seconds
-        self._device_seconds = sum(sum(trial.bill.values()) for trial in trials)
+        device_seconds = sum(sum(trial.bill.values()) for trial in trials)
+        self._held = Held(device_seconds, device_seconds)  # the tariff has the rent of the sittings before
         self._metered, self._tariff = Metered(), tariff or Tariff()
         for trial in trials:
             for costs in trial.costs if trial.num_attempts else ():  # what was taken over is billed where it ran
                 self.add_epoch(costs)
 
-    def charge(self, bill: Bill) -> None:
-        """Books seconds that a slot was held."""
-        self._device_seconds += sum(bill.values())
+    def charge(self, trial: Trial, bill: Bill) -> None:
+        """Books seconds that a trial held its slot."""
+        self._held += self._hold(trial, sum(bill.values()))
 
     def add_epoch(self, costs: Mapping[str, Measurement]) -> None:
         """Books the energy of an epoch."""
@@ -86,9 +108,9 @@ class Account:
         if all(line.limit is None for line in self.lines(now)):
             return None
         needed = self._needed(trial)
-        reserved = sum(self._reserved(other, now) for other in self._trials.running)
-        before = self._price(now, device=reserved)
-        after = self._price(now, wall=needed * self._slots_per_device, device=reserved + needed)
+        reserved = _add(self._hold(other, self._reserved(other, now)) for other in self._trials.running)
+        before = self._price(now, more=reserved)
+        after = self._price(now, needed * self._slots_per_device, reserved + self._hold(trial, needed))
         for line, then in zip(before, after, strict=True):
             if line.limit is None or line.spent is None or then.spent is None or then.spent <= line.limit:
                 continue
@@ -99,8 +121,8 @@ class Account:
 
     def seconds_left(self, now: float) -> float | None:
         """Returns in how many seconds an item will be spent at the present rate; None where none will, or one is."""
-        rate = len(self._trials.running) / self._slots_per_device
-        pairs = zip(self._price(now), self._price(now, wall=1.0, device=rate), strict=True)
+        rate = _add(self._hold(trial, 1 / self._slots_per_device) for trial in self._trials.running)
+        pairs = zip(self._price(now), self._price(now, 1.0, rate), strict=True)
         found = [
             (line.limit - line.spent) / (then.spent - line.spent)
             for line, then in pairs
@@ -108,14 +130,17 @@ class Account:
         ]
         return min(found) if found and min(found) > 0 else None
 
-    def _price(self, now: float, wall: float = 0.0, device: float = 0.0) -> list[Line]:
+    def _price(self, now: float, wall: float = 0.0, more: Held = NOTHING) -> list[Line]:
         """Returns the items as they will be after so many seconds more."""
-        under_way = sum(self._since(trial, now) for trial in self._trials.running)
-        device_seconds = self._device_seconds + under_way + device
-        joules = self._metered.over(device_seconds)
-        money = self._tariff.money(device_seconds, joules)
-        spending = Spending(self.wall_seconds(now) + wall, device_seconds, joules, money)
+        held = self._held + _add(self._hold(trial, self._since(trial, now)) for trial in self._trials.running) + more
+        joules = self._metered.over(held.device_seconds)
+        money = self._tariff.money(held.rented_seconds, joules)
+        spending = Spending(self.wall_seconds(now) + wall, held.device_seconds, joules, money)
         return list_items(spending, self._limits, self._tariff.currency)
+
+    def _hold(self, trial: Trial, device_seconds: float) -> Held:
+        """Returns so many seconds of a trial's slot, at its rent."""
+        return Held(device_seconds, device_seconds * self._tariff.share(trial.params))
 
     def _reserved(self, trial: Trial, now: float) -> float:
         """Returns the device seconds that a running trial still needs."""
@@ -133,6 +158,10 @@ class Account:
             epoch_seconds = forecast_seconds(known, trial.params) or 0.0
         setup_seconds = 0.0 if trial.state == "running" and trial.costs else _setup_seconds(self._trials)
         return setup_seconds + epoch_seconds * (self._num_epochs - len(trial.costs))
+
+
+def _add(several: Iterable[Held]) -> Held:
+    return sum(several, NOTHING)
 
 
 def _setup_seconds(trials: Iterable[Trial]) -> float:

@@ -12,12 +12,13 @@ from objectives.pulse import forget_pulse
 from objectives.seeds import derive_seed
 from objectives.trial import Event, Placement, TrialConfig
 from search.budget import Account
-from search.compute import name_devices
+from search.compute import describe_slots
 from search.configs import add_calibrations, configure
 from search.engines import ENGINES, Engine
 from search.gain import Gain
 from search.keeping import Keeper
 from search.limits import judge_silence
+from search.matching import match
 from search.proposals import Proposals, TakenOver
 from search.recording import Recorder
 from search.spec import SweepSpec
@@ -122,9 +123,10 @@ class Coordinator:
         return ending
 
     def _sit(self) -> Ending:
-        device, shared = name_devices(self._placements)[0], self._placements[0].slots_per_device
         with self._ledger.writing() as page:
-            page.begin_sitting(device, len(self._placements), shared)
+            page.begin_sitting(
+                describe_slots(self._placements), len(self._placements), self._placements[0].slots_per_device
+            )
         self._opened_at = time.perf_counter()
         engine = ENGINES[self._spec.compute.engine](self._placements)
         try:
@@ -195,16 +197,27 @@ class Coordinator:
 
     def _fill(self, engine: Engine) -> None:
         self._refusal = self._find_refusal()
-        for placement in engine.free_slots():
-            if self._refusal is not None:
-                return
-            waiting = (trial for trial in self._trials if trial.state == "waiting")
-            trial = next(waiting, None) or self._propose()
-            if trial is None:
-                return
+        free = list(engine.free_slots())
+        while free and self._refusal is None and (found := self._find_next(free)) is not None:
+            trial, placement = found
+            free.remove(placement)
             self._refusal = self._account.refuse(trial, time.perf_counter())
             if self._refusal is None:
                 self._begin(engine, trial, placement)
+
+    def _find_next(self, free: Sequence[Placement]) -> tuple[Trial, Placement] | None:
+        """Returns the next trial with a free slot for it, proposed where none waits for one.
+
+        Where devices are searched the proposals may be for slots that are busy: those wait, and others are proposed
+        until as many wait as there are slots. They are in the ledger like all that wait, so that a sitting that is cut
+        off leaves them to the next.
+        """
+        is_searched = self._spec.compute.is_device_searched
+        while True:
+            waiting = [trial for trial in self._trials if trial.state == "waiting"]
+            found = match(waiting, free, is_device_searched=is_searched)
+            if found is not None or len(waiting) >= len(self._placements) or self._propose() is None:
+                return found
 
     def _begin(self, engine: Engine, trial: Trial, placement: Placement) -> None:
         folder = self._keeper.trial_folder(trial.number)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from search.faults import Faults
+from search.laws import COMPUTING
 from search.reading import merge_settings, validate
 from search.space import Choice, Entry, Fixed, Range, lies_on_steps
 from search.spec import SweepSpec
@@ -91,7 +92,7 @@ def grow(study: StudyRow, settings: Sequence[str], flags: Mapping[str, Any] | No
         faults.append(
             f"--trials: {study.name} trains settings of another study again; `paretune remeasure` does so anew"
         )
-    for name in ("precision", "threads"):
+    for name in COMPUTING:
         before, now = stored.get(name), compute.get(name)
         if name in compute and (name == "precision" or isinstance(before, list) or isinstance(now, list)):
             faults.append(f"compute.{name}: it is part of each setting; {_way_out(study, ('space',))}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BASELINE: dict[str, Value] = {"optimizer": "sgd", "lr": 0.001, "batch_size": 64, "momentum": 0.9}
 """The background text's own setting, which the other trials must beat; a model family adds its own part."""
 
-COMPUTING = ("precision", "threads")
+COMPUTING = ("precision", "threads", "device")
 """Parameters of the built-in training that a spec names in `compute`, not in its space."""
 
 

@@ -11,6 +11,8 @@ from search.faults import Faults
 from search.pricing import find_tariff
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from objectives.trial import Placement
     from search.spec import SweepSpec
     from storage.rows import StudyRow
@@ -35,15 +37,15 @@ def place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> li
     placements = place_slots(spec.compute, num_trials, spec.objective.train)
     if placements[0].slots_per_device > 1 and "wall_seconds" in spec.objective.minimize:
         raise Faults("objective.minimize: wall_seconds tells nothing where slots share a device; use device_seconds")
-    _check_energy(spec, placements[0])
-    _check_precision(spec, placements[0])
+    _check_energy(spec, placements)
+    _check_precision(spec, placements)
     find_tariff(spec, placements, study)
     if spec.compute.engine == "process":
         begin_loading(placements)
     return placements
 
 
-def _check_energy(spec: SweepSpec, placement: Placement) -> None:
+def _check_energy(spec: SweepSpec, placements: Sequence[Placement]) -> None:
     """Makes sure that what is asked of energy can be measured.
 
     Raises:
@@ -53,18 +55,18 @@ def _check_energy(spec: SweepSpec, placement: Placement) -> None:
     wanted += [] if spec.budget.kwh is None else ["budget.kwh: energy"]
     wanted += [f"limits.{name}: it" for name in ENERGIES if getattr(spec.limits, name) is not None]
     several = spec.compute.threads
-    cores = placement.cores[: min(several)] if isinstance(several, list) else placement.cores
-    if wanted and placement.device == "cpu" and (fault := find_fault(cores)) is not None:
-        raise Faults(*(f"{what} cannot be measured here: {fault}" for what in wanted))
+    least = min(several) if isinstance(several, list) else None
+    faults = [find_fault(placement.cores[:least]) for placement in placements if wanted and placement.kind == "cpu"]
+    if any(faults):
+        raise Faults(*(f"{what} cannot be measured here: {next(filter(None, faults))}" for what in wanted))
 
 
-def _check_precision(spec: SweepSpec, placement: Placement) -> None:
-    """Makes sure that the device has the precisions that are asked of it.
+def _check_precision(spec: SweepSpec, placements: Sequence[Placement]) -> None:
+    """Makes sure that each device has the precisions that are asked of it.
 
     Raises:
         Faults: where it has not.
     """
-    if placement.device == "cpu" and "tf32" in spec.precisions:
-        raise Faults(
-            "compute.precision: tf32 is of NVIDIA GPUs alone, and the slots are on a CPU; fp32 or bf16 will do"
-        )
+    if "tf32" in spec.precisions and (on_cpu := [one for one in placements if one.kind == "cpu"]):
+        where = "the slots are on a CPU" if len(on_cpu) == len(placements) else "some of the slots are on a CPU"
+        raise Faults(f"compute.precision: tf32 is of NVIDIA GPUs alone, and {where}; fp32 or bf16 will do")

@@ -15,6 +15,7 @@ from search.toml import read_toml
 
 if TYPE_CHECKING:
     from dashboards.summary import Summary
+    from objectives.parameters import Value
     from objectives.trial import Placement
     from search.spec import SweepSpec
     from storage.database import Database
@@ -76,7 +77,7 @@ def load_summary(database: Database, name: str, path: Path | None = None) -> Sum
 def find_tariff(spec: SweepSpec, placements: Sequence[Placement], study: StudyRow | None = None) -> Tariff:
     """Returns what a sitting costs; without a budget of money no price is asked for.
 
-    Slots on different devices count at the price of the dearest.
+    Slots on different devices count at the price of the dearest, of each kind where devices are searched.
 
     Args:
         spec: The sweep's.
@@ -92,10 +93,14 @@ def find_tariff(spec: SweepSpec, placements: Sequence[Placement], study: StudyRo
     if book.money == ELECTRICITY:
         return Tariff(book.currency, per_joule=_price_joule(book, placements))
     before, held_seconds = (0.0, 0.0) if study is None else _price_before(book, study)
-    return Tariff(book.currency, before, held_seconds, _price_second(book, placements))
+    rents = _price_seconds(book, placements)
+    dearest = max(rents.values())
+    shares = {kind: rent / dearest for kind, rent in rents.items() if spec.compute.is_device_searched and dearest}
+    return Tariff(book.currency, before, held_seconds, dearest, shares=shares)
 
 
-def _price_second(book: PriceBook, placements: Sequence[Placement]) -> float:
+def _price_seconds(book: PriceBook, placements: Sequence[Placement]) -> dict[Value, float]:
+    """Returns what a slot costs each second by the kind of its device, of several such devices the dearest."""
     from dashboards.prices import no_price, rent_per_second
     from search.compute import name_devices
 
@@ -104,13 +109,15 @@ def _price_second(book: PriceBook, placements: Sequence[Placement]) -> float:
     faults = [no_price(device) for device, each in zip(devices, found, strict=True) if each is None]
     if faults:
         raise Faults(*(f"budget.money: {line}: --set prices.price_per_device_hour=2.5" for line in faults))
-    return max(each for each in found if each is not None)
+    pairs = [(device["kind"], each) for device, each in zip(devices, found, strict=True) if each is not None]
+    return {kind: max(each for other, each in pairs if other == kind) for kind, _ in pairs}
 
 
 def _price_joule(book: PriceBook, placements: Sequence[Placement]) -> float:
     from dashboards.prices import Derived, price
 
-    if placements[0].device == "cpu" and (fault := find_fault(placements[0].cores)) is not None:
+    faults = [find_fault(placement.cores) for placement in placements if placement.kind == "cpu"]
+    if (fault := next(filter(None, faults), None)) is not None:
         law = f"prices.money is 'electricity', which cannot be measured here: {fault}"
         raise Faults(f"budget.money: {law}; --set prices.money=rent")
     each = price((), Derived(1.0), book)["electricity_money"]

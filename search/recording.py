@@ -187,7 +187,7 @@ class Recorder:
         page.charge(trial.number, trial.num_attempts, bill)
         trial.charge(bill)
         trial.billed_until += sum(slot_seconds.values())
-        self._account.charge(bill)
+        self._account.charge(trial, bill)
 
     def _fix_reference(self, page: Page, trial: Trial) -> None:
         """Fixes the hypervolume's scales by the first trial that completes, once for the whole study."""
@@ -237,7 +237,7 @@ class Recorder:
                     ends.append(ended_at)
                     page.charge(row.number, attempt.attempt, {"lost": lost_seconds})
                     trial.charge({"lost": lost_seconds})
-                    self._account.charge({"lost": lost_seconds})
+                    self._account.charge(trial, {"lost": lost_seconds})
                     page.end_attempt(row.number, attempt.attempt, "killed with its coordinator", ended_at)
             if row.state == "running":
                 page.return_trial(row.number)

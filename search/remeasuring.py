@@ -49,8 +49,9 @@ class Wish:
 def plan(summary: Summary, database: Database, wish: Wish) -> SweepSpec:
     """Returns the spec of the study that trains settings of another again.
 
-    It is that of the old study, without baseline and budget and with one slot of as many threads; no seed of a trial is
-    one that the old study or an earlier study of this kind has.
+    It is that of the old study, without baseline and budget and with one slot of as many threads (of each kind of
+    device, where devices are searched); no seed of a trial is one that the old study or an
+    earlier study of this kind has.
 
     Args:
         summary: The old study.
@@ -83,10 +84,15 @@ def plan(summary: Summary, database: Database, wish: Wish) -> SweepSpec:
         **study.spec,
         "name": wish.name or free_name(database, study.name),
         "search": {**study.spec["search"], **search},
-        "compute": {**study.spec["compute"], "slots": 1},
+        "compute": alone(study.spec["compute"]),
         "budget": {},
     }
     return validate(merge_settings(raw, (), wish.budget, faults), faults)
+
+
+def alone(compute: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a `compute` table with one slot, or one on each kind of device where devices are searched."""
+    return {**compute, "slots": 2 if isinstance(compute.get("device"), list) else 1}
 
 
 def find_seed(studies: Sequence[StudyRow], num_trials: int) -> int:
@@ -145,9 +151,10 @@ def remeasure(
 
 
 def _notes(study: StudyRow, spec: SweepSpec, database: Database) -> Iterator[str]:
+    where = " on each kind of device" if spec.compute.is_device_searched else ""
     yield (
         f"{spec.name}: {len(spec.search.settings)} settings of {study.name} with {spec.search.repeats} new seeds each, "
-        f"one at a time; `paretune show {study.name}` tells what comes of it"
+        f"one at a time{where}; `paretune show {study.name}` tells what comes of it"
     )
     for name in list_remeasurements(database, study.uuid):
         if load_study(database, name).state not in ("complete", "running"):

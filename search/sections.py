@@ -13,7 +13,7 @@ from objectives.data import default_root
 from objectives.parameters import Value
 from search.engines import ENGINES
 from search.samplers import SAMPLERS
-from search.values import Amount, Dataset, Folder, ImportPath, Model, Precisions, Seconds, Threads, known
+from search.values import Amount, Dataset, Devices, Folder, ImportPath, Model, Precisions, Seconds, Threads, known
 
 
 class Section(BaseModel):
@@ -83,14 +83,19 @@ class Search(Section):
 
 
 class Compute(Section):
-    """Where trials run, and how they compute: several precisions, or numbers of threads, are searched like a choice."""
+    """Where trials run, and how they compute: several devices, precisions, or threads are searched like a choice."""
 
     engine: Annotated[str, known("engine", ENGINES)] = "process"
     slots: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
     slots_per_device: int = Field(1, ge=1, le=64)
     threads: Threads = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Devices = "auto"
     precision: Precisions = "fp32"
+
+    @property
+    def is_device_searched(self) -> bool:
+        """Whether a trial runs on the device of its setting, rather than on any that is free."""
+        return isinstance(self.device, list)
 
     @property
     def most_threads(self) -> int | None:

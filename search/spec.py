@@ -106,6 +106,8 @@ class SweepSpec(Section):
                 yield "compute.precision", "a training function chooses its own: make it a parameter of [space]"
             if isinstance(self.compute.threads, list):
                 yield "compute.threads", "a training function has those of its slot: one number is needed"
+            if self.compute.is_device_searched:
+                yield "compute.device", "a training function has that of its slot: one of auto, cpu, cuda is needed"
 
     def _num_searched(self) -> int:
         """Returns how many settings lie within the space, those that the spec names too; 0 where it names all."""
@@ -162,10 +164,10 @@ class SweepSpec(Section):
     @property
     def whole_space(self) -> dict[str, Any]:
         """The space with what of `compute` is part of a setting."""
-        precision, threads = self.compute.precision, self.compute.threads
+        precision = self.compute.precision
         own: dict[str, Any] = {} if precision == "fp32" else {"precision": precision}
-        if isinstance(threads, list):
-            own["threads"] = threads
+        several = {name: getattr(self.compute, name) for name in ("threads", "device")}
+        own.update((name, values) for name, values in several.items() if isinstance(values, list))
         return {**self.space, **own}
 
     @property
@@ -177,14 +179,15 @@ class SweepSpec(Section):
     def baseline(self) -> dict[str, Value] | None:
         """The setting of the first trial, which the others must beat; None where there is none.
 
-        Where threads are searched it has the most, unless it says otherwise.
+        Where threads are searched it has the most, where devices are it has the first, unless it says otherwise.
         """
-        own, threads = self.search.baseline, self.compute.threads
-        most: dict[str, Value] = {"threads": max(threads)} if isinstance(threads, list) else {}
+        own, threads, devices = self.search.baseline, self.compute.threads, self.compute.device
+        chosen: dict[str, Value] = {"threads": max(threads)} if isinstance(threads, list) else {}
+        chosen |= {"device": devices[0]} if isinstance(devices, list) else {}
         if isinstance(own, bool):
-            return {**self.laws.baseline, **most} or None if own else None
+            return {**self.laws.baseline, **chosen} or None if own else None
         fixed = {name: entry.value for name, entry in self.entries.items() if isinstance(entry, Fixed)}
-        params = {**(self.laws.baseline or fixed), **most, **own}
+        params = {**(self.laws.baseline or fixed), **chosen, **own}
         laws = {name: self.laws.find(name, value) for name, value in params.items()}
         return {
             name: law.convert(params[name])

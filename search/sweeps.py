@@ -75,7 +75,7 @@ def launch(
     if spec.search.remeasures != (remeasures.uuid if remeasures else None):
         raise Faults("search.remeasures: `paretune remeasure NAME` sets it; leave it out")
     placements = placements or place(spec, spec.search.trials)
-    device = "cpu" if placements[0].device == "cpu" else "cuda"
+    device = spec.compute.device if spec.compute.is_device_searched else placements[0].kind
     several = spec.compute.threads if isinstance(spec.compute.threads, list) else None
     placed = {"slots": len(placements), "threads": several or placements[0].threads, "device": device}
     spec = spec.model_copy(update={"compute": spec.compute.model_copy(update=placed)})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from objectives.parameters import Value
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class Tariff:
         currency: Its name.
         before: Rent of the sittings before.
         before_seconds: For how long they held slots.
-        per_second: Rent of a slot in this sitting; None where none is asked for.
+        per_second: Rent of a slot in this sitting, the dearest; None where none is asked for.
+        shares: What a slot on the device of a setting costs, as a share of that, where devices are searched.
         per_joule: Price of the electricity, in the place of any rent; None where money is rent.
     """
 
@@ -22,9 +26,23 @@ class Tariff:
     before_seconds: float = 0.0
     per_second: float | None = None
     per_joule: float | None = None
+    shares: Mapping[Value, float] = field(default_factory=dict)
+
+    def share(self, params: Mapping[str, Value]) -> float:
+        """Returns what a slot for a setting costs, as a share of the dearest.
+
+        >>> tariff = Tariff("USD", per_second=0.5, shares={"cuda": 1.0, "cpu": 0.25})
+        >>> tariff.share({"device": "cpu"}), tariff.share({})
+        (0.25, 1.0)
+        """
+        return self.shares.get(params.get("device", ""), 1.0)
 
     def money(self, device_seconds: float, joules: float | None) -> float | None:
         """Returns what all sittings cost, None where that is not known.
+
+        Args:
+            device_seconds: That slots were held, of this sitting at their `share`.
+            joules: Their energy.
 
         >>> Tariff("USD", before=1.0, before_seconds=60.0, per_second=0.5).money(70.0, None)
         6.0

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from objectives.data import DATASETS, FOLDER
 from objectives.models import MODELS
-from objectives.parameters import PRECISIONS, THREADS
+from objectives.parameters import DEVICES, PRECISIONS, THREADS
 from search.faults import Faults, suggest
 from search.models import find_family
 
@@ -108,6 +108,10 @@ Dataset = Annotated[str, AfterValidator(_read_dataset)]
 Precisions = Annotated[
     str | list[str],
     _one_or_several(f"one of {', '.join(PRECISIONS)}", lambda one: isinstance(one, str) and one in PRECISIONS),
+]
+Devices = Annotated[
+    str | list[str],
+    _one_or_several(f"'auto', {', '.join(DEVICES)}", lambda one: isinstance(one, str) and one in DEVICES, "auto"),
 ]
 Threads = Annotated[
     int | list[int] | Literal["auto"],

@@ -191,7 +191,7 @@ class Page:
         """Writes that slots are held from now on.
 
         Args:
-            device: What each of them runs on.
+            device: What they run on; where they differ, its `parts` are devices with the `num_slots` of each.
             num_slots: How many there are.
             slots_per_device: How many of them share a device.
         """

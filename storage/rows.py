@@ -59,7 +59,10 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class SittingRow:
-    """How long a coordinator held slots: `num_slots` of them, each for so many seconds, on such a device."""
+    """How long a coordinator held slots: `num_slots` of them, each for so many seconds, on such a device.
+
+    Where they were on different devices, `device` has `parts`: each device with the `num_slots` on it.
+    """
 
     token: int
     device: Mapping[str, Any]

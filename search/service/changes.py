@@ -11,7 +11,7 @@ from search import sweeps
 from search.faults import Faults
 from search.growing import grow
 from search.reading import merge_settings
-from search.remeasuring import Wish, find_faults, plan
+from search.remeasuring import Wish, alone, find_faults, plan
 from search.sections import Compute
 from search.service.problems import Unfit
 from search.service.reach import check_reach, find_imports
@@ -116,7 +116,7 @@ def check_wish(summary: Summary, database: Database, wish: Wish) -> Compute:
     faults = list(find_faults(summary, wish))
     if faults:
         raise Faults(*faults)
-    return read_compute({**summary.study.spec.get("compute", {}), "slots": 1})
+    return read_compute(alone(summary.study.spec.get("compute", {})))
 
 
 def remeasuring_arguments(name: str, wish: Wish, *, is_forced: bool) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import psutil
 from pydantic import ValidationError
 
 from objectives.meters import own_cores
-from search.compute import CORES, find_cores, find_gpus, place_slots
+from search.compute import CORES, count_groups, find_cores, find_gpus, place_slots, split_devices
 from search.faults import Faults
 from search.sections import Compute
 from storage.database import Database
@@ -69,7 +69,7 @@ def find_need(compute: Compute, num_trials: int, train: str | None) -> Need:
     """
     placements = place_slots(compute, num_trials, train)
     cores = {core for placement in placements for core in placement.cores}
-    gpus = {placement.device for placement in placements if placement.device != "cpu"}
+    gpus = {placement.device for placement in placements if placement.kind == "cuda"}
     return Need(len(cores) or len(placements) * placements[0].threads, len(gpus))
 
 
@@ -145,9 +145,11 @@ def _share_of(study: RunningStudy, machine: Share) -> Share:
     slots, threads, shared = compute.slots, compute.most_threads, compute.slots_per_device
     if slots == "auto" or threads is None:
         return Share(cores, gpus)
-    if compute.device == "cpu":
-        return Share(cores[: slots // shared * threads])
-    return Share(cores[: slots * threads], gpus[: slots // shared])
+    devices = slots // shared
+    num_gpus, num_sets = (0, devices) if compute.device == "cpu" else (devices, 0)
+    if compute.is_device_searched:
+        num_gpus, num_sets = split_devices(devices, len(gpus))
+    return Share(cores[: count_groups(num_gpus, num_sets, shared) * threads], gpus[:num_gpus])
 
 
 def _environment(pid: int | None) -> Mapping[str, str]:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from synthetic import DEVICE, SPEC, attempt_row, summary_of, trial
@@ -210,3 +212,17 @@ def test_threads_that_were_searched_are_no_other_devices() -> None:
     assert len(name_devices(searched)) == 2
     changed = summary_of(*trials, spec={**SPEC, "compute": {"threads": 2}}).study
     assert "come from 2 devices" in (device_warning(changed) or "")
+
+
+def test_a_cpu_and_a_gpu_that_were_searched_are_no_other_devices_but_two_of_a_kind_are() -> None:
+    gpu = {**DEVICE, "kind": "cuda", "name": "A GPU", "identity": "0"}
+
+    def warning(device: Any, *found: Mapping[str, Any]) -> str | None:
+        attempts = [(attempt_row("complete", {}, device=each),) for each in found]
+        trials = [trial(number, [(900, 1.0)], attempts=own) for number, own in enumerate(attempts)]
+        return device_warning(summary_of(*trials, spec={**SPEC, "compute": {"device": device}}).study)
+
+    assert warning(["cpu", "cuda"], DEVICE, gpu) is None
+    assert "come from 2 devices" in (warning("cuda", DEVICE, gpu) or "")
+    assert "come from 3 devices" in (warning(["cpu", "cuda"], DEVICE, gpu, {**gpu, "name": "Another GPU"}) or "")
+    assert "come from 2 devices" in (warning(["cpu", "cuda"], DEVICE, {**DEVICE, "threads": 2}) or "")

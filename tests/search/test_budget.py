@@ -25,6 +25,7 @@ from search.gain import LEAST, WINDOW, Gain
 from search.reading import read_spec, validate
 from search.sections import Budget
 from search.spec import SweepSpec
+from search.tariff import Tariff
 from search.trials import Trial, Trials
 from storage.database import Database
 from storage.faults import StorageFault
@@ -278,6 +279,35 @@ def test_what_is_under_way_is_reserved() -> None:
     assert Account(Budget(device_hours=200 / 3600), 5, trials, now=100.0).seconds_left(100.0) == pytest.approx(
         (200 - spent) / 2
     )
+
+
+def test_a_second_of_each_device_has_its_own_price_where_devices_are_searched() -> None:
+    """A GPU costs 1 a second, the CPU a tenth; an epoch takes 10 s."""
+    trials = Trials(1, ["device_seconds"])
+    costs = {"device_seconds": measured(10.0), "energy_joules": absent("no meter")}
+    for number, device in enumerate(["cuda", "cpu"]):
+        bill = {"training": 10.0}
+        trials.add(Trial(number, {"device": device}, 0, "complete", 1, accuracies=[0.5], costs=[costs], bill=bill))
+    tariff = Tariff("USD", 11.0, 20.0, 1.0, shares={"cuda": 1.0, "cpu": 0.1})
+
+    def money(account: Account) -> float | None:
+        return next(line.spent for line in account.lines(100.0) if line.name == "money")
+
+    def account_of(limit: float | None) -> Account:
+        return Account(Budget(money=limit), 1, trials, now=100.0, tariff=tariff)
+
+    account = account_of(None)
+    assert money(account) == 11.0, "what the sittings before cost"
+    account.charge(trials[1], {"lost": 10.0})
+    assert money(account) == 12.0
+    account.charge(trials[0], {"lost": 10.0})
+    assert money(account) == 22.0
+    assert next(line.spent for line in account.lines(100.0) if line.name == "device_hours") == 40 / 3600
+    waiting = [Trial(2, {"device": device}, 0, "waiting") for device in ("cuda", "cpu")]
+    assert [account_of(13.0).refuse(trial, 100.0) is None for trial in waiting] == [False, True]
+    trials.add(Trial(2, {"device": "cpu"}, 0, "running", 1, billed_until=90.0))
+    assert money(account_of(None)) == 12.0, "what is under way"
+    assert account_of(13.0).seconds_left(100.0) == pytest.approx(10.0)
 
 
 def test_the_gain_is_counted_over_the_settings_that_ended_last() -> None:

@@ -121,6 +121,20 @@ def test_the_price_of_a_thread_counts_for_each_of_the_slots(tmp_path: Path, monk
     assert find_tariff(spec_of(budget={"money": 5.0}), SLOTS).per_second == pytest.approx(2 * 1.8 / 3600)
 
 
+def test_where_devices_are_searched_each_kind_has_its_own_price(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = HEAD.format("ours") + CPU.format(1.8) + CPU.replace('"cpu"', '"cuda"').replace("thread", "device").format(36)
+    (tmp_path / "ours.toml").write_text(book)
+    monkeypatch.setenv("PARETUNE_PRICES", str(tmp_path / "ours.toml"))
+    slots = [*SLOTS, Placement(1, "cuda:0", 2)]
+    searched = validate({"budget": {"money": 5.0}, "compute": {"device": ["cpu", "cuda"]}})
+    tariff = find_tariff(searched, slots)
+    assert tariff.per_second == pytest.approx(36 / 3600)
+    assert tariff.shares == {"cuda": 1.0, "cpu": pytest.approx(0.1)}
+    assert find_tariff(spec_of(budget={"money": 5.0}), slots).shares == {}
+
+
 def test_earlier_sittings_keep_their_rent_and_this_one_has_its_own(database: Database) -> None:
     study = sweeps.launch(spec_of(prices={"price_per_device_hour": 36.0}), database, silent)
     held = sum(sum(attempt.bill.values()) for trial in study.trials for attempt in trial.attempts)

@@ -163,7 +163,7 @@ def test_every_fault_is_listed_at_once() -> None:
         ("search.sampler=cmaes", "objective.minimize: cmaes has one objective: minimize = [] leaves accuracy alone"),
         ("search.sampler=cmaes", "space.optimizer: cmaes moves in numbers"),
         ("compute.slots=0", "compute.slots: greater than or equal to 1"),
-        ("compute.device=gpu", "compute.device: 'auto', 'cpu' or 'cuda' is needed, but got 'gpu'"),
+        ("compute.device=gpu", "compute.device: 'auto', cpu, cuda, or a list of different ones, is needed, but got 'g"),
         ("name=../etc/passwd", "name: 1 to 100 of"),
     ],
 )
@@ -285,6 +285,17 @@ def test_several_precisions_are_searched_like_a_choice() -> None:
         (
             {"compute": {"threads": [1, 2]}, "search": {"baseline": {"lr": 0.01, "threads": 4}}},
             "search.baseline.threads: 4 is none of `compute.threads`",
+        ),
+        ({"compute": {"device": ["cpu", "auto"]}}, "compute.device: 'auto', cpu, cuda, or a list of different ones, "),
+        ({"compute": {"device": ["cpu", "cpu"]}}, "compute.device: 'auto', cpu, cuda, or a list of different ones, "),
+        ({"space": {"device": ["cpu"]}}, "space.device: it is `compute.device`, which takes a list too"),
+        (
+            {"objective": {"train": "mine:train"}, "compute": {"device": ["cpu", "cuda"]}},
+            "compute.device: a training function has that of its slot: one of auto, cpu, cuda is needed",
+        ),
+        (
+            {"compute": {"device": "cuda"}, "search": {"baseline": {"lr": 0.01, "device": "cpu"}}},
+            "search.baseline.device: 'cpu' is none of `compute.device`",
         ),
     ],
 )
