@@ -2,7 +2,8 @@
 
 A checkpoint has its solo price, that of its training up to then with the threads that it used. A trial and a study have
 the price of what was billed: all the time that their attempts held slots, with all threads of these; that of a study
-holds its idle slots' time too. Energy is that of the attempts alone.
+holds its idle slots' time too. A study's energy is that of all the time that its slots were held where it was metered;
+else, and of a trial, it is estimated for the attempts alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from dashboards.bills import IDLE, bill_lines
-from dashboards.energy import meter
+from dashboards.energy import NOT_RECORDED, EnergyBill, bill_energy, estimate_energy
 from dashboards.words import cost_words
 from objectives.prices import (
     DERIVED,
@@ -31,6 +32,8 @@ from storage.rows import EpochRow, StudyRow, TrialRow
 
 Device = Mapping[str, Any]
 
+METERED = "energy by the counters of all devices while slots were held"
+ESTIMATED = "energy metered while training, of the rest at its mean power"
 UNKNOWN_DEVICE = "it is not recorded on which device it ran"
 
 
@@ -82,17 +85,20 @@ def price_study(study: StudyRow, book: PriceBook) -> Prices:
     """Returns the price of all the time that a study's slots were held, idle time too."""
     only = _only_device(study)
     idle = [(only or study.sittings[-1].device, bill_lines(study)[IDLE])] if study.sittings else []
-    return _price_billed(study.trials, only, book, idle)
+    return _price_billed(study.trials, only, book, bill_energy(study), idle)
 
 
 def price_trials(study: StudyRow, book: PriceBook) -> Prices:
-    """Returns the price of all that was billed to a study's trials, which is what a budget counts."""
-    return _price_billed(study.trials, _only_device(study), book)
+    """Returns the price of all that was billed to a study's trials, which is what a budget counts.
+
+    Its electricity is that of idle slots too where it was metered.
+    """
+    return _price_billed(study.trials, _only_device(study), book, bill_energy(study))
 
 
 def price_trial(study: StudyRow, trial: TrialRow, book: PriceBook) -> Prices:
     """Returns the price of all that was billed to a trial, its lost time too."""
-    return _price_billed([trial], _only_device(study), book)
+    return _price_billed([trial], _only_device(study), book, estimate_energy([trial]))
 
 
 class EpochPrices:
@@ -250,7 +256,11 @@ def _words(name: str, one: Derived, book: PriceBook) -> str:
 
 
 def _price_billed(
-    trials: Sequence[TrialRow], only: Device | None, book: PriceBook, idle: Sequence[tuple[Device, float]] = ()
+    trials: Sequence[TrialRow],
+    only: Device | None,
+    book: PriceBook,
+    energy: EnergyBill,
+    idle: Sequence[tuple[Device, float]] = (),
 ) -> Prices:
     held: list[tuple[Device | None, float | None]] = [
         (_as_held(attempt.device) or only, sum(attempt.bill.values()))
@@ -258,8 +268,9 @@ def _price_billed(
         for attempt in trial.attempts
         if attempt.bill
     ]
-    billed_seconds = sum(seconds or 0.0 for _, seconds in held)
-    return price([*held, *idle], _billed_energy(trials, billed_seconds), book)
+    how = {"measured": METERED, "estimated": ESTIMATED}.get(energy.method)
+    joules = Derived(energy.joules, energy.reason if energy.joules is None else None, how)
+    return price([*held, *idle], joules, book)
 
 
 def _as_held(device: Device | None) -> Device | None:
@@ -278,20 +289,13 @@ def _only_device(study: StudyRow) -> Device | None:
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _billed_energy(trials: Sequence[TrialRow], device_seconds: float) -> Derived:
-    """Returns the joules of all the time that slots were held."""
-    own = [epoch for trial in trials if trial.source is None for epoch in trial.epochs]
-    metered = _sum_energy(own)
-    return metered if metered.value is None else replace(metered, value=meter(trials).over(device_seconds))
-
-
 def _sum_energy(epochs: Sequence[EpochRow]) -> Derived:
     """Returns the joules of epochs together."""
     total = 0.0
     for epoch in epochs:
         cost = epoch.costs.get("energy_joules")
         if cost is None or cost.value is None:
-            return Derived(None, "energy was not recorded" if cost is None else cost.reason)
+            return Derived(None, NOT_RECORDED if cost is None else cost.reason)
         total += cost.value
     return Derived(total) if epochs else Derived(None, "no epoch was recorded whose energy would be known")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dashboards.budget import Line, Spending, list_items
 from dashboards.energy import Metered
-from objectives.costs import Measurement
+from objectives.costs import Measurement, absent, measured
 from objectives.trial import Bill
 from search.forecast import forecast_seconds
 from search.tariff import Tariff
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from search.sections import Budget
 
 
+NOTHING, UNKNOWN = measured(0.0), absent("no energy counter was read")
+"""What counters moved before they were first read, and where there are none."""
+
+
 class Account:
     """Keeps a study's books.
 
-    Spent is all that the ledger bills, of all sittings, and the time that running trials are not billed for yet.
+    Spent is all that the ledger bills, of all sittings, and the time that running trials are not billed for yet; of
+    energy it is what the counters of all held devices moved, or where one has none an estimate by the training's.
     Reserved is what running trials still need: for the epochs that are left the mean of the trial's own epochs, or
     before its first one a forecast by the trials that ended some. While nothing is known nothing is reserved, and
     trials begin.
@@ -35,6 +40,7 @@ class Account:
         now: By the clock of `Trial.billed_until`, in seconds: when this sitting began.
         tariff: What a sitting costs.
         slots_per_device: How many slots share a device: each is billed its share.
+        energy_before: What the energy counters moved in the sittings before.
     """
 
     def __init__(
@@ -46,12 +52,14 @@ class Account:
         now: float | None = None,
         tariff: Tariff | None = None,
         slots_per_device: int = 1,
+        energy_before: Measurement = UNKNOWN,
     ) -> None:
         self._budget, self._limits = budget, budget.model_dump()
         self._num_epochs, self._trials, self._slots_per_device = num_epochs, trials, slots_per_device
         self._wall_start = (time.perf_counter() if now is None else now) - wall_seconds
         self._device_seconds = sum(sum(trial.bill.values()) for trial in trials)
         self._metered, self._tariff = Metered(), tariff or Tariff()
+        self._energy_before, self._energy, self._held_seconds = energy_before, NOTHING, 0.0
         for trial in trials:
             for costs in trial.costs if trial.num_attempts else ():  # what was taken over is billed where it ran
                 self.add_epoch(costs)
@@ -63,6 +71,10 @@ class Account:
     def add_epoch(self, costs: Mapping[str, Measurement]) -> None:
         """Books the energy of an epoch."""
         self._metered = self._metered.add(costs["energy_joules"].value, costs["device_seconds"].value)
+
+    def meter(self, energy: Measurement, held_seconds: float) -> None:
+        """Books what the energy counters moved in this sitting until now, and for how long it held devices."""
+        self._energy, self._held_seconds = energy, held_seconds
 
     def wall_seconds(self, now: float) -> float:
         """Returns how long all sittings took until now."""
@@ -112,10 +124,22 @@ class Account:
         """Returns the items as they will be after so many seconds more."""
         under_way = sum(self._since(trial, now) for trial in self._trials.running)
         device_seconds = self._device_seconds + under_way + device
-        joules = self._metered.over(device_seconds)
+        joules = self._joules(device_seconds, device)
         money = self._tariff.money(device_seconds, joules)
         spending = Spending(self.wall_seconds(now) + wall, device_seconds, joules, money)
         return list_items(spending, self._limits, self._tariff.currency)
+
+    def _joules(self, device_seconds: float, more: float) -> float | None:
+        """Returns the energy until now, with that of so many device seconds more, which those until then hold too.
+
+        It is what the counters moved, idle slots' too, where that is known; else an estimate by the training's.
+        """
+        before, now = self._energy_before.value, self._energy.value
+        if before is None or now is None:
+            return self._metered.over(device_seconds)
+        mean_watts = now / self._held_seconds if self._held_seconds else 0.0
+        watts = self._metered.watts
+        return before + now + more * (mean_watts if watts is None else watts)
 
     def _reserved(self, trial: Trial, now: float) -> float:
         """Returns the device seconds that a running trial still needs."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from objectives.meters.held import open_counters
 from objectives.meters.rapl import find_fault
 from search.compute import place_slots
 from search.engines.forking import begin_loading
@@ -35,7 +37,7 @@ def place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> li
     placements = place_slots(spec.compute, num_trials, spec.objective.train)
     if placements[0].slots_per_device > 1 and "wall_seconds" in spec.objective.minimize:
         raise Faults("objective.minimize: wall_seconds tells nothing where slots share a device; use device_seconds")
-    _check_energy(spec, placements[0])
+    _check_energy(spec, placements)
     _check_precision(spec, placements[0])
     find_tariff(spec, placements, study)
     if spec.compute.engine == "process":
@@ -43,19 +45,22 @@ def place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> li
     return placements
 
 
-def _check_energy(spec: SweepSpec, placement: Placement) -> None:
-    """Makes sure that what is asked of energy can be measured.
+def _check_energy(spec: SweepSpec, placements: Sequence[Placement]) -> None:
+    """Makes sure that what is asked of energy can be measured: of a slot by itself, or of all of them together.
 
     Raises:
         Faults: where it cannot.
     """
     wanted = [f"objective.minimize: {name}" for name in ENERGIES if name in spec.objective.minimize]
-    wanted += [] if spec.budget.kwh is None else ["budget.kwh: energy"]
     wanted += [f"limits.{name}: it" for name in ENERGIES if getattr(spec.limits, name) is not None]
-    several = spec.compute.threads
+    placement, several = placements[0], spec.compute.threads
     cores = placement.cores[: min(several)] if isinstance(several, list) else placement.cores
-    if wanted and placement.device == "cpu" and (fault := find_fault(cores)) is not None:
-        raise Faults(*(f"{what} cannot be measured here: {fault}" for what in wanted))
+    fault = find_fault(cores) if wanted and placement.device == "cpu" else None
+    faults = [] if fault is None else [f"{what} cannot be measured here: {fault}" for what in wanted]
+    if spec.budget.kwh is not None and isinstance(lack := open_counters(placements), str):
+        faults.append(f"budget.kwh: energy cannot be measured here: {lack}")
+    if faults:
+        raise Faults(*faults)
 
 
 def _check_precision(spec: SweepSpec, placement: Placement) -> None:

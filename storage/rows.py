@@ -59,7 +59,10 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class SittingRow:
-    """How long a coordinator held slots: `num_slots` of them, each for so many seconds, on such a device."""
+    """How long a coordinator held slots: `num_slots` of them, each for so many seconds, on such a device.
+
+    `joules` is what the energy counters of all their devices moved meanwhile, None with the reason.
+    """
 
     token: int
     device: Mapping[str, Any]
@@ -67,6 +70,8 @@ class SittingRow:
     slots_per_device: int
     started_at: datetime
     seconds: float
+    joules: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
