@@ -8,10 +8,11 @@ from resumed import silent
 
 from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
-from dashboards.energy import BESIDES, TRAINING, bill_energy
+from dashboards.energy import BESIDES, TRAINING, bill_energy, estimate_energy
 from dashboards.prices import METERED, price_study
 from dashboards.summary import summarize
 from search import sweeps
+from search.coordinator import Watch
 from search.reading import validate
 from storage.database import Database
 from storage.rows import StudyRow
@@ -29,7 +30,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Replay:
     return made
 
 
-def sweep(database: Database, **tables: object) -> StudyRow:
+def sweep(database: Database, watch: Watch = silent, **tables: object) -> StudyRow:
     """Two settings that complete and one that gives up after its first epoch's training."""
     settings = [{"epoch_seconds": seconds, "gives_up": False} for seconds in EPOCH_SECONDS]
     settings.append({"epoch_seconds": 2.0, "gives_up": True})
@@ -43,7 +44,7 @@ def sweep(database: Database, **tables: object) -> StudyRow:
             **tables,
         }
     )
-    return sweeps.launch(spec, database, silent)
+    return sweeps.launch(spec, database, watch)
 
 
 def test_solo_costs_are_those_of_the_training_alone(device: Replay, database: Database) -> None:
@@ -98,14 +99,19 @@ def test_the_lines_of_the_energy_add_up_to_what_the_counter_moved(device: Replay
     assert bill.lines[BESIDES] == pytest.approx(besides * WATTS, abs=sum(cost.error or 0.0 for cost in epochs))
 
 
-@pytest.mark.parametrize("budget", [{"kwh": 6000 / 3.6e6}, {"money": 6000 / 3.6e6}])
-def test_a_budget_of_energy_counts_what_the_meter_moved(
-    device: Replay, database: Database, budget: dict[str, float]
+@pytest.mark.parametrize("item", ["kwh", "money"])
+def test_a_budget_of_energy_counts_what_the_meter_moved_of_all_sittings_idle_slots_too(
+    device: Replay, database: Database, item: str
 ) -> None:
-    study = sweep(database, budget=budget, prices=ELECTRICITY)
+    budget = {item: 6000 / 3.6e6}
+    study = sweep(database, lambda _trial, _event: device.play(5.0), budget=budget, prices=ELECTRICITY)
     assert study.state == "stopped"
+    assert (estimate_energy(study.trials).joules or 0.0) < 5000
+    again = sweeps.resume("played", database, silent)
+    assert again.state == "stopped"
+    assert again.trials == study.trials
     lines = {line.name: line for line in budget_lines(study, summarize(study).book)}
-    joules = 3.6e6 * (lines[next(iter(budget))].spent or 0.0)
+    joules = 3.6e6 * (lines[item].spent or 0.0)
     assert joules == pytest.approx(device.read_joules())
     assert joules > bill_energy(study).lines[TRAINING]
     (sitting,) = study.sittings
