@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.crowd import Tally
-from dashboards.energy import meter
+from dashboards.energy import bill_energy
 from dashboards.prices import price_trials
 from dashboards.words import quantity_words
 from objectives.prices import HOUR_SECONDS, KWH_JOULES, PriceBook
@@ -21,7 +21,8 @@ class Spending:
     Attributes:
         wall_seconds: That a coordinator ran.
         device_seconds: That slots were held: training, evaluation, set-up, saving, and what was lost.
-        joules: Energy of the slots' devices; None where it is not measured.
+        joules: Energy of the slots' devices: of all the time that they were held where that is metered, else of what
+            trials are billed by that of the training; None where neither is known.
         money: In the price book's currency; None where a price is not known.
     """
 
@@ -93,7 +94,8 @@ def budget_lines(study: StudyRow, book: PriceBook, tally: Tally | None = None) -
     trials = study.trials
     device_seconds = sum(seconds for trial in trials for attempt in trial.attempts for seconds in attempt.bill.values())
     money = price_trials(study, book)["money"].value if device_seconds else 0.0
-    spending = Spending(study.wall_seconds, device_seconds, meter(trials).over(device_seconds), money)
+    joules = bill_energy(study).joules if study.sittings or trials else 0.0
+    spending = Spending(study.wall_seconds, device_seconds, joules, money)
     ended = sum(trial.state not in ("waiting", "running") for trial in trials)
     items = list_items(spending, study.spec.get("budget") or {}, book.currency)
     return [Line("trials", "trials", ended, study.num_trials, ""), *items]

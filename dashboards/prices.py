@@ -2,7 +2,8 @@
 
 A checkpoint has its solo price, that of its training up to then with the threads that it used. A trial and a study have
 the price of what was billed: all the time that their attempts held slots, with all threads of these; that of a study
-holds its idle slots' time too. Energy is that of the attempts alone.
+holds its idle slots' time too. A study's energy is that of all the time that its slots were held where it was metered;
+else, and of a trial, it is estimated for the attempts alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from dashboards.energy import meter
+from dashboards.energy import NOT_RECORDED, EnergyBill, bill_energy, estimate_energy
 from dashboards.holding import Device, Find, as_held, find_only, idle_by_device
 from dashboards.words import cost_words
 from objectives.prices import (
@@ -29,6 +30,8 @@ from objectives.prices import (
 )
 from storage.rows import EpochRow, StudyRow, TrialRow
 
+METERED = "energy by the counters of all devices while slots were held"
+ESTIMATED = "energy metered while training, of the rest at its mean power"
 UNKNOWN_DEVICE = "it is not recorded on which device it ran"
 
 
@@ -78,17 +81,20 @@ def price(held: Iterable[tuple[Device | None, float | None]], joules: Derived, b
 
 def price_study(study: StudyRow, book: PriceBook) -> Prices:
     """Returns the price of all the time that a study's slots were held, idle time too."""
-    return _price_billed(study.trials, find_only(study), book, idle_by_device(study))
+    return _price_billed(study.trials, find_only(study), book, bill_energy(study), idle_by_device(study))
 
 
 def price_trials(study: StudyRow, book: PriceBook) -> Prices:
-    """Returns the price of all that was billed to a study's trials, which is what a budget counts."""
-    return _price_billed(study.trials, find_only(study), book)
+    """Returns the price of all that was billed to a study's trials, which is what a budget counts.
+
+    Its electricity is that of idle slots too where it was metered.
+    """
+    return _price_billed(study.trials, find_only(study), book, bill_energy(study))
 
 
 def price_trial(study: StudyRow, trial: TrialRow, book: PriceBook) -> Prices:
     """Returns the price of all that was billed to a trial, its lost time too."""
-    return _price_billed([trial], find_only(study), book)
+    return _price_billed([trial], find_only(study), book, estimate_energy([trial]))
 
 
 class EpochPrices:
@@ -246,7 +252,11 @@ def _words(name: str, one: Derived, book: PriceBook) -> str:
 
 
 def _price_billed(
-    trials: Sequence[TrialRow], only: Find, book: PriceBook, idle: Sequence[tuple[Device, float]] = ()
+    trials: Sequence[TrialRow],
+    only: Find,
+    book: PriceBook,
+    energy: EnergyBill,
+    idle: Sequence[tuple[Device, float]] = (),
 ) -> Prices:
     held: list[tuple[Device | None, float | None]] = [
         (as_held(attempt.device) or only(trial), sum(attempt.bill.values()))
@@ -254,15 +264,9 @@ def _price_billed(
         for attempt in trial.attempts
         if attempt.bill
     ]
-    billed_seconds = sum(seconds or 0.0 for _, seconds in held)
-    return price([*held, *idle], _billed_energy(trials, billed_seconds), book)
-
-
-def _billed_energy(trials: Sequence[TrialRow], device_seconds: float) -> Derived:
-    """Returns the joules of all the time that slots were held."""
-    own = [epoch for trial in trials if trial.source is None for epoch in trial.epochs]
-    metered = _sum_energy(own)
-    return metered if metered.value is None else replace(metered, value=meter(trials).over(device_seconds))
+    how = {"measured": METERED, "estimated": ESTIMATED}.get(energy.method)
+    joules = Derived(energy.joules, energy.reason if energy.joules is None else None, how)
+    return price([*held, *idle], joules, book)
 
 
 def _sum_energy(epochs: Sequence[EpochRow]) -> Derived:
@@ -271,7 +275,7 @@ def _sum_energy(epochs: Sequence[EpochRow]) -> Derived:
     for epoch in epochs:
         cost = epoch.costs.get("energy_joules")
         if cost is None or cost.value is None:
-            return Derived(None, "energy was not recorded" if cost is None else cost.reason)
+            return Derived(None, NOT_RECORDED if cost is None else cost.reason)
         total += cost.value
     return Derived(total) if epochs else Derived(None, "no epoch was recorded whose energy would be known")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from dashboards.bills import bill_lines
 from dashboards.budget import budget_lines
 from dashboards.contention import find_contention
+from dashboards.energy import bill_energy
 from dashboards.prices import prices_json
 from dashboards.summary import Checkpoint, Summary, trace_curve
 from objectives.costs import COSTS, Measurement
@@ -38,6 +40,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "device_seconds": sum(lines.values()),
             "lost": {"device_seconds": lines.get("lost", 0.0)},
             "lines": lines,
+            "energy": asdict(bill_energy(study)),
         },
         "budget": {
             line.name: {"spent": line.spent, "limit": line.limit, "unit": line.unit}

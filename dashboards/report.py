@@ -13,6 +13,7 @@ from dashboards.budget import budget_lines
 from dashboards.changes import change_lines, source_lines
 from dashboards.contention import disturbance_lines
 from dashboards.devices import device_warning, name_devices
+from dashboards.energy import bill_energy, energy_words
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.prices import price_rows
@@ -63,6 +64,7 @@ def render_report(summary: Summary) -> str:
         answers=answer_all(summary),
         bill=lines,
         billed=sum(lines.values()),
+        energy=energy_words(bill_energy(summary.study)),
         budget=[line for line in budget_lines(summary.study, summary.book) if line.limit is not None],
         book=summary.book,
         prices=price_rows(summary.prices, summary.book),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dashboards.budget import Line, Spending, list_items
 from dashboards.energy import Metered
-from objectives.costs import Measurement
+from objectives.costs import Measurement, absent, measured
 from objectives.trial import Bill
 from search.forecast import forecast_seconds
 from search.tariff import Tariff
@@ -38,12 +38,15 @@ class Held:
 
 
 NOTHING = Held()
+UNMOVED, UNKNOWN = measured(0.0), absent("no energy counter was read")
+"""What counters moved before they were first read, and where there are none."""
 
 
 class Account:
     """Keeps a study's books.
 
-    Spent is all that the ledger bills, of all sittings, and the time that running trials are not billed for yet.
+    Spent is all that the ledger bills, of all sittings, and the time that running trials are not billed for yet; of
+    energy it is what the counters of all held devices moved, or where one has none an estimate by the training's.
     Reserved is what running trials still need: for the epochs that are left the mean of the trial's own epochs, or
     before its first one a forecast by the trials that ended some. While nothing is known nothing is reserved, and
     trials begin.
@@ -56,6 +59,7 @@ class Account:
         now: By the clock of `Trial.billed_until`, in seconds: when this sitting began.
         tariff: What a sitting costs.
         slots_per_device: How many slots share a device: each is billed its share.
+        energy_before: What the energy counters moved in the sittings before.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Account:
         now: float | None = None,
         tariff: Tariff | None = None,
         slots_per_device: int = 1,
+        energy_before: Measurement = UNKNOWN,
     ) -> None:
         self._budget, self._limits = budget, budget.model_dump()
         self._num_epochs, self._trials, self._slots_per_device = num_epochs, trials, slots_per_device
@@ -74,6 +79,7 @@ class Account:
         device_seconds = sum(sum(trial.bill.values()) for trial in trials)
         self._held = Held(device_seconds, device_seconds)  # the tariff has the rent of the sittings before
         self._metered, self._tariff = Metered(), tariff or Tariff()
+        self._energy_before, self._energy, self._held_seconds = energy_before, UNMOVED, 0.0
         for trial in trials:
             for costs in trial.costs if trial.num_attempts else ():  # what was taken over is billed where it ran
                 self.add_epoch(costs)
@@ -85,6 +91,10 @@ class Account:
     def add_epoch(self, costs: Mapping[str, Measurement]) -> None:
         """Books the energy of an epoch."""
         self._metered = self._metered.add(costs["energy_joules"].value, costs["device_seconds"].value)
+
+    def meter(self, energy: Measurement, held_seconds: float) -> None:
+        """Books what the energy counters moved in this sitting until now, and for how long it held devices."""
+        self._energy, self._held_seconds = energy, held_seconds
 
     def wall_seconds(self, now: float) -> float:
         """Returns how long all sittings took until now."""
@@ -133,10 +143,22 @@ class Account:
     def _price(self, now: float, wall: float = 0.0, more: Held = NOTHING) -> list[Line]:
         """Returns the items as they will be after so many seconds more."""
         held = self._held + _add(self._hold(trial, self._since(trial, now)) for trial in self._trials.running) + more
-        joules = self._metered.over(held.device_seconds)
+        joules = self._joules(held.device_seconds, more.device_seconds)
         money = self._tariff.money(held.rented_seconds, joules)
         spending = Spending(self.wall_seconds(now) + wall, held.device_seconds, joules, money)
         return list_items(spending, self._limits, self._tariff.currency)
+
+    def _joules(self, device_seconds: float, more: float) -> float | None:
+        """Returns the energy until now, with that of so many device seconds more, which those until then hold too.
+
+        It is what the counters moved, idle slots' too, where that is known; else an estimate by the training's.
+        """
+        before, now = self._energy_before.value, self._energy.value
+        if before is None or now is None:
+            return self._metered.over(device_seconds)
+        mean_watts = now / self._held_seconds if self._held_seconds else 0.0
+        watts = self._metered.watts
+        return before + now + more * (mean_watts if watts is None else watts)
 
     def _hold(self, trial: Trial, device_seconds: float) -> Held:
         """Returns so many seconds of a trial's slot, at its rent."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from objectives.meters.nvml import find_handle
 from objectives.slot import cpu_name
 from objectives.trial import Placement
 from search.faults import Faults
@@ -185,11 +186,9 @@ def name_device(device: str) -> tuple[str, str]:
         return "cpu", cpu_name()
     import pynvml
 
-    which = device.partition(":")[2]
     try:
         pynvml.nvmlInit()
-        find = pynvml.nvmlDeviceGetHandleByIndex if which.isdigit() else pynvml.nvmlDeviceGetHandleByUUID
-        return "cuda", str(pynvml.nvmlDeviceGetName(find(int(which) if which.isdigit() else which)))
+        return "cuda", str(pynvml.nvmlDeviceGetName(find_handle(device.partition(":")[2])))
     except pynvml.NVMLError:
         return "cuda", "a GPU that NVML does not name"
 

@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from dashboards.budget import Line
+from dashboards.energy import sum_energy
+from objectives.meters.held import HeldEnergy, open_counters
 from objectives.pulse import forget_pulse
 from objectives.seeds import derive_seed
 from objectives.trial import Event, Placement, TrialConfig
@@ -20,7 +22,7 @@ from search.keeping import Keeper
 from search.limits import judge_silence
 from search.matching import match
 from search.proposals import Proposals, TakenOver
-from search.recording import Recorder
+from search.recording import Recorder, kept
 from search.spec import SweepSpec
 from search.tariff import Tariff
 from search.trials import RESULTS, Trial, Trials, Verdict
@@ -93,7 +95,7 @@ class Coordinator:
         wall_seconds = study.wall_seconds
         self._account = Account(
             spec.budget, spec.objective.epochs, self._trials, wall_seconds, tariff=tariff,
-            slots_per_device=placements[0].slots_per_device,
+            slots_per_device=placements[0].slots_per_device, energy_before=sum_energy(study),
         )  # fmt: skip
         self._gain = Gain(spec.budget.min_gain_per_device_hour, self._trials)
         shared = placements[0].slots_per_device
@@ -105,6 +107,7 @@ class Coordinator:
         self._looked_at = time.perf_counter()
         self._next_heartbeat = 0.0
         self._opened_at: float | None = None
+        self._energy = HeldEnergy("no slot is held")
         self._keeper.mend()
         with ledger.writing() as page:
             self._recorder.repair(page, study, ledger.lease)
@@ -123,9 +126,13 @@ class Coordinator:
         return ending
 
     def _sit(self) -> Ending:
+        self._energy = HeldEnergy(open_counters(self._placements))
         with self._ledger.writing() as page:
             page.begin_sitting(
-                describe_slots(self._placements), len(self._placements), self._placements[0].slots_per_device
+                describe_slots(self._placements),
+                len(self._placements),
+                self._placements[0].slots_per_device,
+                kept(self._energy.read()),
             )
         self._opened_at = time.perf_counter()
         engine = ENGINES[self._spec.compute.engine](self._placements)
@@ -189,11 +196,13 @@ class Coordinator:
             return "stop" in page.take_requests()
 
     def _note_time(self, page: Page) -> None:
-        """Writes how long the coordinators ran, and this sitting held its slots."""
+        """Writes how long the coordinators ran, and this sitting held its slots, with the energy of these."""
         now = time.perf_counter()
         page.set_wall(self._account.wall_seconds(now))
         if self._opened_at is not None:
-            page.set_sitting(now - self._opened_at)
+            seconds, energy = now - self._opened_at, self._energy.read()
+            page.set_sitting(seconds, kept(energy))
+            self._account.meter(energy, seconds * len(self._placements) / self._placements[0].slots_per_device)
 
     def _fill(self, engine: Engine) -> None:
         self._refusal = self._find_refusal()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from objectives.meters.held import open_counters
 from objectives.meters.rapl import find_fault
 from search.compute import place_slots
 from search.engines.forking import begin_loading
@@ -46,19 +48,22 @@ def place(spec: SweepSpec, num_trials: int, study: StudyRow | None = None) -> li
 
 
 def _check_energy(spec: SweepSpec, placements: Sequence[Placement]) -> None:
-    """Makes sure that what is asked of energy can be measured.
+    """Makes sure that what is asked of energy can be measured: of a slot by itself, or of all of them together.
 
     Raises:
         Faults: where it cannot.
     """
     wanted = [f"objective.minimize: {name}" for name in ENERGIES if name in spec.objective.minimize]
-    wanted += [] if spec.budget.kwh is None else ["budget.kwh: energy"]
     wanted += [f"limits.{name}: it" for name in ENERGIES if getattr(spec.limits, name) is not None]
     several = spec.compute.threads
     least = min(several) if isinstance(several, list) else None
-    faults = [find_fault(placement.cores[:least]) for placement in placements if wanted and placement.kind == "cpu"]
-    if any(faults):
-        raise Faults(*(f"{what} cannot be measured here: {next(filter(None, faults))}" for what in wanted))
+    found = [find_fault(placement.cores[:least]) for placement in placements if wanted and placement.kind == "cpu"]
+    fault = next(filter(None, found), None)
+    faults = [] if fault is None else [f"{what} cannot be measured here: {fault}" for what in wanted]
+    if spec.budget.kwh is not None and isinstance(lack := open_counters(placements), str):
+        faults.append(f"budget.kwh: energy cannot be measured here: {lack}")
+    if faults:
+        raise Faults(*faults)
 
 
 def _check_precision(spec: SweepSpec, placements: Sequence[Placement]) -> None:

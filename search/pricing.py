@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectives.meters.rapl import find_fault
+from objectives.meters.held import open_counters
 from objectives.prices import ELECTRICITY, PriceBook, build_book, default_book, find_faults, overlay
 from search.faults import Faults
 from search.tariff import Tariff
@@ -116,8 +116,7 @@ def _price_seconds(book: PriceBook, placements: Sequence[Placement]) -> dict[Val
 def _price_joule(book: PriceBook, placements: Sequence[Placement]) -> float:
     from dashboards.prices import Derived, price
 
-    faults = [find_fault(placement.cores) for placement in placements if placement.kind == "cpu"]
-    if (fault := next(filter(None, faults), None)) is not None:
+    if isinstance(fault := open_counters(placements), str):
         law = f"prices.money is 'electricity', which cannot be measured here: {fault}"
         raise Faults(f"budget.money: {law}; --set prices.money=rent")
     each = price((), Derived(1.0), book)["electricity_money"]

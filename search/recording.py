@@ -91,7 +91,7 @@ class Recorder:
             case Profiled():
                 self._write_profile(page, trial, event)
             case Calibrated():
-                costs = {name: _kept(cost) for name, cost in event.costs.items()}
+                costs = {name: kept(cost) for name, cost in event.costs.items()}
                 page.keep_calibration(event.signature, event.device.digest, asdict(event.device), costs)
             case Checkpointed():
                 is_known = event.epoch <= len(trial.costs)  # trained once more, as in `_write_epoch`
@@ -144,7 +144,7 @@ class Recorder:
         if trial.profile:
             return  # measured once more, since an attempt before was cut off before its first checkpoint
         trial.profile = dict(event.costs)
-        page.record_profile(trial.number, {name: _kept(cost) for name, cost in event.costs.items()})
+        page.record_profile(trial.number, {name: kept(cost) for name, cost in event.costs.items()})
         trial.verdict = trial.verdict or judge_profile(self._spec.limits, trial)
 
     def _write_epoch(self, page: Page, trial: Trial, event: EpochEnded) -> None:
@@ -161,7 +161,7 @@ class Recorder:
             validation_loss=record.validation_loss,
             num_correct=record.num_correct,
             num_images=record.num_images,
-            costs={name: _kept(cost) for name, cost in record.costs.items()},
+            costs={name: kept(cost) for name, cost in record.costs.items()},
         )
         if not event.replayed:  # else its time is in what the attempt before it lost
             self._charge(page, trial, record.bill)
@@ -172,7 +172,7 @@ class Recorder:
 
     def _end(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
         page.end_attempt(trial.number, trial.num_attempts, state)
-        costs = {name: _kept(trial.cost(name)) for name in COSTS if name not in ONCE} if trial.costs else {}
+        costs = {name: kept(trial.cost(name)) for name in COSTS if name not in ONCE} if trial.costs else {}
         trial.state, trial.reason = state, reason or trial.reason
         page.end_trial(trial.number, state, trial.reason, costs)
         self.num_ended += 1
@@ -244,7 +244,7 @@ class Recorder:
                 trial.state = "waiting"
         if study.sittings and ends:  # its slots were held for as long as they are known to have gone on
             last = study.sittings[-1]
-            page.set_sitting(max(last.seconds, (max(ends) - last.started_at).total_seconds()), last.token)
+            page.mend_sitting(last.token, max(last.seconds, (max(ends) - last.started_at).total_seconds()))
         for setting in range(self._trials.num_settings):
             if setting >= len(self._proposals):
                 self._proposals.adopt(setting, self._trials.members(setting)[0].params)
@@ -266,5 +266,6 @@ class Recorder:
         return (held_seconds - billed_seconds) / shared, attempt.started_at + timedelta(seconds=held_seconds)
 
 
-def _kept(cost: Measurement) -> CostValue:
+def kept(cost: Measurement) -> CostValue:
+    """Returns a cost as the ledger keeps it."""
     return CostValue(cost.value, cost.method, cost.reason, cost.error)

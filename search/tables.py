@@ -15,6 +15,7 @@ from dashboards.changes import change_lines, source_lines
 from dashboards.choice import Pick
 from dashboards.contention import disturbance_lines
 from dashboards.devices import device_warning
+from dashboards.energy import bill_energy, energy_words
 from dashboards.environments import environment_lines
 from dashboards.prices import price_words
 from dashboards.remeasured import Estimate, remeasured_lines
@@ -45,15 +46,7 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
     if summary.remeasurement is not None:
         console.print()
         print_remeasurement(summary, console)
-    lines = bill_lines(study)
-    if lines:
-        parts = ", ".join(f"{line} {cost_words('device_seconds', seconds)}" for line, seconds in sorted(lines.items()))
-        console.print(
-            f"\nbilled {cost_words('device_seconds', sum(lines.values()))} of slots: {parts}", highlight=False
-        )
-        console.print(f"priced {escape(price_words(summary.prices, summary.book))}", highlight=False)
-    if spent := budget_words(budget_lines(study, summary.book)[1:]):
-        console.print(f"budget: {spent}", highlight=False)
+    _print_bill(summary, console)
     if (mixed := device_warning(study)) is not None:
         console.print(escape(mixed), highlight=False)
     for line in disturbance_lines(study):
@@ -69,6 +62,22 @@ def print_study(summary: Summary, console: Console, *, every_trial: bool) -> Non
         counts = {state: sum(trial.state == state for trial in others) for state in ("infeasible", "failed")}
         told = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
         console.print(f"{told}: `paretune show {study.name}` tells why", highlight=False)
+
+
+def _print_bill(summary: Summary, console: Console) -> None:
+    """Prints what was spent: slot time, energy, money, and of the budget."""
+    study = summary.study
+    lines = bill_lines(study)
+    if lines:
+        parts = ", ".join(f"{line} {cost_words('device_seconds', seconds)}" for line, seconds in sorted(lines.items()))
+        console.print(
+            f"\nbilled {cost_words('device_seconds', sum(lines.values()))} of slots: {parts}", highlight=False
+        )
+        if (energy := bill_energy(study)).joules is not None:
+            console.print(escape(energy_words(energy)), highlight=False)
+        console.print(f"priced {escape(price_words(summary.prices, summary.book))}", highlight=False)
+    if spent := budget_words(budget_lines(study, summary.book)[1:]):
+        console.print(f"budget: {spent}", highlight=False)
 
 
 def print_remeasurement(summary: Summary, console: Console) -> None:

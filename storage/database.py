@@ -22,7 +22,7 @@ from storage.patience import cause_words
 from storage.tables import PREFIX
 
 VERSION_TABLE = f"{PREFIX}version"
-HEAD = "0010"
+HEAD = "0011"
 """The newest migration: the schema that this version of the code reads and writes."""
 
 OPTUNA_TABLES = frozenset(

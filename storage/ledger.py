@@ -187,13 +187,16 @@ class Page:
         """Sets how long the study's coordinators ran, all sittings together."""
         self._update_study(wall_seconds=seconds)
 
-    def begin_sitting(self, device: Mapping[str, Any], num_slots: int, slots_per_device: int) -> None:
+    def begin_sitting(
+        self, device: Mapping[str, Any], num_slots: int, slots_per_device: int, energy: CostValue
+    ) -> None:
         """Writes that slots are held from now on.
 
         Args:
             device: What they run on; where they differ, its `parts` are devices with the `num_slots` of each.
             num_slots: How many there are.
             slots_per_device: How many of them share a device.
+            energy: Of all their devices since then, in joules: the meter's first reading.
         """
         self._insert(
             tables.sittings,
@@ -203,13 +206,22 @@ class Page:
             slots_per_device=slots_per_device,
             started_at=_now(),
             seconds=0.0,
+            joules=energy.value,
+            reason=energy.reason,
         )
 
-    def set_sitting(self, seconds: float, token: int | None = None) -> None:
-        """Sets for how long a sitting has held its slots: this one, or another by its token."""
+    def set_sitting(self, seconds: float, energy: CostValue) -> None:
+        """Sets for how long this sitting has held its slots, and the energy of all their devices since, in joules."""
+        self._update_sitting(self._token, seconds=seconds, joules=energy.value, reason=energy.reason)
+
+    def mend_sitting(self, token: int, seconds: float) -> None:
+        """Sets for how long a sitting held its slots that was killed; what energy it last read stays."""
+        self._update_sitting(token, seconds=seconds)
+
+    def _update_sitting(self, token: int, **values: object) -> None:
         row = tables.sittings.c
-        where = row.study == self._study, row.token == (self._token if token is None else token)
-        self._execute(update(tables.sittings).where(*where).values(seconds=seconds))
+        where = row.study == self._study, row.token == token
+        self._execute(update(tables.sittings).where(*where).values(**values))
 
     def set_target(self, num_trials: int) -> None:
         """Sets how many trials the study is to have."""

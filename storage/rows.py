@@ -61,7 +61,8 @@ class TrialRow:
 class SittingRow:
     """How long a coordinator held slots: `num_slots` of them, each for so many seconds, on such a device.
 
-    Where they were on different devices, `device` has `parts`: each device with the `num_slots` on it.
+    Where they were on different devices, `device` has `parts`: each device with the `num_slots` on it. `joules` is what
+    the energy counters of all their devices moved meanwhile, None with the reason.
     """
 
     token: int
@@ -70,6 +71,8 @@ class SittingRow:
     slots_per_device: int
     started_at: datetime
     seconds: float
+    joules: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ grows by one with each holder, and its row stays when the holder leaves. `trials
 ones too. A cost is a value in its unit, or NULL with the reason, and by how much the value may be wrong where that is
 known; `trial_costs` are the model's own costs from its first attempt on, and the solo costs, frozen when the trial
 ended. `bills` are the seconds that an attempt held its slot, by what they went into; `sittings` are how long a
-coordinator, by its lease's token, held how many slots: what no attempt was billed of that they were idle.
+coordinator, by its lease's token, held how many slots: what no attempt was billed of that they were idle; and what the
+energy counters of their devices moved meanwhile, as last read, or NULL with the reason.
 `calibrations` are what an epoch costs that was measured alone on a device, by the digests of setting and device, for
 whatever study asks.
 `test_results` are computed once, of the checkpoints that a person picked.
@@ -219,6 +220,8 @@ sittings = Table(
     _must("slots_per_device", Integer),
     _must("started_at", UtcTime),
     _must("seconds", Float),
+    _may("joules", Float),
+    _may("reason", Text),
     _of("studies", "study"),
 )
 

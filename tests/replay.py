@@ -59,6 +59,7 @@ class Replay:
         patch.setattr("replay.PLAYED", [self])
         patch.setattr("objectives.meters.time.perf_counter", self.clock)
         patch.setattr("objectives.meters.open_counter", lambda _device: self)
+        patch.setattr("objectives.meters.held.open_rapl", lambda _cores, _root, _has: self)
 
 
 PLAYED: list[Replay] = []

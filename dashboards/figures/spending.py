@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from dashboards.bills import IDLE, bill_lines
+from dashboards.energy import bill_energy, energy_words
 from dashboards.figures.parts import empty_figure, short
 from dashboards.palette import GREY, LAYOUT, LEGEND_ABOVE, LINES
 from dashboards.settings import bin_values, varied_parameters
@@ -17,6 +19,9 @@ from storage.rows import TrialRow
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+NOTE_CHARACTERS = 90
+"""Of a line of the note below the figure."""
 
 
 class Part(NamedTuple):
@@ -51,11 +56,13 @@ class SpendingInfo(NamedTuple):
         study: The study's name.
         lines: The whole bill, seconds by line.
         divisions: The same bill by outcome, and by each parameter that the study varied.
+        energy: What it came to in joules, and how that is known, in words.
     """
 
     study: str
     lines: dict[str, float]
     divisions: list[Division]
+    energy: str
 
 
 def trace_spending(summary: Summary) -> SpendingInfo:
@@ -63,7 +70,7 @@ def trace_spending(summary: Summary) -> SpendingInfo:
     study = summary.study
     lines = _ordered(bill_lines(study))
     if not lines:
-        return SpendingInfo(study.name, {}, [])
+        return SpendingInfo(study.name, {}, [], "")
     states: dict[str, list[TrialRow]] = defaultdict(list)
     for trial in study.trials:
         states[trial.state].append(trial)
@@ -73,7 +80,7 @@ def trace_spending(summary: Summary) -> SpendingInfo:
         bins = bin_values([trial.params.get(name) for trial in study.trials])
         parts = [_part(label, (study.trials[index] for index in members)) for label, members in bins]
         divisions.append(Division(name, parts + idle))
-    return SpendingInfo(study.name, lines, divisions)
+    return SpendingInfo(study.name, lines, divisions, energy_words(bill_energy(study)))
 
 
 def draw_spending(info: SpendingInfo) -> go.Figure:
@@ -99,8 +106,9 @@ def draw_spending(info: SpendingInfo) -> go.Figure:
             hoverinfo="text",
         )
     figure.update_yaxes(autorange="reversed", dividercolor=GREY, tickfont={"size": 12})
-    figure.update_xaxes(title="slot seconds")
-    height = 170 + 24 * len(rows)
+    told = textwrap.wrap(info.energy, NOTE_CHARACTERS)
+    figure.update_xaxes(title={"text": "<br>".join(["slot seconds", *told]), "font": {"size": 13}})
+    height = 170 + 18 * len(told) + 24 * len(rows)
     return figure.update_layout(
         barmode="stack", height=height, legend={**LEGEND_ABOVE, "traceorder": "normal"}, bargap=0.25
     )
@@ -116,7 +124,8 @@ def tell_spending(info: SpendingInfo, width: int) -> str:
         bars = [Bar(part.words, part.seconds, _note(part.seconds, total)) for part in division.parts]
         blocks.append((division.by, bars))
     drawn = [f"by {by}\n{draw_bars(bars, width)}" for by, bars in blocks]
-    return "\n\n".join([f"{info.study}: billed {cost_words('device_seconds', total)} of slots", *drawn])
+    head = f"{info.study}: billed {cost_words('device_seconds', total)} of slots\n{info.energy}"
+    return "\n\n".join([head, *drawn])
 
 
 def _part(label: str, trials: Iterable[TrialRow]) -> Part:

@@ -17,6 +17,7 @@ from dashboards.changes import change_lines, source_lines
 from dashboards.contention import disturbance_lines
 from dashboards.crowd import Tally
 from dashboards.devices import device_warning
+from dashboards.energy import bill_energy, energy_words
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
 from dashboards.pages import brushing, choosing, operating, trials
@@ -99,9 +100,10 @@ def show_head(summary: Summary, tally: Tally | None = None, *, may_operate: bool
     spent = ", ".join(f"{line} {cost_words('device_seconds', seconds)}" for line, seconds in bill.items())
     budget = gauges(budget_lines(study, summary.book, tally))
     billed = cost_words("device_seconds", sum(bill.values()))
+    energy = [] if tally else [dmc.Text(energy_words(bill_energy(study)), size="sm", c="dimmed")]
     cards.append(
         dmc.Card([dmc.Text("Spent", size="sm", c="dimmed"), dmc.Text(f"{billed} of slots", fw=600),
-                  dmc.Text(spent, size="sm", c="dimmed"), dmc.Stack(budget, gap=4, mt=4)],
+                  dmc.Text(spent, size="sm", c="dimmed"), *energy, dmc.Stack(budget, gap=4, mt=4)],
                  withBorder=True, radius="md")
     )  # fmt: skip
     about = f"{task_words(study.spec['objective'])}, sampler {study.spec['search']['sampler']}, begun "

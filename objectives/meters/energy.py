@@ -35,7 +35,11 @@ class EnergyCounter(Protocol):
         """Longest stretch that two readings tell of: after it the counter may have come round more than once."""
 
     def read_joules(self) -> float:
-        """Returns the energy since some time before."""
+        """Returns the energy since some time before.
+
+        Raises:
+            OSError: where the counter cannot be read any more.
+        """
 
     def read_watts(self) -> float | None:
         """Returns the power now, by a sensor of its own; None where there is none."""

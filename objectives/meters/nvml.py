@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -18,26 +18,32 @@ class NvmlCounter:
     """Reads the counter of one GPU.
 
     Args:
-        uuid: The GPU's, without its prefix.
+        handle: NVML's, of the GPU.
+        tick_seconds: How often it moves; None to measure it.
 
     Raises:
-        pynvml.NVMLError: where there is no such GPU, or it has no such counter.
+        OSError: where the GPU has no such counter.
     """
 
     most_seconds = float("inf")
 
-    def __init__(self, uuid: str) -> None:
-        import pynvml
-
-        pynvml.nvmlInit()
-        self._handle: Any = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-        self.tick_seconds = measure_tick(self.read_joules) or TICK_SECONDS
+    def __init__(self, handle: Any, tick_seconds: float | None = None) -> None:
+        self._handle = handle
+        self.read_joules()
+        self.tick_seconds = tick_seconds or measure_tick(self.read_joules) or TICK_SECONDS
 
     def read_joules(self) -> float:
-        """Returns the energy since the driver was loaded."""
+        """Returns the energy since the driver was loaded.
+
+        Raises:
+            OSError: where it cannot be read.
+        """
         import pynvml
 
-        return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1000
+        try:
+            return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1000
+        except pynvml.NVMLError as error:
+            raise OSError(str(error)) from error
 
     def read_watts(self) -> float | None:
         """Returns the power by the GPU's sensor: on recent ones the mean of a second."""
@@ -53,12 +59,40 @@ def open_nvml(uuid: str) -> EnergyCounter | str:
     Args:
         uuid: The GPU's, without its prefix.
     """
+    found = _open_all([f"GPU-{uuid}"])
+    return found if isinstance(found, str) else found[0]
+
+
+def open_gpus(names: Sequence[str]) -> list[NvmlCounter] | str:
+    """Returns the counters of GPUs, or why there are none; their ticks are not measured.
+
+    Args:
+        names: An index or a UUID of each, as CUDA_VISIBLE_DEVICES would name it.
+    """
+    return _open_all(names, TICK_SECONDS)
+
+
+def _open_all(names: Sequence[str], tick_seconds: float | None = None) -> list[NvmlCounter] | str:
+    """Returns the counters of GPUs, or why one has none."""
     import pynvml
 
     try:
-        return NvmlCounter(uuid)
-    except pynvml.NVMLError as error:
+        pynvml.nvmlInit()
+        return [NvmlCounter(find_handle(name), tick_seconds) for name in names]
+    except (pynvml.NVMLError, OSError) as error:
         return f"NVML gives no energy counter: {error}"
+
+
+def find_handle(name: str) -> Any:
+    """Returns NVML's handle of a GPU by its index or its UUID.
+
+    Raises:
+        pynvml.NVMLError: where there is none.
+    """
+    import pynvml
+
+    find = pynvml.nvmlDeviceGetHandleByIndex if name.isdigit() else pynvml.nvmlDeviceGetHandleByUUID
+    return find(int(name) if name.isdigit() else name)
 
 
 def call_nvml(ask: Callable[[], Answer]) -> Answer | str:

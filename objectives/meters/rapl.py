@@ -63,7 +63,7 @@ def find_counters(root: Path = POWERCAP) -> list[Counter]:
     return counters
 
 
-def find_fault(cores: Sequence[int], root: Path = POWERCAP) -> str | None:
+def find_fault(cores: Sequence[int], root: Path = POWERCAP, has: str = "this slot has") -> str | None:
     """Returns why the energy of a slot cannot be told by RAPL; None where it can.
 
     The counters are those of whole packages, so that they tell a slot's energy only where it has all cores.
@@ -71,6 +71,7 @@ def find_fault(cores: Sequence[int], root: Path = POWERCAP) -> str | None:
     Args:
         cores: The slot's.
         root: Where the kernel shows the counters.
+        has: Who has the cores, in words.
     """
     try:
         counters = find_counters(root)
@@ -84,7 +85,7 @@ def find_fault(cores: Sequence[int], root: Path = POWERCAP) -> str | None:
         return "this machine shows no energy counter of its CPU"
     num_cores = os.cpu_count() or 1
     if len(cores) < num_cores:
-        return f"the CPU's energy counter is that of all {num_cores} cores, and this slot has {len(cores)}"
+        return f"the CPU's energy counter is that of all {num_cores} cores, and {has} {len(cores)}"
     return None
 
 
@@ -120,11 +121,12 @@ class RaplCounter:
         return None
 
 
-def open_rapl(cores: Sequence[int], root: Path = POWERCAP) -> RaplCounter | str:
+def open_rapl(cores: Sequence[int], root: Path = POWERCAP, has: str = "this slot has") -> RaplCounter | str:
     """Returns the counter of a slot's CPU, or why there is none.
 
     Args:
         cores: The slot's.
         root: Where the kernel shows the counters.
+        has: Who has the cores, in words.
     """
-    return find_fault(cores, root) or RaplCounter(find_counters(root))
+    return find_fault(cores, root, has) or RaplCounter(find_counters(root))

@@ -63,7 +63,11 @@ def test_a_study_costs_what_was_billed_by_hand() -> None:
     )
     assert {one.method for one in prices.values()} == {"derived"}
     assert prices["money"].source == "2 EUR per device hour, GPU list, 2025"
-    assert prices["gco2e"].source == "PUE 1.2, site, 2024; intensity of the grid (Utopia) 400 g/kWh, grid office, 2023"
+    how = "energy metered while training, of the rest at its mean power"
+    assert (
+        prices["gco2e"].source
+        == f"{how}; PUE 1.2, site, 2024; intensity of the grid (Utopia) 400 g/kWh, grid office, 2023"
+    )
 
 
 def test_money_may_mean_the_electricity_alone() -> None:

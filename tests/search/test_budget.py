@@ -256,6 +256,34 @@ def test_energy_counts_set_up_at_the_power_of_the_training() -> None:
     assert Metered().over(10.0) == 0.0
 
 
+def test_energy_that_is_metered_counts_as_it_is_and_what_a_trial_will_take_by_its_mean_power() -> None:
+    """Trained with 10 W; 900 J in the sittings before, and now 90 J in 30 s, of which most was idle."""
+
+    def account(
+        kwh: float, before: float | None = 900.0, now: float | None = 90.0, energy: float | None = 100.0
+    ) -> Any:
+        known = absent("no counter") if before is None else measured(before)
+        made = Account(Budget(kwh=kwh / 3.6e6), 1, made_trials(3, energy=energy), now=0.0, energy_before=known)
+        made.meter(absent("no counter") if now is None else measured(now), held_seconds=30.0)
+        return made
+
+    waiting = Trial(3, {"width": 1.0}, 0, "waiting")
+    assert account(980.0).find_spent(0.0) == "budget: energy 990 J of 980 J is spent"
+    assert account(990.0 + 12 * 10 - 1).refuse(waiting, 0.0) == (
+        "budget: trial 3 would take about 120 J of energy, and 119 J of 1.11 kJ is left"
+    )
+    assert account(990.0 + 12 * 10 + 1).refuse(waiting, 0.0) is None
+    by_held = account(990.0 + 12 * 3 - 1, energy=None)  # no slot can tell its own
+    assert "trial 3 would take about 36 J of energy" in by_held.refuse(waiting, 0.0)
+    assert account(990.0 + 12 * 3 + 1, energy=None).refuse(waiting, 0.0) is None
+    for lacking in ({"before": None}, {"now": None}):
+        [line] = [line for line in account(980.0, **lacking).lines(0.0) if line.name == "kwh"]
+        assert line.spent == pytest.approx(3 * 100.0 * 12 / 10 / 3.6e6)
+        assert account(980.0, energy=None, **lacking).find_spent(0.0) == (
+            "budget: kwh cannot be held, since energy is not measured here"
+        )
+
+
 def test_what_is_under_way_is_reserved() -> None:
     """An epoch takes 10 s, set-up 2 s. Two trials of five epochs run, heard of 4 s ago: a new one, one after two."""
     trials = made_trials(3)

@@ -307,7 +307,7 @@ def test_energy_of_inference_is_an_objective_and_a_limit_where_a_counter_shows_i
     counter = Replay.steady(20.0, 0.001, 1.0)
     monkeypatch.setattr(counter, "read_joules", lambda: 20.0 * time.perf_counter())
     monkeypatch.setattr("objectives.meters.open_counter", lambda _device: counter)
-    monkeypatch.setattr("search.sweeps.find_fault", lambda _cores: None)
+    monkeypatch.setattr("search.placing.find_fault", lambda _cores: None)
     spec = validate(
         {
             "objective": {"dataset": "digits", "epochs": 1, "minimize": [name]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from commands import Run
 from sqlalchemy import MetaData, select
 
 from dashboards.bills import bill_lines
+from objectives.meters.rapl import open_rapl
 from objectives.prices import default_book
 from objectives.trial import Event, Placement
 from search import load, sweeps
@@ -114,6 +116,22 @@ def test_a_money_budget_without_a_price_is_a_fault_that_names_the_key_and_nothin
         find_tariff(spec_of(budget={"money": 5.0}, prices={"money": "electricity"}), SLOTS)
     tariff = find_tariff(spec_of(budget={"money": 5.0}, prices={"price_per_device_hour": 3.6}), SLOTS)
     assert (tariff.currency, tariff.per_second) == ("EUR", pytest.approx(0.001))
+
+
+def test_money_of_electricity_needs_a_counter_of_all_slots_together_not_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = {"money": "electricity", "electricity": {"price_per_kwh": 0.36}, "pue": {"ratio": 2.0}}
+    spec = spec_of(budget={"money": 5.0}, prices=prices)
+    for name, value in (("name", "package-0"), ("max_energy_range_uj", "9"), ("energy_uj", "0")):
+        (tmp_path / "intel-rapl:0").mkdir(exist_ok=True)
+        (tmp_path / "intel-rapl:0" / name).write_text(value)
+    monkeypatch.setattr("objectives.meters.held.open_rapl", lambda cores, _root, has: open_rapl(cores, tmp_path, has))
+    cores = range(os.cpu_count() or 1)
+    slots = [Placement(core, "cpu", 1, (core,)) for core in cores]
+    assert find_tariff(spec, slots).per_joule == pytest.approx(2 * 0.36 / 3.6e6)
+    with pytest.raises(Faults, match=f"of all {len(cores)} cores, and these slots have {len(cores) - 1}"):
+        find_tariff(spec, [Placement(0, "cpu", 1, tuple(cores[:-1]))])
 
 
 def test_the_price_of_a_thread_counts_for_each_of_the_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

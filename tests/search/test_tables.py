@@ -5,9 +5,10 @@ from datetime import timedelta
 from io import StringIO
 
 from rich.console import Console
-from synthetic import attempt_row, trial
+from synthetic import DEVICE, NOW, attempt_row, summary_of, trial
 
-from search.tables import print_trial
+from search.tables import print_study, print_trial
+from storage.rows import SittingRow
 
 
 def test_a_loss_that_was_not_reported_is_a_dash() -> None:
@@ -31,3 +32,16 @@ def test_an_attempt_that_nobody_runs_any_more_was_cut_off() -> None:
         [row] = [line for line in console.file.getvalue().splitlines() if "2026-01-01 00:00:00" in line]
         assert words in row, state
         assert ("running" in row) == (state == "running")
+
+
+def test_the_energy_that_a_sitting_metered_is_told_and_no_other() -> None:
+    summary = summary_of(trial(0, [(900, 1.0)]))
+    for joules, words in ((4000.0, "energy 4 kJ, measured: while slots were held 4 kJ"), (None, None)):
+        sitting = SittingRow(1, DEVICE, 1, 1, NOW, 20.0, joules, None if joules else "no counter")
+        console = Console(file=StringIO(), width=200)
+        told = replace(summary, study=replace(summary.study, sittings=(sitting,)))
+        print_study(told, console, every_trial=False)
+        assert isinstance(console.file, StringIO)
+        lines = [line for line in console.file.getvalue().splitlines() if line.startswith("energy")]
+        assert len(lines) == (words is not None)
+        assert all(line.startswith(words or "") for line in lines)

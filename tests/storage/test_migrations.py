@@ -128,6 +128,19 @@ def test_a_price_per_device_hour_moves_from_the_budget_to_the_prices(database: D
     }
 
 
+def test_a_sitting_of_before_has_no_energy_and_says_why(database: Database) -> None:
+    fill_first_schema(database)
+    upgrade(database.engine, "0010")
+    found = MetaData()
+    sitting = {"study": STUDY, "token": 4, "device": {}, "num_slots": 1, "slots_per_device": 1, "started_at": AT}
+    with database.engine.begin() as connection:
+        found.reflect(connection)
+        connection.execute(insert(found.tables[f"{PREFIX}sittings"]).values(**sitting, seconds=2.5))
+    database.create()
+    (row,) = load_study(database, "a").sittings
+    assert (row.seconds, row.joules, row.reason) == (2.5, None, "it was not recorded")
+
+
 def test_a_loss_may_be_absent(database: Database) -> None:
     fill_first_schema(database)
     database.create()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from pages import HOSTILE, Pages, write_study
-from synthetic import attempt_row, summary_of, trial
+from plotly.utils import PlotlyJSONEncoder
+from synthetic import DEVICE, NOW, attempt_row, summary_of, trial
 
 from dashboards.pages.choosing import AT_LEAST
-from dashboards.pages.study import TABS, study_notes
+from dashboards.pages.study import TABS, show_head, study_notes
+from dashboards.summary import summarize
 from storage.database import Database
+from storage.rows import SittingRow
 
 
 def test_the_notes_tell_why_a_study_ended_and_what_makes_its_numbers_doubtful() -> None:
@@ -59,3 +63,11 @@ def find_columns(answer: Any) -> str:
     match = re.search(r'"columnDefs": (\[.*?\]), "', json.dumps(answer))
     assert match is not None
     return match[1]
+
+
+def test_the_head_says_the_energy_and_how_it_is_known() -> None:
+    study = summary_of(trial(0, [(900, 1.0)])).study
+    sitting = SittingRow(1, DEVICE, 1, 1, NOW, 20.0, 4000.0)
+    for sittings, words in (((sitting,), "energy 4 kJ, measured: "), ((), "energy absent: no meter")):
+        head = show_head(summarize(replace(study, sittings=sittings)), may_operate=False)
+        assert words in json.dumps(head, cls=PlotlyJSONEncoder)
