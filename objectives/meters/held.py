@@ -55,7 +55,8 @@ class HeldEnergy:
 def open_counters(placements: Iterable[Placement], root: Path = POWERCAP) -> Counters | str:
     """Returns the counters of all devices that slots hold, each once, or why there are none.
 
-    Those of the CPU are of whole packages, so that they tell of slots only where these have all cores together.
+    Those of the CPU are of whole packages, so that they tell of slots only where these have all cores together. Where
+    slots are on GPUs and on the CPU, both are needed.
 
     Args:
         placements: The slots.
@@ -63,7 +64,14 @@ def open_counters(placements: Iterable[Placement], root: Path = POWERCAP) -> Cou
     """
     held = list(placements)
     gpus = dict.fromkeys(placement.device.partition(":")[2] for placement in held if placement.device != "cpu")
+    cores = {core for placement in held if placement.device == "cpu" for core in placement.cores}
+    found: list[EnergyCounter] = []
     if gpus:
-        return open_gpus(list(gpus))
-    counter = open_rapl(sorted({core for placement in held for core in placement.cores}), root, "these slots have")
-    return counter if isinstance(counter, str) else [counter]
+        if isinstance(counters := open_gpus(list(gpus)), str):
+            return counters
+        found += counters
+    if cores or not gpus:
+        if isinstance(counter := open_rapl(sorted(cores), root, "these slots have"), str):
+            return counter
+        found.append(counter)
+    return found

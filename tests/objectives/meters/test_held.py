@@ -115,3 +115,27 @@ def test_slots_that_share_a_gpu_read_its_counter_once_and_it_draws_power_at_rest
     assert time.perf_counter() - begun < 1.0
     time.sleep(3.0)
     assert 15 < (energy.read().value or 0.0) < 3 * 300
+
+
+class Steady:
+    """A counter that moves by 2 J with each reading."""
+
+    tick_seconds, most_seconds = 0.1, float("inf")
+
+    def __init__(self) -> None:
+        self.joules = 0.0
+
+    def read_joules(self) -> float:
+        self.joules += 2.0
+        return self.joules
+
+
+def test_slots_on_both_kinds_of_devices_need_the_counters_of_both(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.meters.held.open_gpus", lambda gpus: [Steady() for _ in gpus])
+    on_gpu = Placement(0, "cuda:0", 1, CORES[:1])
+    energy = HeldEnergy(open_counters([on_gpu, Placement(1, "cpu", 1, CORES)], root))
+    show(root, "0", 4_000_000)
+    assert energy.read().value == pytest.approx(2.0 + 3.0)
+    told = open_counters([on_gpu, Placement(1, "cpu", 1, CORES[1:])], root)
+    assert str(told).startswith("the CPU's energy counter is that of all")
+    assert len(open_counters([on_gpu], root)) == 1
