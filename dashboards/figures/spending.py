@@ -20,7 +20,7 @@ from storage.rows import TrialRow
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-NOTE_CHARACTERS = 90
+NOTE_CHARACTERS = 60
 """Of a line of the note below the figure."""
 
 
