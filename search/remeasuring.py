@@ -49,9 +49,9 @@ class Wish:
 def plan(summary: Summary, database: Database, wish: Wish) -> SweepSpec:
     """Returns the spec of the study that trains settings of another again.
 
-    It is that of the old study, without baseline and budget and with one slot of as many threads (of each kind of
-    device, where devices are searched); no seed of a trial is one that the old study or an
-    earlier study of this kind has.
+    It is that of the old study, without baseline and budget and with one slot of as many threads, or one on each
+    kind of device where devices are searched; no seed of a trial is one that the old study or an earlier study of this
+    kind has.
 
     Args:
         summary: The old study.
