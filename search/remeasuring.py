@@ -91,8 +91,8 @@ def plan(summary: Summary, database: Database, wish: Wish) -> SweepSpec:
 
 
 def alone(compute: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a `compute` table with one slot, or one on each kind of device where devices are searched."""
-    return {**compute, "slots": 2 if isinstance(compute.get("device"), list) else 1}
+    """Returns a `compute` table with one slot that shares nothing, or one on each kind of device that is searched."""
+    return {**compute, "slots": 2 if isinstance(compute.get("device"), list) else 1, "slots_per_device": 1}
 
 
 def find_seed(studies: Sequence[StudyRow], num_trials: int) -> int:

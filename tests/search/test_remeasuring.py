@@ -16,6 +16,7 @@ from sqlalchemy import update
 
 from objectives.seeds import derive_seed
 from search import load, sweeps
+from search.compute import place_slots
 from search.faults import Faults
 from search.pricing import load_summary
 from search.reading import read_spec
@@ -208,10 +209,12 @@ def test_budget_and_slots_are_its_own(tmp_path: Path) -> None:
     limits = ["budget.wall=100", "prices.price_per_device_hour=2.0"]
     sweeps.launch(read_spec(spec, ["compute.engine=inline", *limits]), database, silent)
     summary = load_summary(database, "searched")
-    spec = {**summary.study.spec, "compute": {**summary.study.spec["compute"], "engine": "process", "slots": 2}}
+    compute = {**summary.study.spec["compute"], "engine": "process", "slots": 2, "slots_per_device": 2}
+    spec = {**summary.study.spec, "compute": compute}
     summary = replace(summary, study=replace(summary.study, spec=spec))
     chosen = plan(summary, database, Wish(budget={"budget.device_hours": 2.0}))
     assert (chosen.compute.engine, chosen.compute.slots, chosen.compute.threads) == ("process", 1, 1)
+    assert len(place_slots(chosen.compute, chosen.search.trials)) == 1
     assert (chosen.budget.wall, chosen.budget.device_hours) == (None, 2.0)
     assert chosen.prices == {"price_per_device_hour": 2.0}
 
