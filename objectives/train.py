@@ -340,7 +340,7 @@ def train_epoch(
             with computing(recipe.precision, labels.device.type):
                 logits_BK = model(augment(images, recipe.augmentation, generator))
                 loss = F.cross_entropy(logits_BK, labels, reduction="sum", label_smoothing=recipe.label_smoothing)
-            torch.autograd.backward(loss, torch.full_like(loss, 1 / len(labels_B)))
+            torch.autograd.backward(loss / len(labels_B))
             loss_sum += loss.detach()
         optimizer.step()
         yield
