@@ -8,10 +8,10 @@ from threading import Lock
 
 from objectives.meters import own_cores
 
-SHARE = 0.008
+SHARE = 0.006
 """Of the time of this machine's cores, what the pages of sweeps that run on them may take."""
 
-SAVED_SECONDS = 0.5
+SAVED_SECONDS = 0.25
 """CPU time that may be taken at once after a rest: a page that is opened is not kept waiting."""
 
 LONGEST_SECONDS = 15.0
