@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from objectives.batches import split_batch
 from objectives.precision import computing
 from objectives.resident import ResidentPart, num_images_at_once
 
@@ -26,7 +27,7 @@ def evaluate(model: nn.Module, part: ResidentPart, precision: str = "fp32") -> t
     at_once = num_images_at_once(part.images_NCHW, VALUES_EVALUATED_AT_ONCE)
     loss_sum = torch.zeros((), device=part.labels_N.device)
     num_correct = torch.zeros((), dtype=torch.long, device=part.labels_N.device)
-    for images, labels in zip(torch.split(part.images_NCHW, at_once), torch.split(part.labels_N, at_once), strict=True):
+    for images, labels in split_batch(part.images_NCHW, part.labels_N, at_once):
         with computing(precision, labels.device.type):
             logits_BK = model(images)
             loss_sum += F.cross_entropy(logits_BK, labels, reduction="sum")

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.augmentations import augment
+from objectives.batches import Batch, draw_batches, draw_order, split_batch
 from objectives.calibration import calibrate_epoch
 from objectives.checkpoint import Checkpoint, Saver, Within
 from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
@@ -48,9 +49,6 @@ from objectives.trial import (
     TrialConfig,
     identify,
 )
-
-Batch = tuple[Tensor, Tensor]
-"""Images (B, C, H, W) and their labels."""
 
 
 @dataclass
@@ -336,7 +334,7 @@ def train_epoch(
             weights.grad = None
         for group in optimizer.param_groups:
             group["lr"] = lr
-        for images, labels in split(images_BCHW, labels_B):
+        for images, labels in split_batch(images_BCHW, labels_B, num_images_at_once(images_BCHW)):
             with computing(recipe.precision, labels.device.type):
                 logits_BK = model(augment(images, recipe.augmentation, generator))
                 loss = F.cross_entropy(logits_BK, labels, reduction="sum", label_smoothing=recipe.label_smoothing)
@@ -344,34 +342,6 @@ def train_epoch(
             loss_sum += loss.detach()
         optimizer.step()
         yield
-
-
-def split(images_BCHW: Tensor, labels_B: Tensor) -> Iterable[Batch]:
-    """Returns a batch in parts that can go through the model at once."""
-    at_once = num_images_at_once(images_BCHW)
-    if len(labels_B) <= at_once:
-        return [(images_BCHW, labels_B)]
-    return zip(torch.split(images_BCHW, at_once), torch.split(labels_B, at_once), strict=True)
-
-
-def draw_batches(part: ResidentPart, order_N: Tensor, batch_size: int) -> Iterator[Batch]:
-    """Yields the images of a part in an order, in batches of a size; the last one has what is left.
-
-    On a GPU all are gathered together, which leaves fewer kernels to launch in a step; on a CPU each batch as it comes,
-    which finds it in the cache.
-    """
-    if order_N.device.type == "cuda":
-        images_NCHW, labels_N = part.images_NCHW[order_N], part.labels_N[order_N]
-        yield from zip(torch.split(images_NCHW, batch_size), torch.split(labels_N, batch_size), strict=True)
-        return
-    for order_B in torch.split(order_N, batch_size):
-        yield part.images_NCHW.index_select(0, order_B), part.labels_N.index_select(0, order_B)
-
-
-def draw_order(seed: int, epoch: int, num_images: int) -> Tensor:
-    """Returns the order of the images in an epoch: a function of seed and epoch alone, so that it can be redone."""
-    generator = torch.Generator().manual_seed(derive_seed(seed, epoch, "order"))
-    return torch.randperm(num_images, generator=generator)
 
 
 def rehearse(model: nn.Module, part: ResidentPart, batch_size: int) -> Flops | str:

@@ -118,11 +118,11 @@ def draw(
         scheme: dark or light.
         brushed: The trials that stand out; None for all.
     """
-    sort, first = FIGURES[kind], choices[0] if choices else None
-    info, labels = sort.trace(summaries), list[str]()
-    if sort.narrow is not None:
-        labels, info = sort.narrow(info, first)
-    figure = sort.draw(info)
+    own, labels = FIGURES[kind], list[str]()
+    info = own.trace(summaries)
+    if own.narrow is not None:
+        labels, info = own.narrow(info, choices[0] if choices else None)
+    figure = own.draw(info)
     menus = [[str(button.label) for button in menu.buttons] for menu in figure.layout.updatemenus]
     wanted = [*choices, *([None] * len(menus))]
     chosen = [choice if choice in labels else labels[0] for choice, labels in zip(wanted, menus, strict=False)]

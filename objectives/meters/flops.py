@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -39,15 +38,8 @@ def flops_per_image(
     >>> flops_per_image("cnn", {"width": 1.0}, (1, 32, 32), 10)
     Flops(inference=833040, train=2263920)
     """
-    return _count(model, tuple(sorted(options.items())), image_CHW, num_classes)
-
-
-@cache
-def _count(
-    model: str, options: tuple[tuple[str, Value], ...], image_CHW: tuple[int, int, int], num_classes: int
-) -> Flops:
     with torch.device("meta"):
-        network = build_model(model, image_CHW[0], num_classes, dict(options))
+        network = build_model(model, image_CHW[0], num_classes, options)
         return count_flops(network, torch.empty(2, *image_CHW), torch.empty(2, dtype=torch.long))
 
 

@@ -82,7 +82,7 @@ def launch(
 
     chosen = read_spec(spec, setting or (), flags, base)
     _check_new(chosen.name, source)
-    placements = place(chosen, chosen.search.trials)
+    placements = place(chosen, chosen.search.trials)  # their torch loads while the imports below do
 
     from search import sweeps
     from search.progress import SweepProgress

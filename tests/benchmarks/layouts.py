@@ -42,7 +42,8 @@ class Rehearsal:
         """Returns the microseconds of an image."""
         import torch
 
-        from objectives.train import draw_batches, draw_order, train_epoch
+        from objectives.batches import draw_batches, draw_order
+        from objectives.train import train_epoch
         from objectives.trial import Recipe
 
         part = self.data.train

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import objectives.resident
+from objectives.batches import draw_batches, draw_order
 from objectives.costs import COSTS, ONCE
 from objectives.data import Part
 from objectives.evaluation import evaluate
@@ -18,7 +19,7 @@ from objectives.models import build_model
 from objectives.optimizers import build_optimizer
 from objectives.resident import ResidentPart, channel_levels, load_resident
 from objectives.slot import open_device, run_bundle
-from objectives.train import draw_batches, draw_order, train_epoch
+from objectives.train import train_epoch
 from objectives.trial import (
     LINES,
     EpochEnded,
