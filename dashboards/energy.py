@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dashboards.words import cost_words, share_words
 from objectives.costs import Measurement, absent, measured
-from storage.rows import StudyRow, TrialRow
+from storage.rows import EpochRow, StudyRow, TrialRow
 
 TRAINING, BESIDES, HELD = "training", "besides training", "while slots were held"
 """Lines of the energy: what epochs metered, and all else (set-up, evaluation, saving, idle, lost); or all as one."""
@@ -108,7 +108,7 @@ def estimate_energy(trials: Sequence[TrialRow], reason: str | None = None) -> En
         trials: The trials.
         reason: Why it is not measured.
     """
-    if (lack := _find_lack(trials)) is not None:
+    if (lack := find_lack([epoch for trial in trials if trial.source is None for epoch in trial.epochs])) is not None:
         return EnergyBill("absent", None, lack)
     metered = meter(trials)
     joules = metered.over(sum(sum(attempt.bill.values()) for trial in trials for attempt in trial.attempts))
@@ -143,10 +143,10 @@ def _divide(joules: float, metered: Metered) -> dict[str, float]:
     return {TRAINING: joules - besides, BESIDES: besides}
 
 
-def _find_lack(trials: Iterable[TrialRow]) -> str | None:
-    """Returns why the energy of the training is not known; None where it is."""
-    costs = [epoch.costs.get("energy_joules") for trial in trials if trial.source is None for epoch in trial.epochs]
-    for cost in costs:
+def find_lack(epochs: Sequence[EpochRow]) -> str | None:
+    """Returns why the energy of the training of epochs is not known; None where it is."""
+    for epoch in epochs:
+        cost = epoch.costs.get("energy_joules")
         if cost is None or cost.value is None:
             return NOT_RECORDED if cost is None else cost.reason
-    return None if costs else "no epoch was recorded whose energy would be known"
+    return None if epochs else "no epoch was recorded whose energy would be known"

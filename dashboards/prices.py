@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from dashboards.energy import NOT_RECORDED, EnergyBill, bill_energy, estimate_energy
+from dashboards.energy import EnergyBill, bill_energy, estimate_energy, find_lack
 from dashboards.holding import Device, Find, as_held, find_only, idle_by_device
 from dashboards.words import cost_words
 from objectives.prices import (
@@ -271,13 +271,9 @@ def _price_billed(
 
 def _sum_energy(epochs: Sequence[EpochRow]) -> Derived:
     """Returns the joules of epochs together."""
-    total = 0.0
-    for epoch in epochs:
-        cost = epoch.costs.get("energy_joules")
-        if cost is None or cost.value is None:
-            return Derived(None, NOT_RECORDED if cost is None else cost.reason)
-        total += cost.value
-    return Derived(total) if epochs else Derived(None, "no epoch was recorded whose energy would be known")
+    if (lack := find_lack(epochs)) is not None:
+        return Derived(None, lack)
+    return Derived(sum(epoch.costs["energy_joules"].value or 0.0 for epoch in epochs))
 
 
 def _rent(held: Iterable[tuple[Device | None, float | None]], book: PriceBook) -> Derived:
