@@ -39,6 +39,13 @@ COSTS: dict[str, Cost] = {
         "time that training steps occupied the slot's device (its GPU or its cores)",
     ),
     "wall_seconds": Cost("s", "wall time", "sum", "training and evaluation, by the clock"),
+    "event_seconds": Cost(
+        "s",
+        "device time by events",
+        "sum",
+        "CUDA: the same by the GPU's own clock, from before the first step to after the last",
+        is_price=False,
+    ),
     "cpu_seconds": Cost("s", "CPU time", "sum", "CPU time of the slot's process, all threads, while training"),
     "contention_seconds": Cost(
         "s",
@@ -68,6 +75,21 @@ COSTS: dict[str, Cost] = {
         "peak memory",
         "max",
         "CUDA: most memory allocated by torch; CPU: most resident memory of the slot",
+    ),
+    "reserved_memory_bytes": Cost(
+        "B",
+        "reserved memory",
+        "max",
+        "CUDA: most memory that torch held of the GPU, with what it keeps for later",
+    ),
+    "used_memory_bytes": Cost(
+        "B",
+        "GPU memory in use",
+        "max",
+        "CUDA: memory in use on the GPU as an epoch ends, whoever uses it: the GPU's context too",
+    ),
+    "resident_memory_bytes": Cost(
+        "B", "resident memory", "max", "CUDA: most resident memory of the slot's process, beside the GPU's"
     ),
     "samples": Cost("images", "images trained on", "sum", "training images seen, repeats included"),
     "parameters": Cost("weights", "parameters", "once", "the model's weights, those that are not trained too"),

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from objectives.intervals import student_interval
 from objectives.meters import own_cores
 from objectives.meters.contention import Contention
-from objectives.meters.memory import PeakMemory
+from objectives.meters.memory import ResidentMemory
 from objectives.meters.rapl import POWERCAP, find_counters, find_fault
 from objectives.trial import Device
 
@@ -117,7 +117,7 @@ def check_contention() -> Finding:
 
 def check_memory() -> Finding:
     """Tells whether the peak memory of an epoch can be measured."""
-    meter = PeakMemory(_CPU)
+    meter = ResidentMemory()
     meter.start()
     found = meter.stop(0.0)
     if found.value is None:

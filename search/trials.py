@@ -27,6 +27,9 @@ class Verdict(NamedTuple):
     reason: str
 
 
+NOT_MEASURED = absent("it was not measured")
+
+
 @dataclass
 class Trial:
     """A trial under the coordinator.
@@ -123,8 +126,8 @@ class Trial:
     def cost(self, name: str, epoch: int | None = None) -> Measurement:
         """Returns the cost up to an epoch, by default the last."""
         if name in ONCE:
-            return self.profile.get(name, absent("it was not measured"))
-        return accumulate(name, [costs[name] for costs in self.costs[:epoch]])
+            return self.profile.get(name, NOT_MEASURED)
+        return accumulate(name, [costs.get(name, NOT_MEASURED) for costs in self.costs[:epoch]])
 
     def values(self, minimize: Sequence[str], epoch: int | None = None) -> list[float]:
         """Returns the costs up to an epoch that are to be minimised, as far as they are there."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from time import process_time
 from typing import Protocol
 
-from objectives.costs import Measurement, measured
+from objectives.costs import Measurement, absent, measured
 from objectives.meters.contention import Contention
 from objectives.meters.energy import Energy, EnergyCounter
-from objectives.meters.memory import PeakMemory
+from objectives.meters.memory import ResidentMemory, TorchMemory, UsedMemory
 from objectives.meters.neighbours import Neighbours
 from objectives.meters.nvml import open_nvml
 from objectives.meters.rapl import open_rapl
 from objectives.meters.throttling import Throttling
-from objectives.meters.time import Stopwatch
+from objectives.meters.time import CpuTime, EventTime, Stopwatch
 from objectives.trial import Device
 
 
@@ -28,19 +27,22 @@ class Meter(Protocol):
         """Ends the stretch, which took so many seconds, and returns its cost; absent with the reason."""
 
 
-class CpuTime:
-    """CPU time of this process, all threads."""
+class NoMeter:
+    """Stands for a meter where there is nothing to measure.
 
-    def __init__(self) -> None:
-        self._start_seconds = 0.0
+    Args:
+        reason: Why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._cost = absent(reason)
 
     def start(self) -> None:
         """Begins a stretch."""
-        self._start_seconds = process_time()
 
-    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  it has its own clock
-        """Returns the stretch's CPU time in seconds."""
-        return measured(process_time() - self._start_seconds)
+    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  however long it took
+        """Returns the reason."""
+        return self._cost
 
 
 def open_counter(device: Device) -> EnergyCounter | str:
@@ -56,12 +58,31 @@ def open_meters(device: Device, counter: EnergyCounter | str) -> dict[str, Meter
         counter: Its energy counter, or why there is none.
     """
     return {
+        **_open_own(device),
         "cpu_seconds": CpuTime(),
         "contention_seconds": Contention(device),
         "throttled_seconds": Throttling(device, own_cores()),
         "other_processes": Neighbours(device),
         "energy_joules": Energy(counter),
-        "peak_memory_bytes": PeakMemory(device),
+    }
+
+
+def _open_own(device: Device) -> dict[str, Meter]:
+    """Returns the meters that a GPU has and a CPU has not, or the other way round."""
+    if device.kind == "cuda":
+        return {
+            "event_seconds": EventTime(),
+            "peak_memory_bytes": TorchMemory("allocated"),
+            "reserved_memory_bytes": TorchMemory("reserved"),
+            "used_memory_bytes": UsedMemory(device),
+            "resident_memory_bytes": ResidentMemory(),
+        }
+    return {
+        "event_seconds": NoMeter("a CPU has no clock of its own"),
+        "peak_memory_bytes": ResidentMemory(),
+        "reserved_memory_bytes": NoMeter("torch reserves none of a CPU's memory"),
+        "used_memory_bytes": NoMeter("of a CPU's slot peak_memory_bytes tells its own memory"),
+        "resident_memory_bytes": NoMeter("of a CPU's slot that is peak_memory_bytes"),
     }
 
 

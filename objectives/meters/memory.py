@@ -6,29 +6,24 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from objectives.costs import Measurement, absent, measured
+from objectives.meters.nvml import call_nvml
 from objectives.trial import Device
 
 RESET_PEAK = "5"
 """Written to /proc/self/clear_refs it sets the process's peak to what it holds now (Linux, proc(5))."""
 
 
-class PeakMemory:
-    """On CUDA the most memory allocated by torch; on a CPU the most resident memory of the process (Linux)."""
+class ResidentMemory:
+    """The most resident memory of this process, its libraries included (Linux)."""
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
+    def __init__(self) -> None:
         self._fault: str | None = None
 
     def start(self) -> None:
         """Begins a stretch: the peak is what is held now."""
-        if self._device.kind == "cuda":
-            import torch
-
-            torch.cuda.reset_peak_memory_stats()
-            return
         try:
             Path("/proc/self/clear_refs").write_text(RESET_PEAK)
         except OSError as error:
@@ -36,16 +31,65 @@ class PeakMemory:
 
     def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  however long it took
         """Returns the stretch's peak in bytes."""
-        if self._device.kind == "cuda":
-            import torch
-
-            return measured(float(torch.cuda.max_memory_allocated()))
         if self._fault is not None:
             return absent(self._fault)
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return measured(float(line.split()[1]) * 1024)
         return absent("this kernel does not tell the peak of resident memory")
+
+
+class TorchMemory:
+    """The most memory of a GPU that torch had: for arrays, or in all, with what it keeps for the next ones.
+
+    Args:
+        kind: `allocated` for arrays, `reserved` in all.
+    """
+
+    def __init__(self, kind: Literal["allocated", "reserved"]) -> None:
+        self._kind = kind
+
+    def start(self) -> None:
+        """Begins a stretch: both peaks are what is held now."""
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+
+    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  however long it took
+        """Returns the stretch's peak in bytes."""
+        import torch
+
+        most = torch.cuda.max_memory_allocated if self._kind == "allocated" else torch.cuda.max_memory_reserved
+        return measured(float(most()))
+
+
+class UsedMemory:
+    """The memory of a GPU that is in use as a stretch ends: torch's, that of the GPU's context, and of whoever else.
+
+    Torch keeps what it took, so that its largest share is still there at the end.
+
+    Args:
+        device: The GPU; where slots share it, no one's part can be told.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def start(self) -> None:
+        """Begins a stretch."""
+
+    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  however long it took
+        """Returns what is in use, in bytes."""
+        if self._device.slots > 1:
+            return absent("the slots that share the GPU use its memory together")
+        import pynvml
+
+        def used() -> float:
+            handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{self._device.identity}")
+            return float(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
+
+        found = call_nvml(used)
+        return absent(found) if isinstance(found, str) else measured(found)
 
 
 def measure_pass(run: Callable[[], object], device: str) -> Measurement:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import Any
 
+from objectives.costs import Measurement, measured
 from objectives.trial import Bill, Device
 
 
@@ -44,3 +46,48 @@ class Stopwatch:
 
             torch.cuda.synchronize()
         return perf_counter()
+
+
+class CpuTime:
+    """CPU time of this process, all threads."""
+
+    def __init__(self) -> None:
+        self._start_seconds = 0.0
+
+    def start(self) -> None:
+        """Begins a stretch."""
+        self._start_seconds = process_time()
+
+    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  it has its own clock
+        """Returns the stretch's CPU time in seconds."""
+        return measured(process_time() - self._start_seconds)
+
+
+class EventTime:
+    """Time by the GPU's own clock, between two events in the stream of its work.
+
+    It holds what `Stopwatch` does, waits between kernels included, but for the way from the processor to the GPU.
+
+    Source: CUDA Runtime API, `cudaEventElapsedTime`, which resolves about 0.5 us.
+    """
+
+    def __init__(self) -> None:
+        self._began: Any = None
+
+    def start(self) -> None:
+        """Begins a stretch."""
+        self._began = self._record()
+
+    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  it has its own clock
+        """Returns the stretch's time in seconds, once the GPU has done it."""
+        ended = self._record()
+        ended.synchronize()
+        return measured(self._began.elapsed_time(ended) / 1000)
+
+    @staticmethod
+    def _record() -> Any:
+        import torch
+
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
