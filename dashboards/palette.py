@@ -27,6 +27,7 @@ OUTCOMES = {
 LINES = {
     "training": BLUE,
     "evaluation": SKY,
+    "metering": BLACK,
     "setup": GREEN,
     "calibration": YELLOW,
     "saving": PURPLE,

@@ -245,7 +245,8 @@ class Training:
             return dict.fromkeys(ONCE, absent(f"the model cannot be used as it is trained: {error_words(error)}"))
 
     def begin(self, epoch: int) -> Pass:
-        """Returns the epoch that is to be done now, of which a checkpoint may have a part."""
+        """Returns the epoch that is to be done now, of which a checkpoint may have a part; its training begins."""
+        self._meters.start()
         within, self._within = self._within, None
         if within is not None:
             return Pass.resume(within, self._device)
@@ -256,7 +257,6 @@ class Training:
         config, recipe, meters = self._config, self._config.recipe, self._meters
         order_N = draw_order(config.seed, epoch, self.num_images)[current.step * self._batch_size :].to(self._device)
         factors = lr_factors(recipe.schedule, recipe.warmup_epochs, epoch, config.epochs, self._num_steps)
-        meters.start()
         for _ in train_epoch(
             self.model,
             self._optimizer,

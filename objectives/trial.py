@@ -12,7 +12,7 @@ from typing import Any, Literal
 from objectives.costs import Measurement
 from objectives.parameters import Value
 
-LINES = ("setup", "calibration", "training", "evaluation", "saving", "waiting", "lost")
+LINES = ("setup", "calibration", "training", "metering", "evaluation", "saving", "waiting", "lost")
 """What a slot's time went into. An attempt's lines add up to the time it held the slot."""
 
 Bill = Mapping[str, float]

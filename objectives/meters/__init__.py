@@ -53,32 +53,33 @@ def open_counter(device: Device) -> EnergyCounter | str:
 def open_meters(device: Device, counter: EnergyCounter | str) -> dict[str, Meter]:
     """Returns the meters of a slot, by the cost that each measures, in the order in which they are read.
 
+    They begin in the opposite order, so that the first ones see the least of the others.
+
     Args:
         device: What the slot runs on.
         counter: Its energy counter, or why there is none.
     """
     return {
-        **_open_own(device),
+        "event_seconds": EventTime() if device.kind == "cuda" else NoMeter("a CPU has no clock of its own"),
+        "energy_joules": Energy(counter),
+        **_open_memories(device),
         "cpu_seconds": CpuTime(),
         "contention_seconds": Contention(device),
         "throttled_seconds": Throttling(device, own_cores()),
         "other_processes": Neighbours(device),
-        "energy_joules": Energy(counter),
     }
 
 
-def _open_own(device: Device) -> dict[str, Meter]:
-    """Returns the meters that a GPU has and a CPU has not, or the other way round."""
+def _open_memories(device: Device) -> dict[str, Meter]:
+    """Returns the meters of a device's memory; on a CPU it is one with that of the slot's process."""
     if device.kind == "cuda":
         return {
-            "event_seconds": EventTime(),
             "peak_memory_bytes": TorchMemory("allocated"),
             "reserved_memory_bytes": TorchMemory("reserved"),
             "used_memory_bytes": UsedMemory(device),
             "resident_memory_bytes": ResidentMemory(),
         }
     return {
-        "event_seconds": NoMeter("a CPU has no clock of its own"),
         "peak_memory_bytes": ResidentMemory(),
         "reserved_memory_bytes": NoMeter("torch reserves none of a CPU's memory"),
         "used_memory_bytes": NoMeter("of a CPU's slot peak_memory_bytes tells its own memory"),
@@ -104,16 +105,21 @@ class Meters:
         self._watch, self._meters = watch, open_meters(device, self.counter)
 
     def start(self, line: str | None = None) -> None:
-        """Begins a stretch, and books what came before it on a line of the bill; None where that is done."""
+        """Begins a stretch, and books what came before it on a line of the bill; None where that is done.
+
+        What the meters themselves take is no part of the stretch: it has a line of its own.
+        """
         if line is not None:
             self._watch.lap(line)
         for meter in reversed(self._meters.values()):
             meter.start()
+        self._watch.lap("metering")
 
     def stop(self, line: str = "training") -> dict[str, Measurement]:
         """Ends the stretch, books it on a line of the bill, and returns its costs by name."""
         seconds = self._watch.lap(line)
         costs = {name: meter.stop(seconds) for name, meter in self._meters.items()}
+        self._watch.lap("metering")
         return {"device_seconds": measured(seconds), **costs}
 
 

@@ -8,7 +8,8 @@ from statistics import median
 from time import perf_counter
 from typing import Protocol
 
-from objectives.costs import Measurement, absent, measured
+from objectives.costs import Measurement, absent, measured, scale
+from objectives.meters.power import PowerRecord, mean_watts, sum_pieces
 
 MOVES = 4
 """Of a counter, whose distances tell its tick."""
@@ -18,6 +19,9 @@ PATIENCE_SECONDS = 1.0
 
 LEAST_TICKS = 3
 """That passes go on for, so that one uneven tick does not decide."""
+
+SETTLE_SECONDS, STEADY_SECONDS = 0.1, 0.2
+"""How long passes run until a sensor has followed them, and are then watched by what the driver remembers."""
 
 
 class EnergyCounter(Protocol):
@@ -34,6 +38,10 @@ class EnergyCounter(Protocol):
     def most_seconds(self) -> float:
         """Longest stretch that two readings tell of: after it the counter may have come round more than once."""
 
+    @property
+    def record(self) -> PowerRecord | None:
+        """What the driver remembers of the device's power; None where it remembers nothing."""
+
     def read_joules(self) -> float:
         """Returns the energy since some time before.
 
@@ -46,7 +54,10 @@ class EnergyCounter(Protocol):
 
 
 class Energy:
-    """Reads a counter at both ends of a stretch, which is off by up to a tick at the stretch's mean power.
+    """Tells a stretch's energy: by what the driver remembers of the power, else by the energy counter at both ends.
+
+    The counter is off by up to a tick at the stretch's mean power, and takes milliseconds to read on a GPU, so that
+    after a stretch that was much shorter than the driver's memory it is left alone.
 
     Args:
         counter: The device's, or why there is none.
@@ -54,21 +65,33 @@ class Energy:
 
     def __init__(self, counter: EnergyCounter | str) -> None:
         self._counter = counter
-        self._start_joules = 0.0
+        self._start_joules: float | None = None
+        self._was_brief = False
 
     def start(self) -> None:
         """Begins a stretch."""
         if not isinstance(self._counter, str):
-            self._start_joules = self._counter.read_joules()
+            self._start_joules = None if self._was_brief else self._counter.read_joules()
 
     def stop(self, seconds: float) -> Measurement:
         """Returns the energy of a stretch of so many seconds, in joules."""
         counter = self._counter
         if isinstance(counter, str):
             return absent(counter)
+        record = counter.record
+        pieces = record.recall(seconds) if record is not None and seconds < record.span_seconds else None
+        self._was_brief = record is not None and pieces is not None and seconds < record.span_seconds / 2
+        if record is not None and pieces is not None:
+            return sum_pieces(pieces, record.late_seconds)
+        if self._start_joules is None:
+            return absent("it took longer than the driver remembers, after a stretch so short that no counter was read")
+        return self._count(counter, self._start_joules, seconds)
+
+    @staticmethod
+    def _count(counter: EnergyCounter, start_joules: float, seconds: float) -> Measurement:
         if seconds > counter.most_seconds:
             return absent(f"in {seconds:.0f} s the energy counter may have come round more than once")
-        joules = counter.read_joules() - self._start_joules
+        joules = counter.read_joules() - start_joules
         # Within a tick the counter may not have moved at all: then the stretch's own power says nothing of the error.
         sensed = None if seconds > counter.tick_seconds else counter.read_watts()
         watts = joules / seconds if sensed is None else sensed
@@ -83,7 +106,8 @@ def measure_passes(
 ) -> Measurement:
     """Returns the energy of one pass, in joules: of all passes between two moves of the counter.
 
-    What a reading lags behind is then less than a pass and less than a tick; that at the passes' mean power is the
+    Where the driver remembers the power, passes run until that has settled, and it is watched for a while. What a
+    reading lags behind is then less than a pass and less than a tick; that at the passes' mean power is the
     error. All that the device takes meanwhile is in it, what it takes at rest too.
 
     Args:
@@ -94,6 +118,8 @@ def measure_passes(
     """
     if isinstance(counter, str):
         return absent(counter)
+    if (remembered := _recall_passes(run, counter, least_seconds, clock)) is not None:
+        return remembered
     if _run_to_move(run, counter, clock) is None:
         return absent(f"the energy counter did not move within {PATIENCE_SECONDS:g} s")
     start_seconds, start_joules, num_passes = clock(), counter.read_joules(), 0
@@ -107,6 +133,27 @@ def measure_passes(
     seconds, joules = clock() - start_seconds, counter.read_joules() - start_joules
     lag_seconds = min(seconds / num_passes, counter.tick_seconds)
     return measured(joules / num_passes, error=joules / seconds * lag_seconds / num_passes)
+
+
+def _recall_passes(
+    run: Callable[[], object], counter: EnergyCounter, least_seconds: float, clock: Callable[[], float]
+) -> Measurement | None:
+    """Returns the energy of one pass by what the driver remembers; None where it remembers nothing."""
+    if (record := counter.record) is None:
+        return None
+    _run_for(run, SETTLE_SECONDS, clock)
+    seconds, num_passes = _run_for(run, min(max(STEADY_SECONDS, least_seconds), record.span_seconds / 2), clock)
+    pieces = record.recall(seconds)
+    return None if pieces is None else scale(mean_watts(pieces), seconds / num_passes)
+
+
+def _run_for(run: Callable[[], object], least_seconds: float, clock: Callable[[], float]) -> tuple[float, int]:
+    """Runs passes for so long at least and returns how long it was, in seconds, and how many they were."""
+    start_seconds, num_passes = clock(), 0
+    while (seconds := clock() - start_seconds) < least_seconds or not num_passes:
+        run()
+        num_passes += 1
+    return seconds, num_passes
 
 
 def _run_to_move(run: Callable[[], object], counter: EnergyCounter, clock: Callable[[], float]) -> int | None:

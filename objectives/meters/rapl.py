@@ -97,6 +97,7 @@ class RaplCounter:
     """
 
     tick_seconds = TICK_SECONDS
+    record = None
 
     def __init__(self, counters: Sequence[Counter]) -> None:
         self._counters = counters

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from objectives.costs import Measurement, absent, measured
-from objectives.meters.nvml import call_nvml
+from objectives.meters.nvml import call_nvml, find_handle
 from objectives.trial import Device
 
 CPUS = Path("/sys/devices/system/cpu")
@@ -20,7 +20,8 @@ class Throttling:
     """Reads the hardware's own counters at both ends of a stretch.
 
     Of several cores the one counts that was throttled longest. A GPU's counters are those of its power limit and its
-    temperature (nvml.h, `nvmlViolationTime_t`).
+    temperature (nvml.h, `nvmlViolationTime_t`); they take over a millisecond to read, so that they are read once for
+    each stretch: what held the device back since the stretch before, in its evaluation say, counts too.
 
     Args:
         device: What the slot runs on.
@@ -29,19 +30,22 @@ class Throttling:
     """
 
     def __init__(self, device: Device, cores: Sequence[int], root: Path = CPUS) -> None:
-        self._read = _gpu_reader(device.identity) if device.kind == "cuda" else _cpu_reader(cores, root)
-        self._start: list[float] | str = []
+        self._reads_once = device.kind == "cuda"
+        self._read = _gpu_reader(device.identity) if self._reads_once else _cpu_reader(cores, root)
+        self._start: list[float] | str = "it was never read"
 
     def start(self) -> None:
         """Begins a stretch."""
-        self._start = self._read if isinstance(self._read, str) else _try(self._read)
+        if isinstance(self._start, str) or not self._reads_once:
+            self._start = self._read if isinstance(self._read, str) else _try(self._read)
 
     def stop(self, seconds: float) -> Measurement:
         """Returns for how much of a stretch of so many seconds the device was throttled."""
         now = self._read if isinstance(self._read, str) else _try(self._read)
-        if isinstance(now, str) or isinstance(self._start, str):
-            return absent(str(now if isinstance(now, str) else self._start))
-        return measured(min(seconds, max(end - start for start, end in zip(self._start, now, strict=True))))
+        start, self._start = self._start, now
+        if isinstance(now, str) or isinstance(start, str):
+            return absent(now if isinstance(now, str) else str(start))
+        return measured(min(seconds, max(after - before for before, after in zip(start, now, strict=True))))
 
 
 def _try(read: Reader) -> list[float] | str:
@@ -62,7 +66,7 @@ def _gpu_reader(uuid: str) -> Reader | str:
     import pynvml
 
     def read() -> list[float]:
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        handle = find_handle(f"GPU-{uuid}")
         limits = (pynvml.NVML_PERF_POLICY_POWER, pynvml.NVML_PERF_POLICY_THERMAL)
         times = [int(pynvml.nvmlDeviceGetViolationStatus(handle, limit).violationTime) for limit in limits]
         return [sum(times) / 1e9]

@@ -44,7 +44,7 @@ def test_a_sweep_is_recorded_whole(quick_spec: Path, database: Database) -> None
         (attempt,) = trial.attempts
         assert attempt.outcome == "complete"
         assert attempt.device is not None
-        assert set(attempt.bill) == {"setup", "training", "evaluation", "saving"}
+        assert set(attempt.bill) == {"setup", "training", "metering", "evaluation", "saving"}
         measured = sum(epoch.costs["device_seconds"].value or 0 for epoch in trial.epochs)
         assert attempt.bill["training"] == pytest.approx(measured)
     assert study.reference is not None

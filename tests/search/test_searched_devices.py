@@ -274,7 +274,9 @@ def test_a_free_slot_takes_a_later_trial_of_its_kind_but_not_too_many_are_propos
     assert study.state == "complete"
     for trial in study.trials:
         (attempt,) = trial.attempts
-        assert set(attempt.bill) <= {"setup", "training", "evaluation", "saving"}, "to wait for a slot is no cost"
+        assert set(attempt.bill) <= {"setup", "training", "metering", "evaluation", "saving"}, (
+            "to wait for a slot is no cost"
+        )
         assert trial.costs["device_seconds"].value == pytest.approx(attempt.bill["training"])
 
 
