@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from objectives.augmentations import augment
-from objectives.batches import Batch, draw_batches, draw_order, split_batch
+from objectives.batches import Batch, draw_batches, draw_order
 from objectives.calibration import calibrate_epoch
 from objectives.checkpoint import Checkpoint, Saver, Within
 from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
 from objectives.evaluation import VALUES_EVALUATED_AT_ONCE, evaluate, find_divergence
+from objectives.gradients import Gradients, build_gradients
 from objectives.imports import error_words
 from objectives.meters import Meters
 from objectives.meters.flops import Flops, count_flops
@@ -44,7 +44,6 @@ from objectives.trial import (
     Infeasible,
     Noted,
     Profiled,
-    Recipe,
     Started,
     TrialConfig,
     identify,
@@ -183,6 +182,7 @@ class Training:
         self.calibration: Mapping[str, Measurement] = known if sharing.is_shared else {}
         with computing(config.recipe.precision, device.type):
             self._flops = rehearse(model, data.train, self._batch_size)
+        self._gradients = self._build_gradients(model)
 
         self.records: list[EpochRecord] = []
         self._within: Within | None = None
@@ -215,17 +215,23 @@ class Training:
                 found.append(Calibrated(self._config.number, self._config.signature, self._described, self.calibration))
         return found
 
+    def _build_gradients(self, model: nn.Module) -> Gradients:
+        last = self.num_images % self._batch_size
+        sizes = [self._batch_size, last] if last else [self._batch_size]
+        return build_gradients(model, self._config.model, self._config.recipe, self.data.train, sizes)
+
     def _calibrate(self) -> dict[str, Measurement]:
         """Returns what an epoch costs; the trial itself is left as it is."""
         config, part = self._config, self.data.train
         rehearsal = copy.deepcopy(self.model)
         optimizer = build_optimizer(config.optimizer, rehearsal.parameters(), config.lr, config.optimizer_options)
+        gradients = self._build_gradients(rehearsal)
         generator = torch.Generator(self._device).manual_seed(config.seed)
         loss_sum = torch.zeros((), device=self._device)
 
         def steps(order_N: Tensor, batch_size: int) -> Iterator[None]:
             return train_epoch(
-                rehearsal, optimizer, draw_batches(part, order_N, batch_size), config.recipe,
+                rehearsal, gradients, optimizer, draw_batches(part, order_N, batch_size),
                 lrs=[0.0] * math.ceil(len(order_N) / batch_size), generator=generator, loss_sum=loss_sum,
             )  # fmt: skip
 
@@ -259,9 +265,9 @@ class Training:
         factors = lr_factors(recipe.schedule, recipe.warmup_epochs, epoch, config.epochs, self._num_steps)
         for _ in train_epoch(
             self.model,
+            self._gradients,
             self._optimizer,
             draw_batches(self.data.train, order_N, self._batch_size),
-            recipe,
             lrs=[config.lr * factor for factor in factors[current.step :]],
             generator=current.augmentation,
             loss_sum=current.loss_sum,
@@ -305,41 +311,30 @@ class Training:
 
 def train_epoch(
     model: nn.Module,
+    gradients: Gradients,
     optimizer: torch.optim.Optimizer,
     batches: Iterable[Batch],
-    recipe: Recipe,
     *,
     lrs: Sequence[float],
     generator: torch.Generator,
     loss_sum: Tensor,
 ) -> Iterator[None]:
-    """Takes a step for each batch and yields after each.
-
-    A batch that is too large to go through at once goes in micro-batches, whose gradients add up to exactly that of the
-    batch's mean loss. Nothing here waits for the device.
+    """Takes a step for each batch and yields after each. Nothing here waits for the device.
 
     Args:
         model: What is trained.
+        gradients: Of its weights.
         optimizer: Over the model's weights.
         batches: On the device.
-        recipe: Its smoothing and augmentation.
         lrs: The learning rate of each step.
         generator: Of the augmentation, on the device.
         loss_sum: A scalar on the device; the loss of each image is added to it.
     """
     model.train()
-    parameters = list(model.parameters())
     for lr, (images_BCHW, labels_B) in zip(lrs, batches, strict=True):
-        for weights in parameters:
-            weights.grad = None
         for group in optimizer.param_groups:
             group["lr"] = lr
-        for images, labels in split_batch(images_BCHW, labels_B, num_images_at_once(images_BCHW)):
-            with computing(recipe.precision, labels.device.type):
-                logits_BK = model(augment(images, recipe.augmentation, generator))
-                loss = F.cross_entropy(logits_BK, labels, reduction="sum", label_smoothing=recipe.label_smoothing)
-            torch.autograd.backward(loss / len(labels_B))
-            loss_sum += loss.detach()
+        gradients.compute(images_BCHW, labels_B, loss_sum, generator)
         optimizer.step()
         yield
 

@@ -102,13 +102,15 @@ def gemm_rate(device: str) -> float:
 
 
 def training_step(width: float, batch_size: int, device: str) -> Callable[[], None]:
-    """Returns a step of training, which ends once the device has done it."""
+    """Returns a step of training as a trial takes it, which ends once the device has done it."""
     import torch
-    import torch.nn.functional as F
 
+    from objectives.gradients import build_gradients
     from objectives.meters.latency import finishing
     from objectives.models import build_model
     from objectives.optimizers import build_optimizer
+    from objectives.resident import ResidentPart
+    from objectives.trial import Recipe
 
     model = build_model("cnn", 1, 10, {"width": width}).to(device)
     if device == "cpu":
@@ -116,10 +118,11 @@ def training_step(width: float, batch_size: int, device: str) -> Callable[[], No
     optimizer = build_optimizer("sgd", model.parameters(), 0.001, {})
     images = torch.randn(batch_size, 1, 28, 28, device=device)
     labels = torch.randint(0, 10, (batch_size,), device=device)
+    gradients = build_gradients(model, "cnn", Recipe(), ResidentPart(images, labels), [batch_size])
+    generator, loss_sum = torch.Generator(device), torch.zeros((), device=device)
 
     def step() -> None:
-        optimizer.zero_grad()
-        torch.autograd.backward(F.cross_entropy(model(images), labels))
+        gradients.compute(images, labels, loss_sum, generator)
         optimizer.step()
 
     return finishing(step, device)

@@ -43,6 +43,7 @@ class Rehearsal:
         import torch
 
         from objectives.batches import draw_batches, draw_order
+        from objectives.gradients import Eager
         from objectives.train import train_epoch
         from objectives.trial import Recipe
 
@@ -51,7 +52,7 @@ class Rehearsal:
         start = time.perf_counter()
         batches = draw_batches(part, draw_order(0, 1, len(part.labels_N)), self.batch_size)
         for _ in train_epoch(
-            self.model, self.optimizer, batches, Recipe(),
+            self.model, Eager(self.model, Recipe()), self.optimizer, batches,
             lrs=lrs, generator=torch.Generator(), loss_sum=torch.zeros(()),
         ):  # fmt: skip
             pass

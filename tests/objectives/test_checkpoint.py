@@ -159,7 +159,7 @@ def test_the_costs_of_an_epoch_in_two_sittings_count_each_step_once(
         return images
 
     monkeypatch.setattr(Stopwatch, "_now", lambda _: now[0])
-    monkeypatch.setattr("objectives.train.augment", take_a_second)
+    monkeypatch.setattr("objectives.gradients.augment", take_a_second)
     (whole,) = records_of(list(begin(replace(CONFIG, epochs=1))))
     config = replace(CONFIG, epochs=1, folder=tmp_path)
     seen = cut_off_after(config, 2 + num_done)
