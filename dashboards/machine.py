@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from objectives.doctor import Finding
+from objectives.findings import Finding
 
 
 @dataclass(frozen=True)

@@ -4,57 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, median, stdev
-from typing import Any, Literal
+from typing import Any
 
-from objectives.intervals import student_interval
+from objectives.findings import Finding
+from objectives.gpu_checks import check_gpu_at_work, check_gpus
 from objectives.meters import own_cores
 from objectives.meters.contention import Contention
 from objectives.meters.memory import ResidentMemory
 from objectives.meters.rapl import POWERCAP, find_counters, find_fault
+from objectives.stretches import judge_stretches, time_stretches
 from objectives.trial import Device
 
-Grade = Literal["good", "poor", "absent"]
-
-NUM_PAIRS = 8
-"""Pairs of stretches of training, one twice as long as the other."""
-
 SHORT_STEPS = 24
-"""Steps of the shorter stretch, about a tenth of a second."""
+"""Steps of the shorter stretch of training, about a tenth of a second."""
 
-NOTABLE_NOISE, NOTABLE_BEND, NOTABLE_CONTENTION = 0.05, 0.05, 0.05
-"""Shares from which on a measurement is called poor."""
-
-NO_GPU = "a GPU needs its NVIDIA driver; slots are on the CPU without"
+NOTABLE_CONTENTION = 0.05
+"""Share of the cores' time that other work has, from which on it is told."""
 
 BUSY_SECONDS = 0.05
 """How long it is busy to see whether waiting for cores can be told."""
-
-WATCH_SECONDS = 1.5
-"""How long a GPU's energy counter is watched."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        grade: Whether it can be measured, and well.
-        text: What was found, in words.
-        advice: What to do about it; None where there is nothing to do.
-        values: The figures, by names that end in their unit.
-    """
-
-    grade: Grade
-    text: str
-    advice: str | None = None
-    values: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_cores() -> Finding:
@@ -72,21 +43,9 @@ def check_cores() -> Finding:
 
 def check_time() -> Finding:
     """Tells how much equal stretches of training differ, and whether twice the steps take twice the time."""
-    pairs, flops = _time_training()
-    longs = [long for _, long in pairs]
-    noise = stdev(longs) / fmean(longs)
-    ratios = [long / short for short, long in pairs]
-    ratio, (low, high) = student_interval(ratios)
-    half = (high - low) / 2
-    rate = flops / median(longs) / 1e9
-    text = (
-        f"{len(longs)} equal stretches of {median(longs):.2g} s vary by {100 * noise:.1f} %; twice the steps take "
-        f"{ratio:.3f} ({ratio - half:.3f}-{ratio + half:.3f}) times the time; one core trains at {rate:.3g} GFLOP/s"
-    )
-    values = {"noise_share": noise, "linearity": ratio, "linearity_error": half, "training_gflop_per_second": rate}
-    if noise > NOTABLE_NOISE or abs(ratio - 2) - half > NOTABLE_BEND:
-        return Finding("poor", text, "repeat it on a quiet machine; `paretune remeasure` averages over repeats", values)
-    return Finding("good", text, values=values)
+    with _one_thread():
+        stretches = time_stretches("cpu", SHORT_STEPS)
+    return judge_stretches(stretches, f"one core trains at {stretches.flop_per_second / 1e9:.3g} GFLOP/s")
 
 
 def check_rate() -> Finding:
@@ -141,77 +100,6 @@ def check_cpu_energy(root: Path = POWERCAP) -> Finding:
     return Finding("absent", fault, advice)
 
 
-def check_gpus() -> Finding:
-    """Tells what the GPUs are, how their energy counter moves, and how it agrees with the power that they tell."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError as error:
-        return Finding("absent", f"no GPU: {error}", NO_GPU)
-    if not handles:
-        return Finding("absent", "no GPU", NO_GPU)
-    values: dict[str, float] = {}
-    words = []
-    for index, handle in enumerate(handles):
-        read_joules, read_watts = partial(_read_joules, handle), partial(_read_watts, handle)
-        try:
-            found = watch_counter(read_joules, read_watts)
-        except pynvml.NVMLError as error:
-            words.append(f"{pynvml.nvmlDeviceGetName(handle)}: no energy counter ({error})")
-            continue
-        values |= {f"gpu{index}_{key}": value for key, value in found.items()}
-        words.append(f"{pynvml.nvmlDeviceGetName(handle)}: {_counter_words(found)}")
-    if values:
-        return Finding("good", "; ".join(words), values=values)
-    return Finding("absent", "; ".join(words), "energy needs a GPU of 2017 (Volta) or later")
-
-
-def watch_counter(read_joules: Callable[[], float], read_watts: Callable[[], float]) -> dict[str, float]:
-    """Watches an energy counter and returns its tick, and the mean power by counter and by sensor.
-
-    Args:
-        read_joules: Reads the counter.
-        read_watts: Reads the power sensor.
-    """
-    moves: list[tuple[float, float]] = []
-    watts = []
-    start, last = time.perf_counter(), read_joules()
-    while time.perf_counter() - start < WATCH_SECONDS:
-        if (now := read_joules()) != last:
-            moves.append((time.perf_counter(), now))
-            last = now
-            watts.append(read_watts())
-        time.sleep(0.001)
-    found = {"power_watts": fmean(watts) if watts else read_watts()}
-    if len(moves) > 2:  # noqa: PLR2004  two moves make the first whole tick
-        seconds = moves[-1][0] - moves[0][0]
-        found["tick_seconds"] = median(after[0] - before[0] for before, after in pairwise(moves))
-        found["counter_watts"] = (moves[-1][1] - moves[0][1]) / seconds
-    return found
-
-
-def _counter_words(found: Mapping[str, float]) -> str:
-    power = f"the power sensor tells {found['power_watts']:.0f} W"
-    if "tick_seconds" not in found:
-        return f"the energy counter did not move within {WATCH_SECONDS} s; {power}"
-    tick, watts = 1000 * found["tick_seconds"], found["counter_watts"]
-    return f"the energy counter moves every {tick:.0f} ms and tells {watts:.0f} W now; {power}"
-
-
-def _read_joules(handle: Any) -> float:
-    import pynvml
-
-    return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
-
-
-def _read_watts(handle: Any) -> float:
-    import pynvml
-
-    return int(pynvml.nvmlDeviceGetPowerUsage(handle)) / 1000
-
-
 CHECKS: dict[str, Callable[[], Finding]] = {
     "cores": check_cores,
     "time": check_time,
@@ -220,34 +108,10 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "memory": check_memory,
     "energy of the CPU": check_cpu_energy,
     "GPUs and their energy": check_gpus,
+    "GPU at work": check_gpu_at_work,
 }
 
 _CPU = Device("cpu", "", "", 1, "")
-
-
-def _time_training() -> tuple[list[tuple[float, float]], float]:
-    """Returns the seconds of short stretches of training and of ones twice as long, and the FLOPs of a long one."""
-    import torch
-    import torch.nn.functional as F
-
-    from objectives.meters.flops import flops_per_image
-    from objectives.models import build_model
-
-    batch_size = 64
-    with _one_thread(), torch.random.fork_rng(devices=[]):
-        model = build_model("cnn", 1, 10, {"width": 1.0}).to(memory_format=torch.channels_last)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
-        images_BCHW, labels_B = torch.randn(batch_size, 1, 28, 28), torch.randint(0, 10, (batch_size,))
-
-        def train(num_steps: int) -> None:
-            for _ in range(num_steps):
-                optimizer.zero_grad()
-                torch.autograd.backward(F.cross_entropy(model(images_BCHW), labels_B))
-                optimizer.step()
-
-        train(SHORT_STEPS)
-        pairs = [(_time(lambda: train(SHORT_STEPS)), _time(lambda: train(2 * SHORT_STEPS))) for _ in range(NUM_PAIRS)]
-    return pairs, 2.0 * SHORT_STEPS * batch_size * flops_per_image("cnn", {"width": 1.0}, (1, 28, 28), 10).train
 
 
 @contextmanager

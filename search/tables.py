@@ -21,7 +21,7 @@ from dashboards.prices import price_words
 from dashboards.remeasured import Estimate, remeasured_lines
 from dashboards.summary import Checkpoint, Summary, trace_curve
 from dashboards.words import accuracy_words, cost_words, params_words
-from objectives.doctor import Finding
+from objectives.findings import Finding
 from objectives.prices import PriceBook
 from search.testing import TestAccuracy
 from storage.rows import TrialRow

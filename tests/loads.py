@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from objectives.meters.energy import EnergyCounter
@@ -76,6 +76,54 @@ def watch_load(
             return Load(took, 0, counted, None)
         integrated += (after - before) * (low + high) / 2
     return Load(took, len(samples), counted, integrated)
+
+
+def watch_bursts(
+    run: Callable[[], object], counter: EnergyCounter, seconds: float = 5.0, burst_seconds: float = 0.02
+) -> tuple[float, float]:
+    """Runs bursts of passes, three times as much rest after each, from one move of the counter to another.
+
+    Args:
+        run: One pass, until the device has done it.
+        counter: The device's, whose driver remembers its power.
+        seconds: How long, at least.
+        burst_seconds: How long a burst is, at least.
+
+    Returns:
+        The joules by the counter, and by what the driver remembers.
+    """
+    assert counter.record is not None
+    start_joules, start = _wait_for_move(counter)
+    remembered, told = 0.0, start
+    while perf_counter() - start < seconds:
+        _run_burst(run, burst_seconds)
+        if perf_counter() - told > counter.record.span_seconds / 2:
+            remembered, told = remembered + _recall(counter, told), perf_counter()
+    end_joules, _ = _wait_for_move(counter)
+    return end_joules - start_joules, remembered + _recall(counter, told)
+
+
+def _run_burst(run: Callable[[], object], seconds: float) -> None:
+    start = perf_counter()
+    while perf_counter() - start < seconds:
+        run()
+    sleep(3 * (perf_counter() - start))
+
+
+def _recall(counter: EnergyCounter, since: float) -> float:
+    """Returns the joules since a moment of `perf_counter`, by what the driver remembers."""
+    assert counter.record is not None
+    pieces = counter.record.recall(perf_counter() - since)
+    assert pieces is not None
+    return sum(seconds * watts for seconds, watts in pieces)
+
+
+def _wait_for_move(counter: EnergyCounter) -> tuple[float, float]:
+    """Returns what the counter shows once it has moved, and when that was."""
+    before = counter.read_joules()
+    while (now := counter.read_joules()) == before:
+        pass
+    return now, perf_counter()
 
 
 def open_zeus(uuid: str) -> Any | str:

@@ -22,7 +22,7 @@ from synthetic import DATA, DEVICE, REFERENCE, synthetic_summary
 from dashboards.actions import Actions, Begun, Refused
 from dashboards.machine import Machine, Place
 from dashboards.web import add_pages
-from objectives.doctor import Finding
+from objectives.findings import Finding
 from storage import tables
 from storage.beginnings import Beginning
 from storage.database import Database

@@ -11,7 +11,7 @@ from search.commands.console import print_json, standard_output
 from search.commands.options import AsJson
 from search.commands.sources import find_client
 
-SLOW = ("cores", "time", "matrix products")
+SLOW = ("cores", "time", "matrix products", "GPU at work")
 """Checks that are of a machine which rests."""
 
 app = typer.Typer()
@@ -28,7 +28,8 @@ def doctor(
 
     With --server, on the service's machine, as --quick does, since others may measure there.
     """
-    from objectives.doctor import CHECKS, Finding
+    from objectives.doctor import CHECKS
+    from objectives.findings import Finding
 
     if (client := find_client()) is not None:
         findings = {name: Finding(**found) for name, found in client.ask("GET", "machine")["measures"].items()}

@@ -14,7 +14,7 @@ from threading import Lock
 
 from dashboards.machine import Machine, Place
 from dashboards.words import range_words
-from objectives.doctor import Finding
+from objectives.findings import Finding
 from objectives.slot import cpu_name
 from search.compute import name_device
 from search.service.processes import COMMAND, OF_CLIENTS

@@ -35,6 +35,9 @@ AIMS = {"device_seconds": 0.03, "energy_joules": 0.05}
 TRIAL_SECONDS = {"cpu": 0.5, "cuda": 3.0}
 """How long a trial is to take at least: on a GPU many ticks of its counter."""
 
+STEPS_AT_ONCE = {"cpu": 1, "cuda": 20}
+"""Between two waits for the device: a trial on a GPU waits once an epoch."""
+
 
 def run_once(config: Any, device: Any) -> dict[str, float]:
     """Returns a trial's costs, as far as they are measured."""
@@ -101,8 +104,8 @@ def gemm_rate(device: str) -> float:
     return 2 * side**3 / min(time_passes(lambda: left @ right, device))
 
 
-def training_step(width: float, batch_size: int, device: str) -> Callable[[], None]:
-    """Returns a step of training as a trial takes it, which ends once the device has done it."""
+def training_steps(width: float, batch_size: int, device: str) -> Callable[[], object]:
+    """Returns some steps of training as a trial takes them, which end once the device has done them."""
     import torch
 
     from objectives.gradients import build_gradients
@@ -121,22 +124,23 @@ def training_step(width: float, batch_size: int, device: str) -> Callable[[], No
     gradients = build_gradients(model, "cnn", Recipe(), ResidentPart(images, labels), [batch_size])
     generator, loss_sum = torch.Generator(device), torch.zeros((), device=device)
 
-    def step() -> None:
-        gradients.compute(images, labels, loss_sum, generator)
-        optimizer.step()
+    def steps() -> None:
+        for _ in range(STEPS_AT_ONCE[device]):
+            gradients.compute(images, labels, loss_sum, generator)
+            optimizer.step()
 
-    return finishing(step, device)
+    return finishing(steps, device)
 
 
-def measure_power(step: Callable[[], None], counter: Any) -> tuple[Any, float | None]:
-    """Returns the energy of a step, and its mean power over the same steps in watts; None where energy is absent."""
+def measure_power(steps: Callable[[], object], counter: Any) -> tuple[Any, float | None]:
+    """Returns the energy of steps, and their mean power in watts; None where energy is absent."""
     from objectives.meters.energy import measure_passes
 
     seconds: list[float] = []
 
     def clocked() -> None:
         start = time.perf_counter()
-        step()
+        steps()
         seconds.append(time.perf_counter() - start)
 
     joules = measure_passes(clocked, counter)
@@ -145,15 +149,17 @@ def measure_power(step: Callable[[], None], counter: Any) -> tuple[Any, float | 
 
 def survey(widths: list[float], batch_sizes: list[int], device: str, peak: float, counter: Any) -> list[dict[str, Any]]:
     """Prints and returns the time and power of a step of each width and batch size."""
+    from objectives.costs import scale
     from objectives.meters.flops import flops_per_image
     from objectives.meters.latency import time_passes
 
     rows = []
     for batch_size, width in product(batch_sizes, widths):
         flops = batch_size * flops_per_image("cnn", {"width": width}, (1, 28, 28), 10).train
-        step = training_step(width, batch_size, device)
-        seconds = median(time_passes(step, "cpu"))  # a step waits for its device by itself
-        joules, watts = measure_power(step, counter)
+        steps, at_once = training_steps(width, batch_size, device), STEPS_AT_ONCE[device]
+        seconds = median(time_passes(steps, "cpu")) / at_once  # they wait for their device by themselves
+        joules, watts = measure_power(steps, counter)
+        joules = scale(joules, 1 / at_once)
         row = {"width": width, "batch_size": batch_size, "flops": flops, "seconds": seconds}
         row |= {"share": flops / seconds / peak, "joules": joules.value, "joules_error": joules.error, "watts": watts}
         rows.append(row)
@@ -193,7 +199,7 @@ def examine_counter(counter: Any, device: Any) -> dict[str, Any]:
         print(f"absent: energy, its tick, power at rest, agreement with the power sensor and with Zeus: {counter}")
         return {"absent": counter}
     import torch
-    from loads import open_zeus, watch_load, zeus_joules
+    from loads import open_zeus, watch_bursts, watch_load, zeus_joules
 
     from objectives.meters.latency import finishing
 
@@ -211,6 +217,17 @@ def examine_counter(counter: Any, device: Any) -> dict[str, Any]:
         print(
             f"under load {load.counted_watts:.0f} W: in {load.seconds:.1f} s and {load.num_samples} readings the "
             f"counter is {100 * load.disagreement:+.1f} % off the integrated power sensor"
+        )
+    if counter.record is None:
+        print("absent: agreement with what the driver remembers of the power: it remembers nothing")
+    else:
+        counted, remembered = watch_bursts(multiply, counter)
+        found |= {"record_seconds": counter.record.span_seconds, "record_late_seconds": counter.record.late_seconds}
+        found |= {"bursts": {"counted_joules": counted, "remembered_joules": remembered}}
+        print(
+            f"the driver remembers the power of {counter.record.span_seconds:.1f} s, to "
+            f"{1e3 * counter.record.late_seconds:.0f} ms: in bursts of 20 ms {remembered:.1f} J, the counter "
+            f"{counted:.1f} J: {100 * (remembered / counted - 1):+.2f} %"
         )
     zeus = open_zeus(device.identity) if device.kind == "cuda" else "Zeus is asked about GPUs alone"
     if isinstance(zeus, str):

@@ -1,6 +1,7 @@
 """Trials with all meters and with the clock alone, in one run: what share of the training the meters take.
 
-    python tests/benchmarks/meters_overhead.py [--pairs 12] [--epochs 5] [--width 0.5] [--batch-size 64]
+    python tests/benchmarks/meters_overhead.py [--device cpu|cuda] [--pairs 12] [--epochs 5] [--width 0.5]
+        [--batch-size 64]
 
 Both sides train the same trial, one after the other, each side first in every second pair. The narrow model is the
 hardest case: its epochs are the shortest, and the meters are read at both ends of each.
@@ -33,11 +34,12 @@ def train(config: Any, device: Any) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--width", type=float, default=0.5)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results/meters_overhead.json")
+    parser.add_argument("-o", "--output", type=Path, default=None)
     chosen = parser.parse_args()
 
     from machine import machine_facts
@@ -56,7 +58,7 @@ def main() -> None:
         def __init__(self, _device: object, watch: Stopwatch) -> None:
             self._watch = watch
 
-        def start(self) -> None:
+        def start(self, line: str | None = None) -> None:
             pass
 
         def stop(self) -> dict[str, Any]:
@@ -64,8 +66,9 @@ def main() -> None:
             seconds = measured(self._watch.lap("training"))
             return {"device_seconds": seconds, **dict.fromkeys(names, absent("left out"))}
 
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    device = open_device(Placement(0, "cpu", 1))
+    if chosen.device == "cpu":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    device = open_device(Placement(0, "cpu" if chosen.device == "cpu" else "cuda:0", 1))
     options = {"width": chosen.width}
     config = TrialConfig(
         0, "cnn", "mnist5k", chosen.epochs, 0, 0.01, "sgd", chosen.batch_size, options, {}, is_profiled=True
@@ -93,6 +96,7 @@ def main() -> None:
         f"{1e6 * reading_seconds:.0f} us, {100 * reading_seconds / epoch_seconds:.2f} % of it"
     )
     facts = machine_facts("torch") | {
+        "device": device.name,
         "pairs": chosen.pairs,
         "epochs": chosen.epochs,
         "width": chosen.width,
@@ -103,7 +107,8 @@ def main() -> None:
         "readings_seconds": reading_seconds,
         "epoch_seconds": epoch_seconds,
     }
-    chosen.output.write_text(json.dumps(facts, indent=1) + "\n")
+    output = chosen.output or Path(__file__).parent / f"results/meters_overhead_{chosen.device}.json"
+    output.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from objectives.doctor import CHECKS, check_contention, check_cpu_energy, watch_counter
+from objectives.doctor import CHECKS, check_contention, check_cpu_energy
+from objectives.gpu_checks import watch_counter
 from objectives.meters.contention import TASKS
 
 

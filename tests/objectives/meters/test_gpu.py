@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
-from loads import open_zeus, watch_load, zeus_joules
+from loads import open_zeus, watch_bursts, watch_load, zeus_joules
 
 from objectives.costs import ONCE, accumulate
 from objectives.meters import open_counter
@@ -77,6 +77,16 @@ def test_the_counter_agrees_with_the_power_sensor(counter: EnergyCounter, multip
     load = watch_load(multiply, counter, seconds=10.0)
     assert load.disagreement is not None
     assert abs(load.disagreement) < 0.1
+
+
+def test_what_the_driver_remembers_of_bursts_is_what_the_counter_told(
+    counter: EnergyCounter, multiply: Callable[[], object]
+) -> None:
+    assert counter.record is not None
+    assert counter.record.span_seconds > 1
+    watch_load(multiply, counter, seconds=1.0)
+    counted, remembered = watch_bursts(multiply, counter)
+    assert remembered == pytest.approx(counted, rel=0.03)
 
 
 def test_the_energy_of_a_pass_is_its_share_of_a_long_load(
