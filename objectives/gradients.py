@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -148,10 +149,16 @@ def backpropagate(model: nn.Module, images_BCHW: Tensor, labels_B: Tensor, num_i
     return loss.detach()
 
 
+@cache
+def _capturing_stream() -> torch.cuda.Stream:
+    """Returns the one stream on which this process captures: libraries keep tens of megabytes for each."""
+    return torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+
 def _capture(model: nn.Module, images_BCHW: Tensor, labels_B: Tensor, recipe: Recipe) -> _Graph:
     """Captures a pass; a copy of the model goes through it before, since libraries set themselves up on the first."""
     images, labels, size = images_BCHW.clone(), labels_B.clone(), len(labels_B)
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream = _capturing_stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         backpropagate(copy.deepcopy(model), images, labels, size, recipe)
@@ -160,6 +167,6 @@ def _capture(model: nn.Module, images_BCHW: Tensor, labels_B: Tensor, recipe: Re
     for each in weights:
         each.grad = None
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=stream):
         loss = backpropagate(model, images, labels, size, recipe)
     return _Graph(graph, images, labels, loss, [each.grad for each in weights])

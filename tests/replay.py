@@ -24,7 +24,7 @@ class Replay:
     """
 
     most_seconds = math.inf
-    record = None
+    record: Any = None
 
     def __init__(
         self, readings: Sequence[tuple[float, float]], tick_seconds: float, sensed_watts: float | None = None

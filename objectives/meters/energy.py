@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 1.0
 LEAST_TICKS = 3
 """That passes go on for, so that one uneven tick does not decide."""
 
-SETTLE_SECONDS, STEADY_SECONDS = 0.1, 0.2
+SETTLE_SECONDS, STEADY_SECONDS = 0.06, 0.14
 """How long passes run until a sensor has followed them, and are then watched by what the driver remembers."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 
 from objectives.costs import Measurement, absent, measured
 from objectives.meters.nvml import call_nvml, find_handle
@@ -11,6 +12,9 @@ from objectives.trial import Device
 
 CPUS = Path("/sys/devices/system/cpu")
 """Where the kernel counts for how long each core was throttled (Intel; Documentation/ABI/testing)."""
+
+SELDOM_SECONDS = 0.25
+"""How far apart a GPU's counters are read at least."""
 
 Reader = Callable[[], list[float]]
 """Reads counters of seconds, those of one device in the same order each time."""
@@ -20,39 +24,48 @@ class Throttling:
     """Reads the hardware's own counters at both ends of a stretch.
 
     Of several cores the one counts that was throttled longest. A GPU's counters are those of its power limit and its
-    temperature (nvml.h, `nvmlViolationTime_t`); they take over a millisecond to read, so that they are read once for
-    each stretch: what held the device back since the stretch before, in its evaluation say, counts too.
+    temperature (nvml.h, `nvmlViolationTime_t`). They take over a millisecond to read, so that this is done four times a
+    second at most: brief stretches are told together, with what is between them, in the one at whose end it is done.
 
     Args:
         device: What the slot runs on.
         cores: Of a CPU's slot.
         root: Where the kernel shows the cores.
+        clock: Tells seconds.
     """
 
-    def __init__(self, device: Device, cores: Sequence[int], root: Path = CPUS) -> None:
-        self._reads_once = device.kind == "cuda"
-        self._read = _gpu_reader(device.identity) if self._reads_once else _cpu_reader(cores, root)
+    def __init__(
+        self, device: Device, cores: Sequence[int], root: Path = CPUS, clock: Callable[[], float] = perf_counter
+    ) -> None:
+        self._is_slow, self._clock = device.kind == "cuda", clock
+        self._read = _gpu_reader(device.identity) if self._is_slow else _cpu_reader(cores, root)
         self._start: list[float] | str = "it was never read"
+        self._read_at = 0.0
 
     def start(self) -> None:
         """Begins a stretch."""
-        if isinstance(self._start, str) or not self._reads_once:
-            self._start = self._read if isinstance(self._read, str) else _try(self._read)
+        if isinstance(self._start, str) or not self._is_slow:
+            self._start, self._read_at = self._try(), self._clock()
 
     def stop(self, seconds: float) -> Measurement:
         """Returns for how much of a stretch of so many seconds the device was throttled."""
-        now = self._read if isinstance(self._read, str) else _try(self._read)
-        start, self._start = self._start, now
+        if self._is_slow and not isinstance(self._start, str):
+            if (seconds := self._clock() - self._read_at) < SELDOM_SECONDS:
+                return measured(0.0)
+            self._read_at += seconds
+        start, now = self._start, self._try()
+        self._start = now
         if isinstance(now, str) or isinstance(start, str):
             return absent(now if isinstance(now, str) else str(start))
         return measured(min(seconds, max(after - before for before, after in zip(start, now, strict=True))))
 
-
-def _try(read: Reader) -> list[float] | str:
-    try:
-        return read()
-    except (OSError, ValueError) as error:
-        return f"throttling cannot be read: {error}"
+    def _try(self) -> list[float] | str:
+        if isinstance(self._read, str):
+            return self._read
+        try:
+            return self._read()
+        except (OSError, ValueError) as error:
+            return f"throttling cannot be read: {error}"
 
 
 def _cpu_reader(cores: Sequence[int], root: Path) -> Reader | str:

@@ -85,6 +85,18 @@ def test_a_graph_keeps_its_precision_and_reads_weights_anew(precision: str) -> N
 
 
 @pytest.mark.gpu
+def test_graphs_that_are_gone_hold_no_memory() -> None:
+    part, held = images_on("cuda"), []
+    for _ in range(4):
+        model = build_model("cnn", 1, 10, {}).to("cuda")
+        captured = build_gradients(model, "cnn", Recipe(), part, SIZES)
+        epochs(model, captured, part, "sgd")
+        del model, captured
+        held.append(torch.cuda.memory_allocated())
+    assert held[1:] == [held[0]] * 3
+
+
+@pytest.mark.gpu
 def test_what_may_do_other_things_in_each_pass_is_not_captured() -> None:
     part = images_on("cuda")
     model = build_model("cnn", 1, 10, {}).to("cuda")

@@ -42,6 +42,30 @@ def test_what_is_not_counted_is_absent(tmp_path: Path) -> None:
     assert "throttling cannot be read" in str(meter.stop(1.0).reason)
 
 
+def test_a_gpus_counters_are_read_seldom_and_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, shown, reads = [0.0], [5.0], []
+
+    def read() -> list[float]:
+        reads.append(now[0])
+        return list(shown)
+
+    monkeypatch.setattr("objectives.meters.throttling._gpu_reader", lambda _uuid: read)
+    meter = Throttling(GPU, [], clock=lambda: now[0])
+    told = []
+    for epoch in range(30):
+        meter.start()
+        now[0] += 0.04
+        shown[0] += 0.01 if 10 <= epoch < 25 else 0.0
+        told.append(meter.stop(0.04).value)
+        now[0] += 0.01
+    assert sum(told) == pytest.approx(0.15)
+    assert len(reads) == 6, "four times a second at most"
+    now[0] += 10
+    shown[0] += 100
+    meter.start()
+    assert meter.stop(0.04).value == pytest.approx(10.01, abs=0.3), "no longer than since it was read"
+
+
 @pytest.mark.parametrize("meter", [Throttling(GPU, []), Neighbours(GPU)])
 def test_a_gpu_that_nvml_does_not_know_has_neither(meter: Throttling | Neighbours) -> None:
     meter.start()

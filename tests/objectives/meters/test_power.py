@@ -1,0 +1,136 @@
+"""A GPU's power as its driver remembers it, played: what samples tell of energy is known without one."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from replay import Replay
+
+from objectives.meters.energy import Energy, measure_passes
+from objectives.meters.nvml import DriverRecord
+from objectives.meters.power import Piece, divide, mean_watts, sum_pieces
+
+SPACING, LATE, SPAN = 0.02, 0.04, 2.0
+
+
+class Remembered:
+    """The record of a device that is played: a sample each 20 ms."""
+
+    span_seconds, late_seconds = SPAN, LATE
+
+    def __init__(self, device: Replay, *watts: tuple[float, float]) -> None:
+        self.device, self.watts, self.is_there = device, watts, True
+
+    def recall(self, seconds: float) -> list[Piece] | None:
+        """Returns the power; each of `watts` is a moment from which on it is so much."""
+        now = self.device.now
+        if not self.is_there:
+            return None
+        moments = [index * SPACING for index in range(int(now / SPACING) + 1)]
+        samples = [(at, [power for since, power in self.watts if since <= at + 1e-9][-1]) for at in moments]
+        return divide([sample for sample in samples if sample[0] > now - SPAN - SPACING], now - seconds, now)
+
+
+def device(*watts: tuple[float, float]) -> Replay:
+    """Returns a device whose counter moves each tenth of a second, as the power went by then."""
+    made = Replay([(0.0, 0.0)], 0.1)
+    made.record = Remembered(made, *watts)
+    return made
+
+
+@pytest.mark.parametrize("seconds", [0.004, 0.03, 0.5, 1.7])
+@pytest.mark.parametrize("since", [0.0, 0.013])
+def test_a_stretch_shorter_than_a_tick_has_its_energy_and_says_how_sure(seconds: float, since: float) -> None:
+    played = device((0.0, 100.0), (1.0, 500.0))
+    meter = Energy(played)
+    played.play(1.0 + since)
+    meter.start()
+    played.play(seconds)
+    found = meter.stop(seconds)
+    assert found.value is not None
+    assert abs(found.value - 500 * seconds) <= (found.error or 0.0)
+    assert found.error == pytest.approx(500 * LATE)
+
+
+def test_after_a_brief_stretch_the_counter_is_left_alone() -> None:
+    played = device((0.0, 100.0))
+    reads: list[float] = []
+    read = played.read_joules
+    played.read_joules = lambda: reads.append(played.now) or read()  # type: ignore[method-assign, func-returns-value]
+    meter = Energy(played)
+    for _ in range(4):
+        meter.start()
+        played.play(0.1)
+        assert meter.stop(0.1).value == pytest.approx(10)
+    assert reads == [0.0]
+    meter.start()
+    played.play(2 * SPAN)
+    told = meter.stop(2 * SPAN)
+    assert told.value is None
+    assert "longer than the driver remembers" in str(told.reason)
+    meter.start()
+    assert len(reads) == 2, "now it is known that stretches are long"
+
+
+def test_a_long_stretch_is_counted() -> None:
+    played = Replay.steady(100.0, 0.1, 60.0)
+    played.record = Remembered(played, (0.0, 900.0))
+    meter = Energy(played)
+    meter.start()
+    played.play(10.0)
+    found = meter.stop(10.0)
+    assert found.value == pytest.approx(1000)
+    assert found.error == pytest.approx(10)
+
+
+def test_where_nothing_is_remembered_after_all_the_counter_tells() -> None:
+    played = Replay.steady(100.0, 0.1, 60.0)
+    played.record = Remembered(played, (0.0, 900.0))
+    played.record.is_there = False
+    meter = Energy(played)
+    for _ in range(2):
+        meter.start()
+        played.play(1.0)
+        assert meter.stop(1.0).value == pytest.approx(100)
+
+
+def test_passes_are_watched_once_the_power_has_settled() -> None:
+    played = device((0.0, 100.0), (0.05, 700.0))
+    found = measure_passes(lambda: played.play(0.003), played, clock=played.clock)
+    assert found.value == pytest.approx(0.003 * 700, rel=0.02)
+    assert found.error == pytest.approx(0.0, abs=1e-9)
+    assert played.now < 0.3
+
+
+def test_uneven_power_is_the_error_of_a_mean() -> None:
+    found = mean_watts([Piece(0.02, watts) for watts in (90.0, 110.0) * 5])
+    assert found.value == pytest.approx(100)
+    assert 5 < (found.error or 0.0) < 10
+    assert mean_watts([Piece(0.02, 50.0)]).error is None
+
+
+def test_the_error_is_by_the_most_power() -> None:
+    assert sum_pieces([Piece(0.1, 100.0), Piece(0.1, 300.0)], LATE).error == pytest.approx(300 * LATE)
+
+
+@pytest.mark.parametrize(
+    ("samples", "told"),
+    [
+        ([(9.0, 100.0), (9.9, 200.0)], 0.4 * 200 + 0.1 * 200),
+        ([(9.8, 100.0), (9.9, 200.0)], None),  # it does not go back so far
+        ([(8.0, 100.0), (9.0, 200.0)], None),  # it has been quiet for a second
+        ([], None),
+        ("NVML does not tell", None),
+    ],
+)
+def test_a_record_that_does_not_tell_of_the_stretch_tells_nothing(
+    samples: list[tuple[float, float]] | str, told: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectives.meters.nvml.read_samples", lambda _handle, _since: samples)
+    pieces = DriverRecord(None, SPAN, LATE, clock=lambda: 10.0).recall(0.5)
+    if told is None:
+        assert pieces is None
+    else:
+        assert pieces is not None
+        assert math.fsum(seconds * watts for seconds, watts in pieces) == pytest.approx(told)
