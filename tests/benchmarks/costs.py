@@ -32,7 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 AIMS = {"device_seconds": 0.03, "energy_joules": 0.05}
 """Coefficients of variation that equal trials should stay within."""
 
-TRIAL_SECONDS = {"cpu": 0.5, "cuda": 3.0}
+TRIAL_SECONDS = {"cpu": 0.5, "cuda": 2.0}
 """How long a trial is to take at least: on a GPU many ticks of its counter."""
 
 STEPS_AT_ONCE = {"cpu": 1, "cuda": 20}

@@ -49,9 +49,10 @@ def assert_lines_add_up(study: StudyRow, shared: int) -> None:
 
 
 @pytest.mark.slow
-def test_solo_costs_are_calibrated_once_for_each_signature_and_reused(database: Database) -> None:
-    first = sweeps.launch(spec("first", 2), database, lambda *_: None)
-    second = sweeps.launch(spec("second", 2), database, lambda *_: None)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_solo_costs_are_calibrated_once_for_each_signature_and_reused(device: str, database: Database) -> None:
+    first = sweeps.launch(spec("first", 2, device=device), database, lambda *_: None)
+    second = sweeps.launch(spec("second", 2, device=device), database, lambda *_: None)
     assert [trial.state for study in (first, second) for trial in study.trials] == ["complete"] * 8
     assert bill_lines(first)["calibration"] > 0
     assert "calibration" not in bill_lines(second)
@@ -77,9 +78,12 @@ def test_a_calibrated_cost_is_that_of_a_slot_with_cores_of_its_own(database: Dat
 
 
 @pytest.mark.slow
-def test_a_kill_in_mid_training_leaves_the_lines_in_balance(paretune: Run, tmp_path: Path, database: Database) -> None:
-    settings = ["objective.dataset=digits", "objective.epochs=6", "compute.slots=2", "compute.slots_per_device=2",
-                "compute.threads=1"]  # fmt: skip
+@pytest.mark.parametrize(("device", "epochs"), [("cpu", 6), pytest.param("cuda", 150, marks=pytest.mark.gpu)])
+def test_a_kill_in_mid_training_leaves_the_lines_in_balance(
+    device: str, epochs: int, paretune: Run, tmp_path: Path
+) -> None:
+    settings = ["objective.dataset=digits", f"objective.epochs={epochs}", f"compute.device={device}",
+                "compute.slots=2", "compute.slots_per_device=2", "compute.threads=1"]  # fmt: skip
     flags = ["--trials", "3", "--study", "quick", *(part for setting in settings for part in ("--set", setting))]
     running = start(tmp_path, "launch", *flags)
     home = Database(f"sqlite:///{tmp_path}/paretune.db")
@@ -98,6 +102,7 @@ def test_a_kill_in_mid_training_leaves_the_lines_in_balance(paretune: Run, tmp_p
     paretune("resume", "quick", "--quiet", check=True)
     study = load_study(home, "quick")
     assert [trial.state for trial in study.trials] == ["complete"] * 3
+    assert [[epoch.epoch for epoch in trial.epochs] for trial in study.trials] == [list(range(1, epochs + 1))] * 3
     assert len(study.sittings) == 2
     assert_lines_add_up(study, 2)
 

@@ -20,8 +20,8 @@ from objectives.trial import Device, EpochEnded, Placement, Profiled, TrialConfi
 
 pytestmark = pytest.mark.gpu
 
-TRIAL_SECONDS = 3.0
-"""Long enough that a tick of 100 ms is 3 % of it."""
+TRIAL_SECONDS = 2.0
+"""Long enough that a tick of 100 ms is 5 % of it."""
 
 
 @pytest.fixture(scope="module")
