@@ -39,7 +39,7 @@ def find_contention(study: StudyRow, cost: str = "contention_seconds") -> Conten
     for costs in _epochs(study):
         lost, took = costs.get(cost), costs.get("device_seconds")
         if lost is not None and took is not None and lost.value is not None and took.value:
-            shares.append(lost.value / took.value)
+            shares.append(min(1.0, lost.value / took.value))  # a GPU tells of several brief epochs in one
     return Contention(sum(share > NOTABLE for share in shares), len(shares), max(shares, default=0.0))
 
 

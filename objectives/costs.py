@@ -21,7 +21,8 @@ class Cost:
         accumulate: Whether the cost of several epochs is their sum or the largest of them, or whether it is the model's
             own, found once for each trial before its first epoch.
         text: What it includes.
-        is_price: Whether somebody may want less of it as such; else it tells how far the others can be trusted.
+        is_price: Whether somebody may want less of it as such; else it tells how far the others can be trusted, or what
+            else the device held.
     """
 
     unit: str
@@ -74,22 +75,28 @@ COSTS: dict[str, Cost] = {
         "B",
         "peak memory",
         "max",
-        "CUDA: most memory allocated by torch; CPU: most resident memory of the slot",
+        "CUDA: most memory that torch gave to arrays, those within graphs too; CPU: most resident memory of the slot",
     ),
     "reserved_memory_bytes": Cost(
         "B",
         "reserved memory",
         "max",
         "CUDA: most memory that torch held of the GPU, with what it keeps for later",
+        is_price=False,
     ),
     "used_memory_bytes": Cost(
         "B",
         "GPU memory in use",
         "max",
         "CUDA: memory in use on the GPU as an epoch ends, whoever uses it: the GPU's context too",
+        is_price=False,
     ),
     "resident_memory_bytes": Cost(
-        "B", "resident memory", "max", "CUDA: most resident memory of the slot's process, beside the GPU's"
+        "B",
+        "resident memory",
+        "max",
+        "CUDA: most resident memory of the slot's process, beside the GPU's",
+        is_price=False,
     ),
     "samples": Cost("images", "images trained on", "sum", "training images seen, repeats included"),
     "parameters": Cost("weights", "parameters", "once", "the model's weights, those that are not trained too"),
@@ -208,7 +215,10 @@ def add_costs(before: Mapping[str, Measurement], more: Mapping[str, Measurement]
     >>> add_costs({"samples": counted(2.0)}, {"samples": counted(3.0)})["samples"].value
     5.0
     """
-    return {name: accumulate(name, [before[name], cost] if before else [cost]) for name, cost in more.items()}
+    lacking = absent("it was not measured before the checkpoint")
+    return {
+        name: accumulate(name, [before.get(name, lacking), cost] if before else [cost]) for name, cost in more.items()
+    }
 
 
 def running_totals(name: str, values: Sequence[float | None]) -> list[float | None]:

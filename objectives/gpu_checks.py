@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ SIDE = 8192
 PEAKS: dict[str, tuple[float, float, float]] = {
     "H200": (67.0, 495.0, 989.0),
     "H100 PCIe": (51.0, 378.0, 756.0),
+    "H100 NVL": (60.0, 418.0, 835.0),
     "H100": (67.0, 495.0, 989.0),
     "A100": (19.5, 156.0, 312.0),
     "L40S": (91.6, 183.0, 362.0),
@@ -126,8 +128,12 @@ def check_gpu_at_work() -> Finding:
     if not torch.cuda.is_available():
         return Finding("absent", "torch sees no GPU", NO_GPU)
     name = torch.cuda.get_device_name()
-    rates = {precision: measure_rate(precision) / 1e12 for precision in PRECISIONS}
-    stretches = time_stretches("cuda", SHORT_STEPS)
+    try:
+        rates = {precision: measure_rate(precision) / 1e12 for precision in PRECISIONS}
+        stretches = time_stretches("cuda", SHORT_STEPS)
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        words = str(error).partition("\n")[0]
+        return Finding("absent", f"{name} could not compute: {words}", "repeat it once nobody else is on the GPU")
     training = f"training of the built-in network runs at {stretches.flop_per_second / 1e12:.3g} TFLOP/s"
     found = judge_stretches(stretches, training)
     values = {f"{precision}_tflop_per_second": rate for precision, rate in rates.items()}
@@ -163,8 +169,10 @@ def rate_words(name: str, rates: Mapping[str, float]) -> str:
 
     >>> rate_words("NVIDIA A100-SXM4-80GB", {"fp32": 18.0, "bf16": 250.0})
     'it multiplies matrices at 18 TFLOP/s in fp32 (92 % of its peak), 250 in bf16 (80 %)'
+    >>> rate_words("NVIDIA L40", {"fp32": 60.0})
+    'it multiplies matrices at 60 TFLOP/s in fp32'
     """
-    peaks = next((peaks for part, peaks in PEAKS.items() if part in name), None)
+    peaks = next((peaks for part, peaks in PEAKS.items() if re.search(rf"\b{part}\b", name)), None)
     words: list[str] = []
     for precision, rate in rates.items():
         unit, peak = ("", "") if words else (" TFLOP/s", " of its peak")

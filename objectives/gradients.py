@@ -31,6 +31,10 @@ from objectives.trial import Recipe
 class Gradients(Protocol):
     """Computes what an optimizer steps by. Nothing in it waits for the device."""
 
+    @property
+    def graph_bytes(self) -> float:
+        """Memory that a pass needs and torch counts for free: that of arrays within a graph."""
+
     def compute(self, images_BCHW: Tensor, labels_B: Tensor, loss_sum: Tensor, generator: Generator) -> None:
         """Leaves in each weight the gradient of the batch's mean loss.
 
@@ -52,6 +56,8 @@ class Eager:
         model: Whose gradients are wanted.
         recipe: Its smoothing, augmentation and precision.
     """
+
+    graph_bytes = 0.0
 
     def __init__(self, model: nn.Module, recipe: Recipe) -> None:
         self._model, self._recipe, self._weights = model, recipe, list(model.parameters())
@@ -81,6 +87,7 @@ class Captured:
         self._graphs = {
             len(labels_B): _capture(model, images_BCHW, labels_B, recipe) for images_BCHW, labels_B in batches
         }
+        self.graph_bytes = max(graph.num_bytes for graph in self._graphs.values())
 
     def compute(self, images_BCHW: Tensor, labels_B: Tensor, loss_sum: Tensor, generator: Generator) -> None:
         """Leaves in each weight the gradient of the batch's mean loss."""
@@ -103,6 +110,7 @@ class _Graph:
         labels_B: Likewise.
         loss: What it writes: the sum of the images' losses.
         gradients: Likewise, those of the weights, in their order.
+        num_bytes: Memory of what it holds only while it runs.
     """
 
     cuda: torch.cuda.CUDAGraph
@@ -110,6 +118,7 @@ class _Graph:
     labels_B: Tensor
     loss: Tensor
     gradients: list[Tensor | None]
+    num_bytes: float
 
 
 def build_gradients(
@@ -117,7 +126,8 @@ def build_gradients(
 ) -> Gradients:
     """Returns captured graphs for a model of ours on a GPU whose batches go through at once; else what is eager.
 
-    A model of the user's may do in each pass what no graph holds.
+    A model of the user's may do in each pass what no graph holds. Where a graph cannot be captured, as it may be where
+    memory is short, its passes are eager too.
 
     Args:
         model: On its device, to be trained.
@@ -129,7 +139,15 @@ def build_gradients(
     most = num_images_at_once(part.images_NCHW)
     if part.labels_N.device.type != "cuda" or family not in MODELS or max(sizes) > most:
         return Eager(model, recipe)
-    return Captured(model, recipe, [(part.images_NCHW[:size], part.labels_N[:size]) for size in sizes])
+    stream = torch.cuda.current_stream()
+    try:
+        return Captured(model, recipe, [(part.images_NCHW[:size], part.labels_N[:size]) for size in sizes])
+    except RuntimeError:  # torch.OutOfMemoryError is one, and what torch says where it broke off a capture
+        torch.cuda.set_stream(stream)
+        for weights in model.parameters():
+            weights.grad = None
+        torch.cuda.empty_cache()
+        return Eager(model, recipe)
 
 
 def backpropagate(model: nn.Module, images_BCHW: Tensor, labels_B: Tensor, num_images: int, recipe: Recipe) -> Tensor:
@@ -167,6 +185,8 @@ def _capture(model: nn.Module, images_BCHW: Tensor, labels_B: Tensor, recipe: Re
     for each in weights:
         each.grad = None
     graph = torch.cuda.CUDAGraph()
+    torch.cuda.reset_peak_memory_stats()
     with torch.cuda.graph(graph, stream=stream):
         loss = backpropagate(model, images, labels, size, recipe)
-    return _Graph(graph, images, labels, loss, [each.grad for each in weights])
+    num_bytes = float(torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated())
+    return _Graph(graph, images, labels, loss, [each.grad for each in weights], num_bytes)

@@ -53,9 +53,11 @@ def time_stretches(kind: Literal["cpu", "cuda"], num_steps: int) -> Stretches:
     from objectives.meters.latency import finishing
     from objectives.models import build_model
     from objectives.optimizers import build_optimizer
+    from objectives.precision import prepare
     from objectives.resident import ResidentPart
     from objectives.trial import Recipe
 
+    prepare("fp32", kind)
     with torch.random.fork_rng(devices=[] if kind == "cpu" else [0]):
         model = build_model("cnn", 1, 10, {"width": 1.0}).to(kind)
         if kind == "cpu":

@@ -183,6 +183,7 @@ class Training:
         with computing(config.recipe.precision, device.type):
             self._flops = rehearse(model, data.train, self._batch_size)
         self._gradients = self._build_gradients(model)
+        self._meters.graph_bytes = self._gradients.graph_bytes
 
         self.records: list[EpochRecord] = []
         self._within: Within | None = None
@@ -216,8 +217,9 @@ class Training:
         return found
 
     def _build_gradients(self, model: nn.Module) -> Gradients:
-        last = self.num_images % self._batch_size
-        sizes = [self._batch_size, last] if last else [self._batch_size]
+        size = min(self._batch_size, self.num_images)
+        last = self.num_images % size
+        sizes = [size, last] if last else [size]
         return build_gradients(model, self._config.model, self._config.recipe, self.data.train, sizes)
 
     def _calibrate(self) -> dict[str, Measurement]:
@@ -285,6 +287,8 @@ class Training:
                     with self._watch.paused():
                         yield Checkpointed(config.number, epoch, self._watch.take_bill())
                 meters.start()
+        if epoch == config.epochs:
+            meters.read_all_next()
         current.costs = add_costs(current.costs, meters.stop())
 
     def evaluate(self) -> tuple[float, int]:

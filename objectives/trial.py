@@ -139,6 +139,10 @@ class FunctionConfig:
 Config = TrialConfig | FunctionConfig
 
 
+STEPS = 2
+"""Number of the way in which steps are taken: another one costs otherwise, so that its calibrations are not used."""
+
+
 def identify(config: Config) -> str:
     """Returns a digest of all that decides what a trial does, wherever its files lie."""
     return _digest(config, ("folder", "data_root", "is_profiled", "signature", "calibrations"))
@@ -153,7 +157,8 @@ def sign(config: TrialConfig, fingerprint: str) -> str:
     """
     beside = ("number", "epochs", "seed", "lr", "folder", "data_root", "study", "is_profiled", "signature")
     recipe = replace(config.recipe, schedule="", warmup_epochs=0.0)
-    return _digest(replace(config, recipe=recipe, dataset=fingerprint), (*beside, "calibrations"))
+    of_model = f"{STEPS}:{config.model}"
+    return _digest(replace(config, recipe=recipe, dataset=fingerprint, model=of_model), (*beside, "calibrations"))
 
 
 def _digest(record: Config | Device, beside: Sequence[str]) -> str:

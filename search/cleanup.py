@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dashboards.seeds import group_by_setting, num_seeds
 from dashboards.summary import summarize
@@ -15,6 +16,9 @@ from storage.database import Database
 from storage.reading import load_study
 from storage.rows import StudyLine, StudyRow, TrialRow
 from storage.studies import list_studies
+
+KINDS = ("weights", "checkpoints", "other")
+"""What `kind_of` calls files."""
 
 UNFINISHED, USELESS = ("running", "waiting"), ("failed", "infeasible")
 PART = ".part"
@@ -52,6 +56,70 @@ class Holding:
     def num_bytes(self, kind: str) -> int:
         """Returns the bytes of a kind of files: weights, checkpoints or other."""
         return sum(file.num_bytes for file in self.files if kind_of(file) == kind)
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """What was found in the folder of a database's artifacts, and what of it is gone now.
+
+    Attributes:
+        artifacts: The folder.
+        is_dry: Whether nothing was to be removed.
+        holdings: Of each study.
+        removed: Bytes that are gone, by the study's UUID.
+        faults: A line for each file that could not be removed.
+    """
+
+    artifacts: str
+    is_dry: bool
+    holdings: tuple[Holding, ...]
+    removed: Mapping[str, int]
+    faults: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it as `paretune gc --json` prints it."""
+        studies = [
+            {
+                "study": holding.name or None,
+                "uuid": holding.uuid,
+                "state": holding.state,
+                **{f"{kind}_bytes": holding.num_bytes(kind) for kind in KINDS},
+                "removable_bytes": holding.removable_bytes,
+                "num_removable": len(holding.removable),
+                "removed_bytes": self.removed.get(holding.uuid, 0),
+                "note": holding.note or None,
+            }
+            for holding in self.holdings
+        ]
+        return {
+            "artifacts": self.artifacts,
+            "dry_run": self.is_dry,
+            "studies": studies,
+            "removable_bytes": sum(holding.removable_bytes for holding in self.holdings),
+            "removed_bytes": sum(self.removed.values()),
+            "faults": list(self.faults),
+        }
+
+
+def clear(database: Database, *, is_dry: bool, with_orphans: bool = False) -> Clearing:
+    """Removes what nothing needs of any study that does not run.
+
+    Args:
+        database: Where the studies are.
+        is_dry: Only look.
+        with_orphans: As `survey` has it.
+
+    Raises:
+        StorageFault: where the database cannot be used.
+    """
+    faults: list[str] = []
+    removed: dict[str, int] = {}
+    holdings = survey(database, with_orphans=with_orphans)
+    for holding in [] if is_dry else holdings:
+        files, found = clean(database, holding)
+        faults += found
+        removed[holding.uuid] = sum(file.num_bytes for file in files)
+    return Clearing(str(database.artifacts), is_dry, tuple(holdings), removed, tuple(faults))
 
 
 def needed_weights(study: StudyRow) -> set[tuple[int, int]]:
@@ -142,11 +210,14 @@ def clean(database: Database, holding: Holding) -> tuple[list[Artifact], list[st
     Raises:
         StorageFault: where the database cannot be used.
     """
-    if holding.note:
+    if holding.note or not holding.removable:
         return [], []
     with leases.held_off(database, holding.uuid) as is_free:
         if not is_free:
             return [], []
-        removed, faults = remove_artifacts(holding.removable)
+        removable = holding.removable
+        if holding.name:  # it may have run since it was looked at
+            removable = tuple(find_removable(load_study(database, holding.name), removable))
+        removed, faults = remove_artifacts(removable)
         remove_empty_folders(database.artifacts / holding.uuid)
     return removed, faults

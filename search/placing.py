@@ -71,6 +71,7 @@ def _check_precision(spec: SweepSpec, placements: Sequence[Placement]) -> None:
     Raises:
         Faults: where it has not.
     """
-    if "tf32" in spec.precisions and (on_cpu := [one for one in placements if one.kind == "cpu"]):
-        where = "the slots are on a CPU" if len(on_cpu) == len(placements) else "some of the slots are on a CPU"
-        raise Faults(f"compute.precision: tf32 is of NVIDIA GPUs alone, and {where}; fp32 or bf16 will do")
+    on_cpu = any(placement.kind == "cpu" for placement in placements)
+    if "tf32" in spec.precisions and on_cpu and not spec.compute.is_device_searched:
+        law = "tf32 is of NVIDIA GPUs alone, and the slots are on a CPU"
+        raise Faults(f"compute.precision: {law}; fp32 or bf16 will do")

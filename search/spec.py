@@ -135,6 +135,9 @@ class SweepSpec(Section):
             elif not law.allows(value):
                 yield f"search.baseline.{name}", f"{law.law()} is needed, but got {value!r}"
         given = self.baseline or {}
+        for name, value in given.items() if self.laws.names else ():
+            if name in self.entries and not is_asked(self.laws, self.entries, name, given):
+                yield f"search.baseline.{name}", f"with these values of the others it is not asked, but got {value!r}"
         for name in self.entries:
             if name not in given and not self.laws.names and is_asked(self.laws, self.entries, name, given):
                 yield f"search.baseline.{name}", "the space has this parameter: a value is needed"
@@ -163,8 +166,13 @@ class SweepSpec(Section):
 
     @property
     def whole_space(self) -> dict[str, Any]:
-        """The space with what of `compute` is part of a setting."""
-        precision = self.compute.precision
+        """The space with what of `compute` is part of a setting.
+
+        TF32 is of GPUs: where devices are searched, precisions with it among them are asked of a GPU alone.
+        """
+        precision: Any = self.compute.precision
+        if "tf32" in self.precisions and self.compute.is_device_searched:
+            precision = {"choices": self.precisions, "when": {"device": "cuda"}}
         own: dict[str, Any] = {} if precision == "fp32" else {"precision": precision}
         several = {name: getattr(self.compute, name) for name in ("threads", "device")}
         own.update((name, values) for name, values in several.items() if isinstance(values, list))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.crowd import Crowd, Points
 from dashboards.figures.parts import ACCURACY, POINTS_BELOW_BEST, accuracy_range, axis_title, percent, price, short
 from dashboards.figures.tradeoff import Tradeoff, baseline_trace, own_traces, remeasured_traces, trace_cost
-from dashboards.palette import GREY, LAYOUT, PALE
+from dashboards.palette import GREY, LAYOUT, PALE, PURPLE
 from dashboards.remeasured import Remeasured
 from dashboards.summary import Checkpoint
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS = 120, 70
 """Places beside and above each other in which checkpoints are gathered."""
+
+MOST_CHOSEN = 1000
+"""Trials that stand out as points of their own."""
 
 
 class Place(NamedTuple):
@@ -128,6 +132,36 @@ def draw_crowd(info: CrowdInfo, *, is_log: bool, sees_all: bool) -> go.Figure:
     best = max((point.accuracy for point in info.tradeoff.front), default=1.0)
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(0.0 if sees_all else best - POINTS_BELOW_BEST))
     return figure
+
+
+def chosen_trace(points: Points, trials: Set[int], *, is_log: bool) -> Any:
+    """Returns the trace of trials that stand out, each at its last checkpoint; of very many an even choice.
+
+    Args:
+        points: The checkpoints.
+        trials: Numbers of those that were chosen.
+        is_log: Whether costs are shown by their logarithm, so that those of 0 have no place.
+    """
+    import numpy as np
+    import plotly.graph_objects as go
+
+    known = find_known(points, is_log=is_log)
+    known = known[np.isin(points.trial[known], list(trials))]
+    ends = np.flatnonzero(np.diff(points.trial[known], append=-1))  # checkpoints stand in order of trial and epoch
+    shown = known[ends[:: max(1, -(-len(ends) // MOST_CHOSEN))]]
+    name = f"{len(ends):,} chosen" if len(shown) == len(ends) else f"{len(shown):,} of {len(ends):,} chosen"
+    columns = (values[shown].tolist() for values in (points.trial, points.epoch, points.accuracy, points.cost))
+    found = list(zip(*columns, strict=True))
+    return go.Scatter(
+        name=name,
+        x=[short(cost) for *_, cost in found],
+        y=[percent(accuracy) for *_, accuracy, _ in found],
+        mode="markers",
+        marker={"size": 5, "color": PURPLE},
+        text=[f"trial {trial}, epoch {epoch}" for trial, epoch, *_ in found],
+        customdata=[trial for trial, *_ in found],
+        hovertemplate="%{text}<br>%{y:.1f} %, %{x:.3s}<extra></extra>",
+    )
 
 
 def find_known(points: Points, *, is_log: bool) -> Any:

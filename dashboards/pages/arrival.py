@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 
 from starlette.datastructures import MutableHeaders
@@ -53,6 +55,39 @@ LIFT = """title => {
 """Takes the picture away once the page has its own, or will have none."""
 
 
+BEGIN = """(() => {
+  let isBegun = false;
+  const begin = () => {
+    if (isBegun) return;
+    isBegun = true;
+    const place = document.getElementById('later');
+    const all = [...place.content.querySelectorAll('script')];
+    const add = (old, after) => {
+      const own = document.createElement('script');
+      for (const {name, value} of old.attributes) own.setAttribute(name, value);
+      own.text = old.text;
+      own.async = false;
+      own.onload = own.onerror = after;
+      document.body.append(own);
+    };
+    const isCode = old => old.type !== 'application/json';
+    const files = all.filter(old => old.src && !old.defer);
+    const rest = all.filter(old => !old.src && isCode(old)).concat(all.filter(old => old.src && old.defer));
+    all.filter(old => !isCode(old)).forEach(old => document.body.append(old));
+    files.forEach((old, at) => add(old, at + 1 === files.length ? () => rest.forEach(one => add(one)) : null));
+  };
+  requestAnimationFrame(() => setTimeout(begin));
+  setTimeout(begin, 200);
+})()"""
+"""Begins the page's scripts once the picture has been painted, or soon in a tab that nobody sees.
+
+Scripts that the browser keeps would else run before it paints anything: first the files, in their order, then what
+stands in the document, then the files that can wait."""
+
+BEGIN_HASH = f"'sha256-{b64encode(sha256(BEGIN.encode()).digest()).decode()}'"
+"""What a Content-Security-Policy allows it by."""
+
+
 class Arrival:
     """The layer that puts the picture into the document of a study's page, where it comes in time.
 
@@ -78,7 +113,8 @@ class Arrival:
             if message["type"] == "http.response.start":
                 held.append(message)
                 return
-            body = message.get("body", b"").replace(b"<body>", b"<body>" + picture, 1)
+            body = message.get("body", b"")
+            body = put_before(picture, body) if picture else body
             if held:  # Dash sends its document in one piece
                 MutableHeaders(scope=held[0])["content-length"] = str(len(body))
                 await send(held.pop())
@@ -96,6 +132,14 @@ class Arrival:
             return ""
         except StorageFault:  # the page itself says what is wrong
             return ""
+
+
+def put_before(picture: bytes, document: bytes) -> bytes:
+    """Returns a document that begins with the picture, and with its own scripts once that has been painted."""
+    later = b'<template id="later"><footer>'
+    begin = b"</footer></template><script>%b</script>" % BEGIN.encode()
+    document = document.replace(b"<body>", b"<body>" + picture, 1)
+    return document.replace(b"<footer>", later, 1).replace(b"</footer>", begin, 1)
 
 
 def _picture(site: Site, name: str, search: str) -> str:

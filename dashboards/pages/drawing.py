@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.areas import AXES, MOST_CORNERS, Area
 from dashboards.bills import BILLED
+from dashboards.brushing import Brush
 from dashboards.crowd import Crowd
 from dashboards.figures import FIGURES
 from dashboards.figures.billed import draw_billed, trace_billed, trace_crowd_billed
-from dashboards.figures.crowd import draw_crowd, trace_crowd
+from dashboards.figures.crowd import chosen_trace, draw_crowd, trace_crowd
 from dashboards.figures.parts import choose_cost, empty_figure
 from dashboards.palette import BLACK, LAYOUT, PALE
 from dashboards.summary import Summary
@@ -165,16 +166,16 @@ def _stand_out(figure: go.Figure, brushed: Set[int] | None) -> None:
             trace.selectedpoints = [index for index, number in enumerate(trace.customdata) if int(number) in brushed]
 
 
-def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str, area: Area | None = None) -> Drawn:
+def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str, brush: Brush | None = None) -> Drawn:
     """Returns the trade-off of a large study, with the menus that that of any study has.
 
     Args:
         crowd: Its checkpoints.
-        choices: A label for each menu, or fewer; without any it shows what the area was drawn over.
+        choices: A label for each menu, or fewer; without any it shows what an area was drawn over.
         scheme: dark or light.
-        area: What was drawn over it; None for nothing.
+        brush: What was drawn over it, or the trials that stand out; None for nothing.
     """
-    costs = crowd.costs()
+    costs, area = crowd.costs(), None if brush is None else brush.area
     choices = choices or ([] if area is None else _choose_for(area))
     cost = choose_cost(costs, choices)
     if cost is None:
@@ -193,6 +194,8 @@ def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str, area: A
     figure.update_layout(
         uirevision=" ".join(["tradeoff", *map(str, chosen)]), margin_t=LAYOUT["margin"]["t"] - MENU_HEIGHT
     )
+    if brush is not None and area is None:
+        figure.add_trace(chosen_trace(crowd.points(cost, is_billed=is_billed), brush.find(crowd), is_log=is_log))
     _prepare_areas(figure, next(axis for axis, shown in AXES.items() if shown == (cost, is_billed)), area)
     return Drawn(colour(figure, scheme), menus, [str(label) for label in chosen], 0)
 

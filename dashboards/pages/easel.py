@@ -61,7 +61,7 @@ class Easel:
         if kind == "tradeoff":
             with self._reader.crowd(names[0]) as crowd:
                 if crowd is not None:
-                    return draw_large(crowd, choices, scheme, None if brush is None else brush.area)
+                    return draw_large(crowd, choices, scheme, brush)
             return draw(kind, [self._reader.chosen(names[0])], choices, scheme, None if brush is None else brush.trials)
         shown = None if brush is None or brush.origin == kind else brush
         return draw(kind, [self._reader.chosen(name, shown) for name in names], choices, scheme)

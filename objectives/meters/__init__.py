@@ -50,7 +50,7 @@ def open_counter(device: Device) -> EnergyCounter | str:
     return open_nvml(device.identity) if device.kind == "cuda" else open_rapl(own_cores())
 
 
-def open_meters(device: Device, counter: EnergyCounter | str) -> dict[str, Meter]:
+def open_meters(device: Device, counter: EnergyCounter | str, throttling: Throttling) -> dict[str, Meter]:
     """Returns the meters of a slot, by the cost that each measures, in the order in which they are read.
 
     They begin in the opposite order, so that the first ones see the least of the others.
@@ -58,16 +58,23 @@ def open_meters(device: Device, counter: EnergyCounter | str) -> dict[str, Meter
     Args:
         device: What the slot runs on.
         counter: Its energy counter, or why there is none.
+        throttling: Tells how long it was held back.
     """
     return {
-        "event_seconds": EventTime() if device.kind == "cuda" else NoMeter("a CPU has no clock of its own"),
-        "energy_joules": Energy(counter),
-        **_open_memories(device),
+        "event_seconds": _open_events(device),
         "cpu_seconds": CpuTime(),
         "contention_seconds": Contention(device),
-        "throttled_seconds": Throttling(device, own_cores()),
+        "energy_joules": Energy(counter),
+        **_open_memories(device),
+        "throttled_seconds": throttling,
         "other_processes": Neighbours(device),
     }
+
+
+def _open_events(device: Device) -> Meter:
+    if device.kind != "cuda":
+        return NoMeter("a CPU has no clock of its own")
+    return EventTime() if device.slots == 1 else NoMeter("what other slots do on the GPU is between its events too")
 
 
 def _open_memories(device: Device) -> dict[str, Meter]:
@@ -92,7 +99,10 @@ class Meters:
 
     Attributes:
         counter: The device's energy counter, or why there is none.
+        graph_bytes: Memory of arrays within captured graphs, which torch counts for free between their replays.
     """
+
+    graph_bytes = 0.0
 
     def __init__(self, device: Device, watch: Stopwatch) -> None:
         """Opens them.
@@ -102,7 +112,12 @@ class Meters:
             watch: The slot's clock; a stretch begins where its last line ended.
         """
         self.counter = open_counter(device)
-        self._watch, self._meters = watch, open_meters(device, self.counter)
+        self._throttling = Throttling(device, own_cores())
+        self._watch, self._meters = watch, open_meters(device, self.counter, self._throttling)
+
+    def read_all_next(self) -> None:
+        """Lets the next stop, which is a trial's last, read what is read seldom."""
+        self._throttling.is_due = True
 
     def start(self, line: str | None = None) -> None:
         """Begins a stretch, and books what came before it on a line of the bill; None where that is done.
@@ -119,6 +134,8 @@ class Meters:
         """Ends the stretch, books it on a line of the bill, and returns its costs by name."""
         seconds = self._watch.lap(line)
         costs = {name: meter.stop(seconds) for name, meter in self._meters.items()}
+        if self.graph_bytes and (most := costs["peak_memory_bytes"].value) is not None:
+            costs["peak_memory_bytes"] = measured(most + self.graph_bytes)
         self._watch.lap("metering")
         return {"device_seconds": measured(seconds), **costs}
 

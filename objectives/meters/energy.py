@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Protocol
 
 from objectives.costs import Measurement, absent, measured, scale
-from objectives.meters.power import PowerRecord, mean_watts, sum_pieces
+from objectives.meters.power import Piece, PowerRecord, mean_watts, sum_joules
 
 MOVES = 4
 """Of a counter, whose distances tell its tick."""
@@ -56,46 +56,66 @@ class EnergyCounter(Protocol):
 class Energy:
     """Tells a stretch's energy: by what the driver remembers of the power, else by the energy counter at both ends.
 
-    The counter is off by up to a tick at the stretch's mean power, and takes milliseconds to read on a GPU, so that
-    after a stretch that was much shorter than the driver's memory it is left alone.
+    The first is off by what the device takes at most while its sensor is late; a step up within a stretch that is even
+    shorter is not seen before the next. The counter is off by up to a tick at the stretch's mean power. On a GPU it
+    takes milliseconds to read, so that for a while after a reading what it would show is told by what the driver
+    remembers since.
 
     Args:
         counter: The device's, or why there is none.
+        clock: Tells seconds.
     """
 
-    def __init__(self, counter: EnergyCounter | str) -> None:
-        self._counter = counter
-        self._start_joules: float | None = None
-        self._was_brief = False
+    def __init__(self, counter: EnergyCounter | str, clock: Callable[[], float] = perf_counter) -> None:
+        self._counter, self._clock = counter, clock
+        self._start: float | str = "it was not begun"
+        self._read_at: float | None = None
+        self._read_joules = self._most_watts = 0.0
 
     def start(self) -> None:
         """Begins a stretch."""
-        if not isinstance(self._counter, str):
-            self._start_joules = None if self._was_brief else self._counter.read_joules()
+        if isinstance(self._counter, str):
+            return
+        try:
+            self._start = self._read(self._counter)
+        except OSError as error:
+            self._start = str(error)
 
     def stop(self, seconds: float) -> Measurement:
         """Returns the energy of a stretch of so many seconds, in joules."""
         counter = self._counter
         if isinstance(counter, str):
             return absent(counter)
-        record = counter.record
-        pieces = record.recall(seconds) if record is not None and seconds < record.span_seconds else None
-        self._was_brief = record is not None and pieces is not None and seconds < record.span_seconds / 2
-        if record is not None and pieces is not None:
-            return sum_pieces(pieces, record.late_seconds)
-        if self._start_joules is None:
-            return absent("it took longer than the driver remembers, after a stretch so short that no counter was read")
-        return self._count(counter, self._start_joules, seconds)
-
-    @staticmethod
-    def _count(counter: EnergyCounter, start_joules: float, seconds: float) -> Measurement:
+        if counter.record is not None and (pieces := self._recall(counter.record, seconds)) is not None:
+            return measured(sum_joules(pieces), error=self._most_watts * counter.record.late_seconds)
+        if isinstance(self._start, str):
+            return absent(self._start)
         if seconds > counter.most_seconds:
             return absent(f"in {seconds:.0f} s the energy counter may have come round more than once")
-        joules = counter.read_joules() - start_joules
+        try:
+            joules = counter.read_joules() - self._start
+        except OSError as error:
+            return absent(str(error))
         # Within a tick the counter may not have moved at all: then the stretch's own power says nothing of the error.
         sensed = None if seconds > counter.tick_seconds else counter.read_watts()
         watts = joules / seconds if sensed is None else sensed
         return measured(joules, error=watts * counter.tick_seconds)
+
+    def _read(self, counter: EnergyCounter) -> float:
+        """Returns what the counter shows, or would show; it is read where the driver does not remember since when."""
+        now, record = self._clock(), counter.record
+        if record is not None and self._read_at is not None and now - self._read_at < record.span_seconds / 2:
+            pieces = self._recall(record, now - self._read_at)
+            if pieces is not None:
+                return self._read_joules + sum_joules(pieces)
+        self._read_joules, self._read_at = counter.read_joules(), now
+        return self._read_joules
+
+    def _recall(self, record: PowerRecord, seconds: float) -> list[Piece] | None:
+        """Returns the power of a stretch; None where it is not remembered."""
+        pieces = record.recall(seconds) if seconds < record.span_seconds else None
+        self._most_watts = max([self._most_watts, *(piece.watts for piece in pieces or ())])
+        return pieces
 
 
 def measure_passes(
@@ -118,8 +138,17 @@ def measure_passes(
     """
     if isinstance(counter, str):
         return absent(counter)
-    if (remembered := _recall_passes(run, counter, least_seconds, clock)) is not None:
-        return remembered
+    try:
+        remembered = _recall_passes(run, counter, least_seconds, clock)
+        return remembered or _count_passes(run, counter, least_seconds, clock)
+    except OSError as error:
+        return absent(str(error))
+
+
+def _count_passes(
+    run: Callable[[], object], counter: EnergyCounter, least_seconds: float, clock: Callable[[], float]
+) -> Measurement:
+    """Returns the energy of one pass, of all between two moves of the counter."""
     if _run_to_move(run, counter, clock) is None:
         return absent(f"the energy counter did not move within {PATIENCE_SECONDS:g} s")
     start_seconds, start_joules, num_passes = clock(), counter.read_joules(), 0

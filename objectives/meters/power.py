@@ -68,15 +68,9 @@ def divide(samples: Sequence[tuple[float, float]], start: float, stop: float) ->
     return [piece for piece in pieces if piece.seconds > 0] or [Piece(stop - start, samples[-1][1])]
 
 
-def sum_pieces(pieces: Sequence[Piece], late_seconds: float) -> Measurement:
-    """Returns the energy of a stretch in joules; at each end it may be off by what the device takes in so long.
-
-    Args:
-        pieces: Of the stretch.
-        late_seconds: By how much the record's moments may be wrong.
-    """
-    most_watts = max(piece.watts for piece in pieces)
-    return measured(sum(seconds * watts for seconds, watts in pieces), error=most_watts * late_seconds)
+def sum_joules(pieces: Sequence[Piece]) -> float:
+    """Returns the energy of a stretch in joules."""
+    return sum(seconds * watts for seconds, watts in pieces)
 
 
 def mean_watts(pieces: Sequence[Piece]) -> Measurement:

@@ -25,13 +25,17 @@ class Throttling:
 
     Of several cores the one counts that was throttled longest. A GPU's counters are those of its power limit and its
     temperature (nvml.h, `nvmlViolationTime_t`). They take over a millisecond to read, so that this is done four times a
-    second at most: brief stretches are told together, with what is between them, in the one at whose end it is done.
+    second at most, and at a trial's last stop: brief stretches are told together in the one at whose end it is done, no
+    longer than they took. Of a trial that is stopped before its end what came after the last reading is not told.
 
     Args:
         device: What the slot runs on.
         cores: Of a CPU's slot.
         root: Where the kernel shows the cores.
         clock: Tells seconds.
+
+    Attributes:
+        is_due: Whether the next stop reads, however soon it is.
     """
 
     def __init__(
@@ -40,7 +44,8 @@ class Throttling:
         self._is_slow, self._clock = device.kind == "cuda", clock
         self._read = _gpu_reader(device.identity) if self._is_slow else _cpu_reader(cores, root)
         self._start: list[float] | str = "it was never read"
-        self._read_at = 0.0
+        self._read_at = self._unread_seconds = 0.0
+        self.is_due = False
 
     def start(self) -> None:
         """Begins a stretch."""
@@ -49,15 +54,16 @@ class Throttling:
 
     def stop(self, seconds: float) -> Measurement:
         """Returns for how much of a stretch of so many seconds the device was throttled."""
-        if self._is_slow and not isinstance(self._start, str):
-            if (seconds := self._clock() - self._read_at) < SELDOM_SECONDS:
-                return measured(0.0)
-            self._read_at += seconds
-        start, now = self._start, self._try()
-        self._start = now
-        if isinstance(now, str) or isinstance(start, str):
-            return absent(now if isinstance(now, str) else str(start))
-        return measured(min(seconds, max(after - before for before, after in zip(start, now, strict=True))))
+        self._unread_seconds += seconds
+        now = self._clock()
+        is_early = self._is_slow and now - self._read_at < SELDOM_SECONDS and not self.is_due
+        if is_early and not isinstance(self._start, str):
+            return measured(0.0)
+        start, end, most = self._start, self._try(), self._unread_seconds
+        self._start, self._read_at, self._unread_seconds, self.is_due = end, now, 0.0, False
+        if isinstance(start, str) or isinstance(end, str):
+            return absent(end if isinstance(end, str) else str(start))
+        return measured(min(most, max(after - before for before, after in zip(start, end, strict=True))))
 
     def _try(self) -> list[float] | str:
         if isinstance(self._read, str):
@@ -78,11 +84,16 @@ def _cpu_reader(cores: Sequence[int], root: Path) -> Reader | str:
 def _gpu_reader(uuid: str) -> Reader | str:
     import pynvml
 
-    def read() -> list[float]:
+    def ask() -> list[float]:
         handle = find_handle(f"GPU-{uuid}")
         limits = (pynvml.NVML_PERF_POLICY_POWER, pynvml.NVML_PERF_POLICY_THERMAL)
         times = [int(pynvml.nvmlDeviceGetViolationStatus(handle, limit).violationTime) for limit in limits]
         return [sum(times) / 1e9]
 
-    found = call_nvml(read)
+    def read() -> list[float]:
+        if isinstance(found := call_nvml(ask), str):
+            raise OSError(found)
+        return found
+
+    found = call_nvml(ask)
     return found if isinstance(found, str) else read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,11 +14,8 @@ from search.commands.options import DEFAULT_URL, AsJson, Name, Storage
 from search.commands.sources import find_client, find_source
 from search.faults import Faults
 
-if TYPE_CHECKING:
-    from search.cleanup import Holding
-    from storage.database import Database
-
-KINDS = ("weights", "checkpoints", "other")
+PATIENCE_SECONDS = 600.0
+"""How long a service is waited for that clears."""
 
 app = typer.Typer()
 
@@ -65,67 +62,38 @@ def gc(
     What goes: folders of deleted studies, half-written files,
     checkpoints of trials that ended, all of failed and infeasible trials,
     weights that are neither on the front nor a trial's last.
-    A running study is left alone.
+    A running study is left alone. With --server, on the service's machine.
     """
-    from search.cleanup import clean, survey
-    from storage.database import Database
-
-    database = Database(storage)
-    faults: list[str] = []
-    removed: dict[str, int] = {}
-    holdings = survey(database, with_orphans=orphans)
-    for holding in [] if dry_run else holdings:
-        files, faults_here = clean(database, holding)
-        faults += faults_here
-        removed[holding.uuid] = sum(file.num_bytes for file in files)
-    if as_json:
-        print_json(_clearing_json(database, holdings, removed, is_dry=dry_run))
+    if (client := find_client()) is not None:
+        if orphans:
+            raise Faults("--orphans: a folder may be another database's; ask on the service's machine")
+        told = client.ask("POST", "artifacts", "clear", body={"dry_run": dry_run}, seconds=PATIENCE_SECONDS)
     else:
-        _print_clearing(holdings, None if dry_run else removed)
-    if faults:
-        raise Faults(*faults)
+        from search.cleanup import clear
+        from storage.database import Database
+
+        told = clear(Database(storage), is_dry=dry_run, with_orphans=orphans).as_json()
+    if as_json:
+        print_json(told)
+    else:
+        _print_clearing(told)
+    if told["faults"]:
+        raise Faults(*told["faults"])
 
 
-def _clearing_json(
-    database: Database, holdings: list[Holding], removed: Mapping[str, int], *, is_dry: bool
-) -> dict[str, Any]:
-    studies = [
-        {
-            "study": holding.name or None,
-            "uuid": holding.uuid,
-            "state": holding.state,
-            **{f"{kind}_bytes": holding.num_bytes(kind) for kind in KINDS},
-            "removable_bytes": holding.removable_bytes,
-            "num_removable": len(holding.removable),
-            "removed_bytes": removed.get(holding.uuid, 0),
-            "note": holding.note or None,
-        }
-        for holding in holdings
-    ]
-    return {
-        "artifacts": str(database.artifacts),
-        "dry_run": is_dry,
-        "studies": studies,
-        "removable_bytes": sum(holding.removable_bytes for holding in holdings),
-        "removed_bytes": sum(removed.values()),
-    }
-
-
-def _print_clearing(holdings: list[Holding], removed: Mapping[str, int] | None) -> None:
+def _print_clearing(told: Mapping[str, Any]) -> None:
     from dashboards.words import quantity_words
+    from search.cleanup import KINDS
 
-    table = new_table(
-        "study", "state", *(f">{kind}" for kind in KINDS), ">removable" if removed is None else ">removed"
-    )
+    last = "removable" if told["dry_run"] else "removed"
+    table = new_table("study", "state", *(f">{kind}" for kind in (*KINDS, last)))
     table.add_column("")
-    totals = [0] * (len(KINDS) + 1)
-    for holding in holdings:
-        last = holding.removable_bytes if removed is None else removed[holding.uuid]
-        row = [*map(holding.num_bytes, KINDS), last]
-        totals = [total + num_bytes for total, num_bytes in zip(totals, row, strict=True)]
-        sizes = [quantity_words(num_bytes, "B") for num_bytes in row]
-        table.add_row(escape(holding.name or holding.uuid), holding.state, *sizes, holding.note)
+    keys = [f"{kind}_bytes" for kind in (*KINDS, last)]
+    for study in told["studies"]:
+        sizes = [quantity_words(study[key], "B") for key in keys]
+        table.add_row(escape(study["study"] or study["uuid"]), study["state"], *sizes, study["note"] or "")
+    totals = [sum(study[key] for study in told["studies"]) for key in keys]
     table.add_row("[bold]all[/]", "", *(quantity_words(total, "B") for total in totals), "")
     standard_output().print(table, highlight=False)
-    if removed is None:
+    if told["dry_run"]:
         print("nothing was removed: without --dry-run, what is removable goes")

@@ -31,6 +31,7 @@ REMOTE = {
     "resume",
     "stop",
     "delete",
+    "gc",
     "export",
     "remeasure",
     "prices",

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from dashboards.actions import Actions, Begun, Refused
 from dashboards.summary import Summary
+from search.cleanup import Clearing, clear
 from search.exporting import Wanted
 from search.faults import Faults
 from search.remeasuring import Wish
@@ -112,6 +113,20 @@ def ask_export(coordinators: Coordinators, name: str, wanted: Wanted, run: Calla
     what = "the knee" if wanted.at_knee else "what pick picks" if wanted.trial is None else f"trial {wanted.trial}"
     epoch = "" if wanted.epoch is None else f", epoch {wanted.epoch}"
     return do(coordinators, "export", name, f"{what}{epoch} as {wanted.output.suffix}", lambda _: run())
+
+
+def ask_clear(coordinators: Coordinators, *, is_dry: bool) -> Clearing:
+    """Removes files that nothing needs for a visitor.
+
+    Args:
+        coordinators: Of the studies.
+        is_dry: Only look.
+
+    Raises:
+        Refused: where it cannot be, or not by this visitor.
+    """
+    detail = "to look" if is_dry else None
+    return do(coordinators, "clear", None, detail, lambda _: clear(coordinators.database, is_dry=is_dry))
 
 
 def do(

@@ -121,6 +121,14 @@ class Remeasurement(BaseModel):
     force: bool = Field(False, description="Even while another study runs on this machine.")
 
 
+class ToClear(BaseModel):
+    """What of the artifacts is to be cleared away."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    dry_run: bool = Field(False, description="Tell what would be removed, and remove nothing.")
+
+
 class Export(BaseModel):
     """Which model is exported: what `pick` picks, the knee, or a trial."""
 

@@ -25,7 +25,7 @@ from search.service.answers import (
 )
 from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import Coordinators
-from search.service.deeds import add_deeds, add_exports, add_remeasuring
+from search.service.deeds import add_clearing, add_deeds, add_exports, add_remeasuring
 from search.service.events import Streams
 from search.service.exports import Exports
 from search.service.machine import Lookout
@@ -63,6 +63,7 @@ def build_router(
     add_study(router, reader)
     add_events(router, reader, streams)
     add_deeds(router, coordinators, actions)
+    add_clearing(router, coordinators)
     add_remeasuring(router, coordinators, reader)
     add_exports(router, coordinators, exports, reader)
     _add_machine(router, coordinators, lookout)

@@ -17,8 +17,8 @@ from dashboards.actions import Actions
 from dashboards.pages.reading import Reader
 from search.exporting import Wanted
 from search.remeasuring import Wish
-from search.service.actions import ask_export, ask_launch, ask_remeasure, ask_resume
-from search.service.answers import BegunStudy, Done, Export, ExportedModel, More, Remeasurement, told
+from search.service.actions import ask_clear, ask_export, ask_launch, ask_remeasure, ask_resume
+from search.service.answers import BegunStudy, Done, Export, ExportedModel, More, Remeasurement, ToClear, told
 from search.service.auth import check_operates, visitor
 from search.service.changes import Change
 from search.service.coordinators import Coordinators
@@ -89,6 +89,16 @@ def add_deeds(router: APIRouter, coordinators: Coordinators, actions: Actions) -
         """Takes what waits for free slots, or could not begin, out of the queue."""
         actions.cancel(name)
         return Done(study=name, action="cancel")
+
+
+def add_clearing(router: APIRouter, coordinators: Coordinators) -> None:
+    """Adds the route that removes files that nothing needs, for those alone who may operate."""
+
+    @router.post("/artifacts/clear", responses=told(400, 403, 409))
+    def clear(asked: ToClear | None = None) -> dict[str, Any]:
+        """Removes weights and checkpoints that nothing needs any more, as `paretune gc` does, and tells of which."""
+        is_dry = (asked or ToClear()).dry_run
+        return ask_clear(coordinators, is_dry=is_dry).as_json()
 
 
 def add_remeasuring(router: APIRouter, coordinators: Coordinators, reader: Reader) -> None:

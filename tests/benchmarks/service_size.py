@@ -9,8 +9,9 @@ fewer rows). Each side is served by its own command and looked at by a new headl
 - `first`: the server has just begun and read nothing, the browser has nothing in its cache;
 - `rested`: the same with a server that began ten seconds ago, which Paretune's uses to read the large studies;
 - `warm`: the same address again, in the same browser; the median of so many;
-- both end when the browser has laid out and drawn the points in a figure that can be used, the browser's own start not
-  counted; `first seen` and `warm seen` end when the trade-off is seen, which with Paretune is a picture until then;
+- both end when the browser has painted the points in a figure that can be used, by its own clock, which begins with
+  the navigation; `first seen` and `warm seen` end when the trade-off is seen, which with Paretune is a picture until
+  then;
 - `bytes` are those that came over the wire, headers included; `scripts` is the part that a browser keeps for a year;
 - `rss` is the memory of the server's process after that;
 - `new trial`: from the commit of a transaction with a new trial, better than all, to its point on the page.
@@ -62,6 +63,22 @@ DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].some(graph =>
   graph._fullData && graph._fullData.length > 1
   && graph.querySelectorAll('.scatterlayer path.point, .gl-container canvas').length > 0)"""
 """Whether a scatter plot with points is drawn."""
+
+WATCH = f"""(() => {{
+  const watch = (name, holds) => {{
+    const look = () => {{
+      if (holds()) setTimeout(() => {{ window[name] = performance.now() / 1000; }});
+      else requestAnimationFrame(look);
+    }};
+    requestAnimationFrame(look);
+  }};
+  const isDrawn = {DRAWN};
+  watch('drawnAt', isDrawn);
+  watch('seenAt', () => ({SEEN})() || isDrawn());
+}})()"""
+"""Notes in the page itself, since the navigation began, when a frame with the picture or the points has been painted.
+
+A question from outside would be answered only once no script runs."""
 
 NEW = """least => [...document.querySelectorAll('.js-plotly-plot')].some(graph =>
   (graph.data || []).some(trace => trace.y && [...trace.y, ...trace.x].some(value => value === least)))"""
@@ -191,12 +208,10 @@ def load(context: BrowserContext, address: str) -> dict[str, float]:
     network.on("Network.requestWillBeSent", note)
     network.on("Network.loadingFinished", weigh)
     network.send("Network.enable")
-    start = time.perf_counter()
+    page.add_init_script(WATCH)
     page.goto(address, wait_until="commit")
-    page.wait_for_function(f"() => ({SEEN})() || ({DRAWN})()")
-    seen_seconds = time.perf_counter() - start
-    page.wait_for_function(DRAWN)
-    seconds = time.perf_counter() - start
+    page.wait_for_function("() => window.drawnAt && window.seenAt")
+    seen_seconds, seconds = page.evaluate("() => [window.seenAt, window.drawnAt]")
     page.wait_for_timeout(1500)  # what else it loads counts as bytes
     page.close()
     return {"seen_seconds": seen_seconds, "seconds": seconds, "bytes": sizes["all"], "scripts_bytes": sizes["scripts"]}

@@ -11,10 +11,12 @@ from postgresql import new_database
 from sqlalchemy import insert, update
 
 from dashboards.bills import bill_lines
+from dashboards.brushing import Brush
 from dashboards.columns import find_front
 from dashboards.crowd import Crowd
-from dashboards.figures.crowd import crowd_tradeoff, draw_crowd, trace_crowd
+from dashboards.figures.crowd import chosen_trace, crowd_tradeoff, draw_crowd, trace_crowd
 from dashboards.figures.tradeoff import trace_tradeoff
+from dashboards.pages.drawing import BILLS, draw_large
 from dashboards.summary import Summary, summarize
 from objectives.front import front
 from storage import tables
@@ -147,6 +149,32 @@ def test_the_figure_shows_the_best_of_each_place_and_counts_the_rest(database: D
     assert drawn.data[0].name.startswith(f"{len(crowd.trial):,} checkpoints of ")
     low = trace_crowd(crowd, "device_seconds", is_log=False, sees_all=False)
     assert sum(place.num_here for place in low.grid.places) < info.num_checkpoints
+
+
+@pytest.mark.parametrize("is_billed", [False, True])
+def test_trials_that_are_chosen_elsewhere_stand_out_at_their_last_checkpoint(
+    is_billed: bool, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = write_study(database, "a", 80)
+    crowd = crowd_of(database, "a", uuid)
+    chosen = set(range(10, 30)) | {10**6}
+    points = crowd.points("device_seconds", is_billed=is_billed)
+    trace = chosen_trace(points, chosen, is_log=True)
+    lasts = {int(trial): (accuracy, cost) for trial, _, accuracy, cost in zip(*points, strict=True)}
+    there = [trial for trial in sorted(chosen) if trial in lasts]
+    assert list(trace.customdata) == there
+    assert list(trace.y) == pytest.approx([100 * lasts[trial][0] for trial in there], abs=0.01)
+    assert list(trace.x) == pytest.approx([lasts[trial][1] for trial in there], rel=1e-3)
+    assert trace.name == f"{len(there)} chosen"
+    label = next(label for label in BILLS if ("billed" in label) == is_billed)
+    drawn = draw_large(crowd, ["device time (s)", label], "light", Brush("parallel", frozenset(chosen)))
+    assert drawn.figure["data"][-1]["name"] == trace.name
+    assert len(draw_large(crowd, [], "light").figure["data"]) == len(drawn.figure["data"]) - 1
+    monkeypatch.setattr("dashboards.figures.crowd.MOST_CHOSEN", 5)
+    few = chosen_trace(points, chosen, is_log=True)
+    assert 3 <= len(few.x) <= 5
+    assert few.name == f"{len(few.x)} of {len(there)} chosen"
+    assert set(few.customdata) < set(there)
 
 
 def test_a_database_server_gives_the_same(server: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from objectives.doctor import CHECKS, check_contention, check_cpu_energy
 from objectives.gpu_checks import watch_counter
 from objectives.meters.contention import TASKS
+from objectives.stretches import Stretches, judge_stretches
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -22,6 +23,21 @@ def test_a_check_tells_what_it_found_and_what_to_do(name: str) -> None:
 @pytest.mark.skipif(not TASKS.exists(), reason="the kernel tells of no threads here")
 def test_waiting_for_cores_is_told_wherever_the_kernel_tells_it() -> None:
     assert check_contention().grade == "good"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "grade"),
+    [
+        ([(0.10, 0.20), (0.11, 0.22), (0.105, 0.21)], "good"),
+        ([(0.10, 0.30), (0.10, 0.301), (0.10, 0.299)], "poor"),  # not linear
+        ([(0.10, 0.20), (0.20, 0.40), (0.15, 0.30)], "poor"),  # uneven
+    ],
+)
+def test_stretches_that_are_uneven_or_not_linear_are_poor(pairs: list[tuple[float, float]], grade: str) -> None:
+    found = judge_stretches(Stretches(pairs, 6e9), "it is quick")
+    assert found.grade == grade
+    assert (found.advice is None) == (grade == "good")
+    assert found.values["training_gflop_per_second"] == pytest.approx(6 / sorted(long for _, long in pairs)[1])
 
 
 def test_a_counter_is_watched_for_its_tick_and_its_power() -> None:

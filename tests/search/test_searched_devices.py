@@ -106,7 +106,6 @@ def test_what_cannot_be_placed_is_one_fault(
 @pytest.mark.parametrize(
     ("tables", "fault"),
     [
-        ({"compute": {"precision": ["fp32", "tf32"]}}, "compute.precision: tf32 .* some of the slots are on a CPU"),
         ({"objective": {"minimize": ["energy_joules"]}}, "objective.minimize: energy_joules cannot be measured here"),
         (
             {"budget": {"money": 1.0}, "prices": {"money": "electricity"}},
@@ -139,6 +138,33 @@ def test_it_is_searched_like_a_choice_and_the_baseline_has_the_first() -> None:
         "a",
         "b",
     ]
+
+
+@pytest.mark.parametrize("precision", [["fp32", "tf32", "bf16"], "tf32"])
+@pytest.mark.parametrize("sampler", ["random", "grid", "tpe"])
+def test_tf32_is_asked_of_gpus_alone(sampler: str, precision: Any, both_kinds: None, database: Database) -> None:
+    tables = spec_of("mixed").model_dump(mode="json")
+    tables["search"]["sampler"], tables["compute"]["precision"] = sampler, precision
+    if sampler == "grid":
+        tables["space"]["lr"] = [0.01, 0.02, 0.03]
+    study = sweeps.launch(validate(tables), database, silent)
+    assert study.state == "complete"
+    found = {(trial.params["device"], trial.params.get("precision")) for trial in study.trials if trial.number}
+    several = precision if isinstance(precision, list) else [precision]
+    assert {device for device, _ in found} == {"cpu", "cuda"}
+    assert {own for device, own in found if device == "cpu"} == {None}, "float32"
+    assert {own for device, own in found if device == "cuda"} <= set(several)
+    assert ("cuda", "tf32") in found
+
+
+def test_a_baseline_on_the_cpu_has_no_precision_of_gpus() -> None:
+    compute = {"device": BOTH, "precision": ["fp32", "tf32"]}
+    baseline = {"lr": 0.1, "device": "cpu", "precision": "tf32"}
+    law = "search.baseline.precision: with these values of the others it is not asked, but got 'tf32'"
+    with pytest.raises(Faults, match=law):
+        validate({"compute": compute, "search": {"baseline": baseline}})
+    spec = validate({"compute": compute, "search": {"baseline": {**baseline, "device": "cuda"}}})
+    assert (spec.baseline or {})["precision"] == "tf32"
 
 
 def waiting(*devices: str) -> list[Trial]:

@@ -107,3 +107,37 @@ def test_a_picture_of_a_page_that_is_left_does_not_stay(page: Page, database: Da
     page.get_by_role("link", name="Machines").click(force=True)
     expect(page.get_by_role("heading", name="Machines")).to_be_visible()
     expect(page.locator("#arrival")).to_have_count(0)
+
+
+RUNS = """(() => {
+  let own;
+  Object.defineProperty(window, 'React', {
+    configurable: true,
+    get: () => own,
+    set: value => { window.scriptsAt ??= performance.now(); own = value; },
+  });
+})()"""
+"""Notes when the first of the page's scripts runs."""
+
+
+@needs_chromium
+def test_the_picture_is_painted_before_any_script_runs_though_the_browser_has_them_all(
+    page: Page, database: Database
+) -> None:
+    write_study(database, "a", 8)
+    page.add_init_script(RUNS)
+    for _ in range(3):
+        page.goto("/study/a")
+        page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
+        painted, began = page.evaluate(
+            "() => [performance.getEntriesByName('first-contentful-paint')[0].startTime, window.scriptsAt]"
+        )
+        assert 0 < painted < began
+
+
+@needs_chromium
+def test_a_tab_that_nobody_sees_begins_too(page: Page, database: Database) -> None:
+    write_study(database, "a", 8)
+    page.add_init_script("window.requestAnimationFrame = () => 0")
+    page.goto("/study/a")
+    page.wait_for_function("() => typeof window.DashRenderer === 'function'", polling=50)

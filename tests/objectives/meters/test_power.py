@@ -9,7 +9,7 @@ from replay import Replay
 
 from objectives.meters.energy import Energy, measure_passes
 from objectives.meters.nvml import DriverRecord
-from objectives.meters.power import Piece, divide, mean_watts, sum_pieces
+from objectives.meters.power import Piece, divide, mean_watts
 
 SPACING, LATE, SPAN = 0.02, 0.04, 2.0
 
@@ -43,7 +43,7 @@ def device(*watts: tuple[float, float]) -> Replay:
 @pytest.mark.parametrize("since", [0.0, 0.013])
 def test_a_stretch_shorter_than_a_tick_has_its_energy_and_says_how_sure(seconds: float, since: float) -> None:
     played = device((0.0, 100.0), (1.0, 500.0))
-    meter = Energy(played)
+    meter = Energy(played, played.clock)
     played.play(1.0 + since)
     meter.start()
     played.play(seconds)
@@ -53,30 +53,52 @@ def test_a_stretch_shorter_than_a_tick_has_its_energy_and_says_how_sure(seconds:
     assert found.error == pytest.approx(500 * LATE)
 
 
-def test_after_a_brief_stretch_the_counter_is_left_alone() -> None:
+def test_the_counter_is_read_seldom_while_stretches_are_brief() -> None:
     played = device((0.0, 100.0))
     reads: list[float] = []
     read = played.read_joules
     played.read_joules = lambda: reads.append(played.now) or read()  # type: ignore[method-assign, func-returns-value]
-    meter = Energy(played)
-    for _ in range(4):
+    meter = Energy(played, played.clock)
+    for _ in range(30):
         meter.start()
         played.play(0.1)
         assert meter.stop(0.1).value == pytest.approx(10)
-    assert reads == [0.0]
+        played.play(0.05)
+    assert len(reads) == pytest.approx(30 * 0.15 / (SPAN / 2), abs=1)
+
+
+@pytest.mark.parametrize("lengths", [(4.0, 1.0, 3.0), (0.3, 0.9, 7.0, 0.2, 2.1, 0.1, 5.0), (1.0, 1.9, 2.0, 2.1)])
+def test_stretches_of_all_lengths_have_their_energy(lengths: tuple[float, ...]) -> None:
+    played = Replay.steady(200.0, 0.1, 60.0, since=0.03)
+    played.record = Remembered(played, (0.0, 200.0))
+    played.play(5.0)
+    meter = Energy(played, played.clock)
+    for seconds in lengths:
+        meter.start()
+        played.play(seconds)
+        found = meter.stop(seconds)
+        assert found.value == pytest.approx(200 * seconds, abs=200 * 0.14)
+        played.play(0.2)
+
+
+def test_a_counter_that_cannot_be_read_any_more_is_no_end_of_a_trial() -> None:
+    def fail() -> float:
+        raise OSError("NVML: the GPU is lost")
+
+    played = Replay.steady(200.0, 0.1, 60.0)
+    meter = Energy(played, played.clock)
     meter.start()
-    played.play(2 * SPAN)
-    told = meter.stop(2 * SPAN)
-    assert told.value is None
-    assert "longer than the driver remembers" in str(told.reason)
+    played.read_joules = fail  # type: ignore[method-assign]
+    assert meter.stop(1.0).reason == "NVML: the GPU is lost"
     meter.start()
-    assert len(reads) == 2, "now it is known that stretches are long"
+    assert meter.stop(1.0).reason == "NVML: the GPU is lost"
+    assert measure_passes(lambda: played.play(0.01), played, clock=played.clock).reason == "NVML: the GPU is lost"
 
 
 def test_a_long_stretch_is_counted() -> None:
     played = Replay.steady(100.0, 0.1, 60.0)
     played.record = Remembered(played, (0.0, 900.0))
-    meter = Energy(played)
+    meter = Energy(played, played.clock)
     meter.start()
     played.play(10.0)
     found = meter.stop(10.0)
@@ -88,7 +110,7 @@ def test_where_nothing_is_remembered_after_all_the_counter_tells() -> None:
     played = Replay.steady(100.0, 0.1, 60.0)
     played.record = Remembered(played, (0.0, 900.0))
     played.record.is_there = False
-    meter = Energy(played)
+    meter = Energy(played, played.clock)
     for _ in range(2):
         meter.start()
         played.play(1.0)
@@ -108,10 +130,6 @@ def test_uneven_power_is_the_error_of_a_mean() -> None:
     assert found.value == pytest.approx(100)
     assert 5 < (found.error or 0.0) < 10
     assert mean_watts([Piece(0.02, 50.0)]).error is None
-
-
-def test_the_error_is_by_the_most_power() -> None:
-    assert sum_pieces([Piece(0.1, 100.0), Piece(0.1, 300.0)], LATE).error == pytest.approx(300 * LATE)
 
 
 @pytest.mark.parametrize(

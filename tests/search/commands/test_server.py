@@ -15,6 +15,7 @@ from synthetic import NOW
 
 from search.reading import read_spec
 from storage import tables
+from storage.audit import list_deeds
 from storage.database import Database
 from storage.reading import load_study
 from storage.studies import create_study
@@ -123,10 +124,31 @@ def test_files_are_the_same_too(line: Line, service: Service, monkeypatch: pytes
         assert Path(f"there-{name}").read_bytes() == Path(f"here-{name}").read_bytes()
 
 
+def test_what_nothing_needs_is_removed_there(line: Line, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    uuid = load_study(service.database, "full").uuid
+    kept, useless = (service.database.artifacts / uuid / name for name in ("notes.txt", "trial-00000/checkpoint.pt"))
+    useless.parent.mkdir(parents=True)
+    for path in (kept, useless):
+        path.write_bytes(b"x" * 2000)
+    monkeypatch.setenv("PARETUNE_SERVER", service.url)
+    monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+    looked = line("gc", "--dry-run")
+    with monkeypatch.context() as context:
+        context.delenv("PARETUNE_SERVER")
+        assert line("gc", "--dry-run", "--storage", str(service.database.url)) == looked
+    assert looked[1].splitlines()[-2].split()[-2:] == ["2", "kB"]
+    assert useless.exists()
+    assert json.loads(line("gc", "--json")[1])["removed_bytes"] == 2000
+    assert (useless.exists(), kept.exists()) == (False, True)
+    done = [(deed.action, deed.detail) for deed in list_deeds(service.database, 4)]
+    assert done == [("clear", "done"), ("clear", "asked"), ("clear", "done"), ("clear", "asked; to look")]
+
+
 @pytest.mark.parametrize(
     ("words", "law"),
     [
-        ("gc", "--server: `gc` works on its own machine alone"),
+        ("gc", "token: this one may only read"),
+        ("gc --orphans", "--orphans: a folder may be another database's; ask on the service's machine"),
         ("remeasure full", "token: this one may only read"),
         ("export real -o a.pth", "token: this one may only read"),
         ("export real -o ../../../nothing/a.pth", "../../../nothing/a.pth: there is no folder"),
