@@ -146,7 +146,7 @@ def test_tf32_is_asked_of_gpus_alone(sampler: str, precision: Any, both_kinds: N
     tables = spec_of("mixed").model_dump(mode="json")
     tables["search"]["sampler"], tables["compute"]["precision"] = sampler, precision
     if sampler == "grid":
-        tables["space"]["lr"] = [0.01, 0.02, 0.03]
+        tables["space"]["lr"] = [0.01, 0.02, 0.03] + ([] if isinstance(precision, list) else [0.04, 0.05, 0.06])
     study = sweeps.launch(validate(tables), database, silent)
     assert study.state == "complete"
     found = {(trial.params["device"], trial.params.get("precision")) for trial in study.trials if trial.number}
