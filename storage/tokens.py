@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from storage import tables
@@ -30,6 +30,8 @@ LONGEST_SECRET = 200
 """Characters; what is longer is no secret of ours and is not hashed."""
 
 _HOLDING = select(tables.tokens).where(tables.tokens.c.revoked_at.is_(None))
+_ONE = _HOLDING.where(tables.tokens.c.id == bindparam("key"))
+"""Made once: to make a statement takes longer than to carry it out, and every request asks for its token."""
 
 USE_STEP = timedelta(minutes=1)
 """A use is written down no more often than this."""
@@ -125,7 +127,7 @@ def find_token(database: Database, secret: str) -> Token | None:
 def load_token(database: Database, key: int) -> Token | None:
     """Returns a token by its key, None where it does not hold (any more)."""
     with database.read() as connection:
-        row = connection.execute(_HOLDING.where(tables.tokens.c.id == key)).one_or_none()
+        row = connection.execute(_ONE, {"key": key}).one_or_none()
     return None if row is None else _read(row)
 
 

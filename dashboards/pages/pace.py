@@ -14,7 +14,7 @@ SHARE = 0.006
 SAVED_SECONDS = 0.25
 """CPU time that may be taken at once after a rest: a page that is opened is not kept waiting."""
 
-LONGEST_SECONDS = 15.0
+LONGEST_SECONDS = 30.0
 """What is new is shown at the latest after this, whatever it costs."""
 
 
