@@ -65,6 +65,8 @@ def run_bundle(
 ) -> Iterator[Event]:
     """Runs the trials of a bundle and yields their events; one that fails does not harm the next.
 
+    A trial's last event comes once its log is closed: whoever hears it may end this process.
+
     Args:
         bundle: The trials.
         device: What the slot runs on.
@@ -73,9 +75,14 @@ def run_bundle(
         cores: That the slot is pinned to, none where it is not; a trial with fewer threads has the first of them.
     """
     for config in bundle:
-        own = take_threads(config, device, cores)
+        own, last = take_threads(config, device, cores), list[Event]()
         with write_log(config.folder) if writes_logs and config.folder else nullcontext():
-            yield from _run_one(config, own, is_to_stop, prints_faults=writes_logs)
+            for event in _run_one(config, own, is_to_stop, prints_faults=writes_logs):
+                if isinstance(event, Finished | Stopped | Failed | Infeasible):
+                    last.append(event)
+                else:
+                    yield event
+        yield from last
 
 
 def take_threads(config: Config, device: Device, cores: Sequence[int]) -> Device:

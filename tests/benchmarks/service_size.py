@@ -2,9 +2,9 @@
 
     python tests/benchmarks/service_size.py --trials 1000 10000 100000
 
-Each size gets a new SQLite database with trials of 10 epochs of 8 costs each, and one of Optuna's with the same trials,
-their last accuracy and device seconds (Optuna takes no epochs with two objectives, so that its dashboard reads far
-fewer rows). Each side is served by its own command and looked at by a new headless Chromium:
+Each size gets a new SQLite database with trials of 10 epochs of 14 costs each, and one of Optuna's with the same
+trials, their last accuracy and device seconds (Optuna takes no epochs with two objectives, so that its dashboard reads
+far fewer rows). Each side is served by its own command and looked at by a new headless Chromium:
 
 - `first`: the server has just begun and read nothing, the browser has nothing in its cache;
 - `rested`: the same with a server that began ten seconds ago, which Paretune's uses to read the large studies;

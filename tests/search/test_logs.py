@@ -7,6 +7,9 @@ from pathlib import Path
 
 from commands import Run
 
+from objectives.slot import open_device, run_bundle
+from objectives.trial import LOG, Finished, Placement, Started, TrialConfig
+
 CHATTY = """
 import os
 def train(params, context):
@@ -50,3 +53,13 @@ def test_a_trial_that_prints_nothing_has_no_log(paretune: Run, quick_spec: Path,
     assert paretune("launch", str(quick_spec), "--trials", "1", "--quiet", check=True).stderr == ""
     assert not list(tmp_path.rglob("log.txt"))
     assert json.loads(paretune("show", "quick", "0", "--json", check=True).stdout)["log"] is None
+
+
+def test_whoever_hears_that_a_trial_has_ended_finds_its_log_closed(tmp_path: Path) -> None:
+    config = TrialConfig(0, "cnn", "digits", 1, 0, 0.01, "sgd", 512, {"width": 0.25}, {}, folder=tmp_path)
+    seen = [
+        (type(event), (tmp_path / LOG).exists())
+        for event in run_bundle([config], open_device(Placement(0, "cpu", 1)), writes_logs=True)
+    ]
+    assert seen[0] == (Started, True)
+    assert seen[-1] == (Finished, False)
