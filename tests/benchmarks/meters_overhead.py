@@ -55,10 +55,15 @@ def main() -> None:
     class ClockAlone:
         """Tells device seconds, which the trial cannot do without."""
 
+        graph_bytes = 0.0
+
         def __init__(self, _device: object, watch: Stopwatch) -> None:
             self._watch = watch
 
         def start(self, line: str | None = None) -> None:
+            pass
+
+        def read_all_next(self) -> None:
             pass
 
         def stop(self) -> dict[str, Any]:
