@@ -76,12 +76,11 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--trials", type=int, default=160)
     parser.add_argument("--viewers", type=int, default=20)
-    parser.add_argument("--watch", nargs=3, metavar=("URL", "TOKEN", "BODIES"), help="be the viewers")
+    parser.add_argument("--watch", type=Path, metavar="FILE", help="be the viewers: URL, token and bodies as JSON")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results/viewers.json")
     chosen = parser.parse_args()
     if chosen.watch:
-        url, token, bodies = chosen.watch
-        asyncio.run(watch(url, token, json.loads(Path(bodies).read_text()), chosen.viewers))
+        asyncio.run(watch(*json.loads(chosen.watch.read_text()), chosen.viewers))
         return
     facts = machine_facts("dash", "fastapi", "plotly", "sqlalchemy", "torch", "uvicorn")
     bodies = record_bodies()
@@ -192,11 +191,10 @@ def record_bodies() -> Bodies:
 
 def start_viewers(folder: Path, url: str, token: str, bodies: Bodies, count: int) -> subprocess.Popen[bytes]:
     """Starts the viewers in a process of their own."""
-    told = folder / "bodies.json"
-    told.write_text(json.dumps(bodies))
-    return subprocess.Popen(
-        [sys.executable, __file__, "--viewers", str(count), "--watch", url, token, str(told)], stdout=subprocess.PIPE
-    )
+    told = folder / "watch.json"
+    told.write_text(json.dumps([url, token, bodies]))
+    command = [sys.executable, __file__, "--viewers", str(count), "--watch", str(told)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
 async def watch(url: str, token: str, bodies: Bodies, count: int) -> None:
