@@ -52,7 +52,7 @@ from storage.studies import list_running_here
 
 REST_SECONDS = 0.5
 LEAST_BYTES, COMPRESSION = 500, 5
-"""What is compressed, and how much: the most takes twice as long for a hundredth of the bytes."""
+"""What is compressed, and how much: more takes longer for hardly fewer bytes."""
 
 VIEWPORT = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
 WATCH = """title => {

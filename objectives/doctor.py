@@ -1,4 +1,7 @@
-"""What can be measured on this machine, and how well. Each check measures; nothing is taken from a data sheet."""
+"""What can be measured on this machine, and how well.
+
+Each check measures; of data sheets are only the peaks that a GPU's rates are shown beside.
+"""
 
 from __future__ import annotations
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from statistics import fmean, median
-from typing import Any
 
 from objectives.findings import Finding
-from objectives.meters.nvml import open_record
+from objectives.meters.energy import EnergyCounter
+from objectives.meters.nvml import TICK_SECONDS, NvmlCounter
+from objectives.parameters import PRECISIONS
 from objectives.stretches import judge_stretches, time_stretches
 
 NO_GPU = "a GPU needs its NVIDIA driver; slots are on the CPU without"
@@ -35,11 +35,9 @@ PEAKS: dict[str, tuple[float, float, float]] = {
     "L40S": (91.6, 183.0, 362.0),
     "L4": (30.3, 60.0, 121.0),
 }
-"""TFLOP/s of float32, TF32 and bfloat16 without sparsity, by a part of the name, the longest first of those alike.
+"""TFLOP/s of each of `PRECISIONS` without sparsity, by a part of the name, the longest first of those alike.
 
 Source: NVIDIA's data sheets of these GPUs (2020 to 2024)."""
-
-PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 def check_gpus() -> Finding:
@@ -56,14 +54,13 @@ def check_gpus() -> Finding:
     values: dict[str, float] = {}
     words = []
     for index, handle in enumerate(handles):
-        read_joules, read_watts = partial(_read_joules, handle), partial(_read_watts, handle)
         try:
-            found = watch_counter(read_joules, read_watts)
-        except pynvml.NVMLError as error:
+            counter = NvmlCounter(handle, TICK_SECONDS)
+            found = watch_counter(counter)
+        except OSError as error:
             words.append(f"{pynvml.nvmlDeviceGetName(handle)}: no energy counter ({error})")
             continue
-        record = open_record(handle)
-        if record is not None:
+        if (record := counter.record) is not None:
             found |= {"record_seconds": record.span_seconds, "record_error_seconds": record.late_seconds}
         values |= {f"gpu{index}_{key}": value for key, value in found.items()}
         words.append(f"{pynvml.nvmlDeviceGetName(handle)}: {_counter_words(found)}")
@@ -72,23 +69,23 @@ def check_gpus() -> Finding:
     return Finding("absent", "; ".join(words), "energy needs a GPU of 2017 (Volta) or later")
 
 
-def watch_counter(read_joules: Callable[[], float], read_watts: Callable[[], float]) -> dict[str, float]:
-    """Watches an energy counter and returns its tick, and the mean power by counter and by sensor.
+def watch_counter(counter: EnergyCounter) -> dict[str, float]:
+    """Watches an energy counter and returns its tick, and the mean power by it and by the sensor, as far as they tell.
 
-    Args:
-        read_joules: Reads the counter.
-        read_watts: Reads the power sensor.
+    Raises:
+        OSError: where it cannot be read any more.
     """
     moves: list[tuple[float, float]] = []
-    watts = []
-    start, last = time.perf_counter(), read_joules()
+    watts = [counter.read_watts()]
+    start, last = time.perf_counter(), counter.read_joules()
     while time.perf_counter() - start < WATCH_SECONDS:
-        if (now := read_joules()) != last:
+        if (now := counter.read_joules()) != last:
             moves.append((time.perf_counter(), now))
             last = now
-            watts.append(read_watts())
+            watts.append(counter.read_watts())
         time.sleep(0.001)
-    found = {"power_watts": fmean(watts) if watts else read_watts()}
+    sensed = [one for one in watts if one is not None]
+    found = {"power_watts": fmean(sensed)} if sensed else {}
     if len(moves) > 2:  # noqa: PLR2004  two moves make the first whole tick
         seconds = moves[-1][0] - moves[0][0]
         found["tick_seconds"] = median(after[0] - before[0] for before, after in pairwise(moves))
@@ -97,7 +94,7 @@ def watch_counter(read_joules: Callable[[], float], read_watts: Callable[[], flo
 
 
 def _counter_words(found: Mapping[str, float]) -> str:
-    power = f"the power sensor tells {found['power_watts']:.0f} W"
+    power = f"the power sensor tells {found['power_watts']:.0f} W" if "power_watts" in found else "no power sensor"
     if "record_seconds" in found:
         power += (
             f"; the driver remembers the power of {found['record_seconds']:.1f} s, "
@@ -107,18 +104,6 @@ def _counter_words(found: Mapping[str, float]) -> str:
         return f"the energy counter did not move within {WATCH_SECONDS} s; {power}"
     tick, watts = 1000 * found["tick_seconds"], found["counter_watts"]
     return f"the energy counter moves every {tick:.0f} ms and tells {watts:.0f} W now; {power}"
-
-
-def _read_joules(handle: Any) -> float:
-    import pynvml
-
-    return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
-
-
-def _read_watts(handle: Any) -> float:
-    import pynvml
-
-    return int(pynvml.nvmlDeviceGetPowerUsage(handle)) / 1000
 
 
 def check_gpu_at_work() -> Finding:
@@ -149,15 +134,12 @@ def measure_rate(precision: str) -> float:
     import torch
 
     from objectives.meters.latency import time_passes
+    from objectives.precision import prepare
 
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    try:
-        kind = torch.bfloat16 if precision == "bf16" else torch.float32
-        left_SS, right_SS = (torch.randn(SIDE, SIDE, device="cuda", dtype=kind) for _ in range(2))
-        return 2 * SIDE**3 / min(time_passes(lambda: left_SS @ right_SS, "cuda", least=10))
-    finally:
-        torch.set_float32_matmul_precision(before)
+    prepare(precision, "cuda")
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    left_SS, right_SS = (torch.randn(SIDE, SIDE, device="cuda", dtype=kind) for _ in range(2))
+    return 2 * SIDE**3 / min(time_passes(lambda: left_SS @ right_SS, "cuda", least=10))
 
 
 def rate_words(name: str, rates: Mapping[str, float]) -> str:

@@ -1,7 +1,7 @@
 """The gradients of a batch: operation by operation, or on a GPU as a graph that was captured once.
 
-A small network's step is some forty kernels of a few microseconds each, which Python gives to a GPU one by one in over
-a millisecond, while the GPU waits. A captured graph is given to it at once (`tests/benchmarks/capture.py` measures it).
+A small network's step is many short kernels, which Python gives to a GPU one by one while the GPU waits. A captured
+graph is given to it at once (`tests/benchmarks/capture.py` measures both).
 
 Shapes: B images of a batch, C channels, H height, W width, K classes.
 

@@ -39,18 +39,23 @@ class Stretches:
         return self.flops / median(long for _, long in self.pairs)
 
 
-def time_stretches(kind: Literal["cpu", "cuda"], num_steps: int) -> Stretches:
-    """Trains the built-in network in stretches, as a trial does.
+def training_steps(
+    kind: str, width: float = 1.0, batch_size: int = BATCH_SIZE, optimizer: str = "sgd", *, is_captured: bool = True
+) -> Callable[[int], None]:
+    """Returns what takes so many steps of the built-in network over random images, as a trial does, in float32.
+
+    A GPU need not have done them yet when it returns.
 
     Args:
-        kind: Of device.
-        num_steps: Of a short stretch.
+        kind: Of device: `cpu` or `cuda`.
+        width: Of the network.
+        batch_size: Images of a step.
+        optimizer: Its name.
+        is_captured: Whether passes on a GPU are captured, as a trial's are.
     """
     import torch
 
-    from objectives.gradients import build_gradients
-    from objectives.meters.flops import flops_per_image
-    from objectives.meters.latency import finishing
+    from objectives.gradients import Eager, build_gradients
     from objectives.models import build_model
     from objectives.optimizers import build_optimizer
     from objectives.precision import prepare
@@ -59,26 +64,40 @@ def time_stretches(kind: Literal["cpu", "cuda"], num_steps: int) -> Stretches:
 
     prepare("fp32", kind)
     with torch.random.fork_rng(devices=[] if kind == "cpu" else [0]):
-        model = build_model("cnn", 1, 10, {"width": 1.0}).to(kind)
-        if kind == "cpu":
-            model = model.to(memory_format=torch.channels_last)
-        optimizer = build_optimizer("sgd", model.parameters(), 0.001, {})
-        images_BCHW = torch.randn(BATCH_SIZE, 1, 28, 28, device=kind)
-        labels_B = torch.randint(0, 10, (BATCH_SIZE,), device=kind)
-    gradients = build_gradients(model, "cnn", Recipe(), ResidentPart(images_BCHW, labels_B), [BATCH_SIZE])
+        model = build_model("cnn", 1, 10, {"width": width}).to(kind)
+        images_BCHW = torch.randn(batch_size, 1, 28, 28, device=kind)
+        labels_B = torch.randint(0, 10, (batch_size,), device=kind)
+    if kind == "cpu":
+        model = model.to(memory_format=torch.channels_last)
+    stepping = build_optimizer(optimizer, model.parameters(), 0.001, {})
+    part = ResidentPart(images_BCHW, labels_B)
+    gradients = build_gradients(model, "cnn", Recipe(), part, [batch_size]) if is_captured else Eager(model, Recipe())
     loss_sum, generator = torch.zeros((), device=kind), torch.Generator(kind)
 
     def train(num_steps: int) -> None:
         for _ in range(num_steps):
             gradients.compute(images_BCHW, labels_B, loss_sum, generator)
-            optimizer.step()
+            stepping.step()
 
+    return train
+
+
+def time_stretches(kind: Literal["cpu", "cuda"], num_steps: int) -> Stretches:
+    """Trains the built-in network in stretches.
+
+    Args:
+        kind: Of device.
+        num_steps: Of a short stretch.
+    """
+    from objectives.meters.flops import flops_per_image
+    from objectives.meters.latency import finishing
+
+    train = training_steps(kind)
     short, long = (finishing(partial(train, count), kind) for count in (num_steps, 2 * num_steps))
     short()
     pairs = [(_time(short), _time(long)) for _ in range(NUM_PAIRS)]
-    return Stretches(
-        pairs, 2.0 * num_steps * BATCH_SIZE * flops_per_image("cnn", {"width": 1.0}, (1, 28, 28), 10).train
-    )
+    flops = flops_per_image("cnn", {"width": 1.0}, (1, 28, 28), 10).train
+    return Stretches(pairs, 2.0 * num_steps * BATCH_SIZE * flops)
 
 
 def judge_stretches(stretches: Stretches, rate: str) -> Finding:

@@ -176,14 +176,13 @@ class Training:
             model = model.to(memory_format=torch.channels_last)
         self.model = model
         self._optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
-        self._watch, self._meters = watch, Meters(described, watch)
-        self._described, self._sharing = described, sharing
+        self._watch, self._described, self._sharing = watch, described, sharing
         known = config.calibrations.get(described.digest, {})
         self.calibration: Mapping[str, Measurement] = known if sharing.is_shared else {}
         with computing(config.recipe.precision, device.type):
             self._flops = rehearse(model, data.train, self._batch_size)
         self._gradients = self._build_gradients(model)
-        self._meters.graph_bytes = self._gradients.graph_bytes
+        self._meters = Meters(described, watch, self._gradients.graph_bytes)
 
         self.records: list[EpochRecord] = []
         self._within: Within | None = None

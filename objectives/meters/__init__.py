@@ -50,7 +50,9 @@ def open_counter(device: Device) -> EnergyCounter | str:
     return open_nvml(device.identity) if device.kind == "cuda" else open_rapl(own_cores())
 
 
-def open_meters(device: Device, counter: EnergyCounter | str, throttling: Throttling) -> dict[str, Meter]:
+def open_meters(
+    device: Device, counter: EnergyCounter | str, throttling: Throttling, graph_bytes: float = 0.0
+) -> dict[str, Meter]:
     """Returns the meters of a slot, by the cost that each measures, in the order in which they are read.
 
     They begin in the opposite order, so that the first ones see the least of the others.
@@ -59,13 +61,14 @@ def open_meters(device: Device, counter: EnergyCounter | str, throttling: Thrott
         device: What the slot runs on.
         counter: Its energy counter, or why there is none.
         throttling: Tells how long it was held back.
+        graph_bytes: Memory of arrays within the graphs that training replays.
     """
     return {
         "event_seconds": _open_events(device),
         "cpu_seconds": CpuTime(),
         "contention_seconds": Contention(device),
         "energy_joules": Energy(counter),
-        **_open_memories(device),
+        **_open_memories(device, graph_bytes),
         "throttled_seconds": throttling,
         "other_processes": Neighbours(device),
     }
@@ -77,11 +80,11 @@ def _open_events(device: Device) -> Meter:
     return EventTime() if device.slots == 1 else NoMeter("what other slots do on the GPU is between its events too")
 
 
-def _open_memories(device: Device) -> dict[str, Meter]:
+def _open_memories(device: Device, graph_bytes: float) -> dict[str, Meter]:
     """Returns the meters of a device's memory; on a CPU it is one with that of the slot's process."""
     if device.kind == "cuda":
         return {
-            "peak_memory_bytes": TorchMemory("allocated"),
+            "peak_memory_bytes": TorchMemory("allocated", graph_bytes),
             "reserved_memory_bytes": TorchMemory("reserved"),
             "used_memory_bytes": UsedMemory(device),
             "resident_memory_bytes": ResidentMemory(),
@@ -99,21 +102,19 @@ class Meters:
 
     Attributes:
         counter: The device's energy counter, or why there is none.
-        graph_bytes: Memory of arrays within captured graphs, which torch counts for free between their replays.
     """
 
-    graph_bytes = 0.0
-
-    def __init__(self, device: Device, watch: Stopwatch) -> None:
+    def __init__(self, device: Device, watch: Stopwatch, graph_bytes: float = 0.0) -> None:
         """Opens them.
 
         Args:
             device: What the slot runs on.
             watch: The slot's clock; a stretch begins where its last line ended.
+            graph_bytes: Memory of arrays within the graphs that training replays.
         """
         self.counter = open_counter(device)
         self._throttling = Throttling(device, own_cores())
-        self._watch, self._meters = watch, open_meters(device, self.counter, self._throttling)
+        self._watch, self._meters = watch, open_meters(device, self.counter, self._throttling, graph_bytes)
 
     def read_all_next(self) -> None:
         """Lets the next stop, which is a trial's last, read what is read seldom."""
@@ -134,8 +135,6 @@ class Meters:
         """Ends the stretch, books it on a line of the bill, and returns its costs by name."""
         seconds = self._watch.lap(line)
         costs = {name: meter.stop(seconds) for name, meter in self._meters.items()}
-        if self.graph_bytes and (most := costs["peak_memory_bytes"].value) is not None:
-            costs["peak_memory_bytes"] = measured(most + self.graph_bytes)
         self._watch.lap("metering")
         return {"device_seconds": measured(seconds), **costs}
 

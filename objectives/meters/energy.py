@@ -70,7 +70,7 @@ class Energy:
         self._counter, self._clock = counter, clock
         self._start: float | str = "it was not begun"
         self._read_at: float | None = None
-        self._read_joules = self._most_watts = 0.0
+        self._shown_joules = self._most_watts = 0.0
 
     def start(self) -> None:
         """Begins a stretch."""
@@ -107,9 +107,9 @@ class Energy:
         if record is not None and self._read_at is not None and now - self._read_at < record.span_seconds / 2:
             pieces = self._recall(record, now - self._read_at)
             if pieces is not None:
-                return self._read_joules + sum_joules(pieces)
-        self._read_joules, self._read_at = counter.read_joules(), now
-        return self._read_joules
+                return self._shown_joules + sum_joules(pieces)
+        self._shown_joules, self._read_at = counter.read_joules(), now
+        return self._shown_joules
 
     def _recall(self, record: PowerRecord, seconds: float) -> list[Piece] | None:
         """Returns the power of a stretch; None where it is not remembered."""

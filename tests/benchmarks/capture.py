@@ -24,49 +24,26 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 NUM_STEPS, WARM_STEPS = 50, 5
 
 
-def build_step(width: float, batch_size: int, *, is_captured: bool) -> Callable[[], None]:
-    """Returns a step of training, which the device need not have done when it returns."""
-    import torch
-
-    from objectives.gradients import Eager, build_gradients
-    from objectives.models import build_model
-    from objectives.optimizers import build_optimizer
-    from objectives.resident import ResidentPart
-    from objectives.trial import Recipe
-
-    model = build_model("cnn", 1, 10, {"width": width}).to("cuda")
-    optimizer = build_optimizer("adam", model.parameters(), 0.001, {})
-    images = torch.randn(batch_size, 1, 28, 28, device="cuda")
-    labels = torch.randint(0, 10, (batch_size,), device="cuda")
-    part = ResidentPart(images, labels)
-    eager = Eager(model, Recipe())
-    gradients = build_gradients(model, "cnn", Recipe(), part, [batch_size]) if is_captured else eager
-    generator, loss_sum = torch.Generator("cuda"), torch.zeros((), device="cuda")
-
-    def step() -> None:
-        gradients.compute(images, labels, loss_sum, generator)
-        optimizer.step()
-
-    return step
-
-
-def time_steps(step: Callable[[], None]) -> float:
+def time_steps(train: Callable[[int], None]) -> float:
     """Returns the seconds of a step, once the device has done them all."""
     import torch
 
-    for _ in range(WARM_STEPS):
-        step()
+    train(WARM_STEPS)
     torch.cuda.synchronize()
     start = time.perf_counter()
-    for _ in range(NUM_STEPS):
-        step()
+    train(NUM_STEPS)
     torch.cuda.synchronize()
     return (time.perf_counter() - start) / NUM_STEPS
 
 
 def compare(width: float, batch_size: int, rounds: int) -> dict[str, Any]:
     """Prints and returns what both sides take."""
-    steps = {name: build_step(width, batch_size, is_captured=name == "captured") for name in ("captured", "eager")}
+    from objectives.stretches import training_steps
+
+    steps = {
+        name: training_steps("cuda", width, batch_size, "adam", is_captured=name == "captured")
+        for name in ("captured", "eager")
+    }
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds):
         for name in list(steps)[:: 1 if turn % 2 else -1]:
@@ -91,11 +68,8 @@ def main() -> None:
     import torch
     from machine import machine_facts
 
-    from objectives.precision import prepare
-
     if not torch.cuda.is_available():
         parser.error("it needs a CUDA device")
-    prepare("fp32", "cuda")
     facts = machine_facts("torch") | {"device": torch.cuda.get_device_name(), "rounds": chosen.rounds}
     pairs = product(map(float, chosen.widths.split(",")), map(int, chosen.batch_sizes.split(",")))
     facts["steps"] = [compare(width, batch_size, chosen.rounds) for width, batch_size in pairs]

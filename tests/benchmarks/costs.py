@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -104,34 +105,6 @@ def gemm_rate(device: str) -> float:
     return 2 * side**3 / min(time_passes(lambda: left @ right, device))
 
 
-def training_steps(width: float, batch_size: int, device: str) -> Callable[[], object]:
-    """Returns some steps of training as a trial takes them, which end once the device has done them."""
-    import torch
-
-    from objectives.gradients import build_gradients
-    from objectives.meters.latency import finishing
-    from objectives.models import build_model
-    from objectives.optimizers import build_optimizer
-    from objectives.resident import ResidentPart
-    from objectives.trial import Recipe
-
-    model = build_model("cnn", 1, 10, {"width": width}).to(device)
-    if device == "cpu":
-        model = model.to(memory_format=torch.channels_last)
-    optimizer = build_optimizer("sgd", model.parameters(), 0.001, {})
-    images = torch.randn(batch_size, 1, 28, 28, device=device)
-    labels = torch.randint(0, 10, (batch_size,), device=device)
-    gradients = build_gradients(model, "cnn", Recipe(), ResidentPart(images, labels), [batch_size])
-    generator, loss_sum = torch.Generator(device), torch.zeros((), device=device)
-
-    def steps() -> None:
-        for _ in range(STEPS_AT_ONCE[device]):
-            gradients.compute(images, labels, loss_sum, generator)
-            optimizer.step()
-
-    return finishing(steps, device)
-
-
 def measure_power(steps: Callable[[], object], counter: Any) -> tuple[Any, float | None]:
     """Returns the energy of steps, and their mean power in watts; None where energy is absent."""
     from objectives.meters.energy import measure_passes
@@ -151,12 +124,14 @@ def survey(widths: list[float], batch_sizes: list[int], device: str, peak: float
     """Prints and returns the time and power of a step of each width and batch size."""
     from objectives.costs import scale
     from objectives.meters.flops import flops_per_image
-    from objectives.meters.latency import time_passes
+    from objectives.meters.latency import finishing, time_passes
+    from objectives.stretches import training_steps
 
     rows = []
     for batch_size, width in product(batch_sizes, widths):
         flops = batch_size * flops_per_image("cnn", {"width": width}, (1, 28, 28), 10).train
-        steps, at_once = training_steps(width, batch_size, device), STEPS_AT_ONCE[device]
+        at_once = STEPS_AT_ONCE[device]
+        steps = finishing(partial(training_steps(device, width, batch_size), at_once), device)
         seconds = median(time_passes(steps, "cpu")) / at_once  # they wait for their device by themselves
         joules, watts = measure_power(steps, counter)
         joules = scale(joules, 1 / at_once)

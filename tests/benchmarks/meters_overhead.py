@@ -55,9 +55,7 @@ def main() -> None:
     class ClockAlone:
         """Tells device seconds, which the trial cannot do without."""
 
-        graph_bytes = 0.0
-
-        def __init__(self, _device: object, watch: Stopwatch) -> None:
+        def __init__(self, _device: object, watch: Stopwatch, _graph_bytes: float) -> None:
             self._watch = watch
 
         def start(self, line: str | None = None) -> None:

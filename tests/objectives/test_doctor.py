@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from replay import Replay
 
 from objectives.doctor import CHECKS, check_contention, check_cpu_energy
 from objectives.gpu_checks import watch_counter
@@ -40,20 +41,27 @@ def test_stretches_that_are_uneven_or_not_linear_are_poor(pairs: list[tuple[floa
     assert found.values["training_gflop_per_second"] == pytest.approx(6 / sorted(long for _, long in pairs)[1])
 
 
+class Ticking(Replay):
+    """A counter of so many watts that moves every tenth of a second of the real clock."""
+
+    def __init__(self, watts: float, sensed_watts: float | None) -> None:
+        super().__init__([(0.0, 0.0)], 0.1, sensed_watts)
+        self.watts, self.began = watts, time.perf_counter()
+
+    def read_joules(self) -> float:
+        return self.watts * 0.1 * int((time.perf_counter() - self.began) / 0.1)
+
+
 def test_a_counter_is_watched_for_its_tick_and_its_power() -> None:
-    start = time.perf_counter()
-
-    def joules() -> float:  # 50 W, told every tenth of a second
-        return 5.0 * int((time.perf_counter() - start) / 0.1)
-
-    found = watch_counter(joules, lambda: 48.0)
+    found = watch_counter(Ticking(50.0, 48.0))
     assert found["tick_seconds"] == pytest.approx(0.1, abs=0.03)
     assert found["counter_watts"] == pytest.approx(50, rel=0.1)
     assert found["power_watts"] == 48.0
 
 
-def test_a_counter_that_stands_still_has_no_tick() -> None:
-    assert watch_counter(lambda: 1.0, lambda: 48.0) == {"power_watts": 48.0}
+@pytest.mark.parametrize(("sensed_watts", "told"), [(48.0, {"power_watts": 48.0}), (None, {})])
+def test_a_counter_that_stands_still_has_no_tick(sensed_watts: float | None, told: dict[str, float]) -> None:
+    assert watch_counter(Ticking(0.0, sensed_watts)) == told
 
 
 def test_counters_that_are_there_are_named(tmp_path: Path) -> None:
