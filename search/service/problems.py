@@ -160,4 +160,8 @@ def _methods(app: FastAPI, path: str) -> list[str]:
 
 def _line(fault: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
-    return f"{where}: {fault['msg'].removeprefix('Input should be ')} is needed, but got {fault.get('input')!r:.100}"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: there is no such key"
+    is_object = fault["type"] in ("model_attributes_type", "model_type", "dict_type")
+    law = "a JSON object" if is_object else fault["msg"].removeprefix("Input should be ")
+    return f"{where}: {law} is needed, but got {fault.get('input')!r:.100}"

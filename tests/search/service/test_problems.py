@@ -34,3 +34,17 @@ def test_an_error_of_ours_is_a_problem_that_tells_nothing(
     assert "secret" not in answer.text
     assert f"{answer.headers['x-request-id']} failed" in caplog.text
     assert "a secret" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "law"),
+    [
+        ({"dry": 1}, "dry: there is no such key"),
+        ({"dry_run": "x"}, "dry_run: a valid boolean is needed, but got 'x'"),
+        ([1], "body: a JSON object is needed, but got [1]"),
+    ],
+)
+def test_a_body_that_is_wrong_gets_one_line_for_each_fault(body: object, law: str, service: Service) -> None:
+    with service.client(service.operate) as client:
+        answer = client.post("/api/artifacts/clear", json=body)
+    assert (answer.status_code, answer.json()["faults"]) == (422, [law])
