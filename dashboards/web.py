@@ -9,14 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import dash_mantine_components as dmc
-import plotly
 from dash import Dash, Input, Output, dcc, html
-from dash.fingerprint import build_fingerprint
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 
@@ -43,6 +40,7 @@ from dashboards.pages.easel import Easel
 from dashboards.pages.pace import Pace
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
+from dashboards.pages.scripts import INDEX, list_drawing, list_hashes
 from dashboards.pages.shared import SharedAnswers
 from dashboards.pages.site import Site
 from objectives.prices import PriceBook
@@ -91,11 +89,11 @@ class Pages(NamedTuple):
     """The pages on an app.
 
     Attributes:
-        app: Dash's.
+        hashes: What a Content-Security-Policy allows the scripts by that stand in a document itself.
         read_ahead: Reads what is large until it is told that it is over; call it in a thread of its own.
     """
 
-    app: Dash
+    hashes: list[str]
     read_ahead: Callable[[Callable[[], bool]], None]
 
 
@@ -134,7 +132,8 @@ def add_pages(
         suppress_callback_exceptions=True,
         serve_locally=True,
         compress=False,  # it would take longer, for the last hundredth
-        external_scripts=[{"src": _plotly_address(), "defer": "defer"}],
+        external_scripts=list_drawing(),
+        index_string=INDEX,
     )
     _without_websocket(app, server)
     server.add_middleware(GZipMiddleware, minimum_size=LEAST_BYTES, compresslevel=COMPRESSION)
@@ -161,22 +160,11 @@ def add_pages(
     for room in rooms:
         room.register(app, site)
     _register_address(app, site)
-    return Pages(app, partial(read_ahead, site))
+    return Pages(list_hashes(app), partial(read_ahead, site))
 
 
 def _is_shared(database: Database) -> bool:
     return bool(list_running_here(database))
-
-
-def _plotly_address() -> str:
-    """Returns where Dash serves plotly's script to be kept by browsers.
-
-    Dash itself asks for it only once a figure is there, by an address whose answer is asked for anew each time.
-    """
-    name = "package_data/plotly.min.js"
-    modified = int((Path(plotly.__file__).parent / name).stat().st_mtime)
-    kept = build_fingerprint(name, plotly.__version__, modified)  # type: ignore[no-untyped-call]
-    return f"/_dash-component-suites/plotly/{kept}"
 
 
 def _without_websocket(app: Dash, server: FastAPI) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from base64 import b64encode
-from hashlib import sha256
 from html import escape
 
 from starlette.datastructures import MutableHeaders
@@ -16,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.brushing import parse_search, read_brush
 from dashboards.pages.drawing import Drawn
+from dashboards.pages.scripts import put_before
 from dashboards.pages.site import Site
 from dashboards.pages.sketch import sketch
 from dashboards.summary import Summary
@@ -53,39 +52,6 @@ LIFT = """title => {
   return window.dash_clientside.no_update;
 }"""
 """Takes the picture away once the page has its own, or will have none."""
-
-
-BEGIN = """(() => {
-  let isBegun = false;
-  const begin = () => {
-    if (isBegun) return;
-    isBegun = true;
-    const place = document.getElementById('later');
-    const all = [...place.content.querySelectorAll('script')];
-    const add = (old, after) => {
-      const own = document.createElement('script');
-      for (const {name, value} of old.attributes) own.setAttribute(name, value);
-      own.text = old.text;
-      own.async = false;
-      own.onload = own.onerror = after;
-      document.body.append(own);
-    };
-    const isCode = old => old.type !== 'application/json';
-    const files = all.filter(old => old.src && !old.defer);
-    const rest = all.filter(old => !old.src && isCode(old)).concat(all.filter(old => old.src && old.defer));
-    all.filter(old => !isCode(old)).forEach(old => document.body.append(old));
-    files.forEach((old, at) => add(old, at + 1 === files.length ? () => rest.forEach(one => add(one)) : null));
-  };
-  requestAnimationFrame(() => setTimeout(begin));
-  setTimeout(begin, 200);
-})()"""
-"""Begins the page's scripts once the picture has been painted, or soon in a tab that nobody sees.
-
-Scripts that the browser keeps would else run before it paints anything: first the files, in their order, then what
-stands in the document, then the files that can wait."""
-
-BEGIN_HASH = f"'sha256-{b64encode(sha256(BEGIN.encode()).digest()).decode()}'"
-"""What a Content-Security-Policy allows it by."""
 
 
 class Arrival:
@@ -132,14 +98,6 @@ class Arrival:
             return ""
         except StorageFault:  # the page itself says what is wrong
             return ""
-
-
-def put_before(picture: bytes, document: bytes) -> bytes:
-    """Returns a document that begins with the picture, and with its own scripts once that has been painted."""
-    later = b'<template id="later"><footer>'
-    begin = b"</footer></template><script>%b</script>" % BEGIN.encode()
-    document = document.replace(b"<body>", b"<body>" + picture, 1)
-    return document.replace(b"<footer>", later, 1).replace(b"</footer>", begin, 1)
 
 
 def _picture(site: Site, name: str, search: str) -> str:

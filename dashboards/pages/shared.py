@@ -1,4 +1,4 @@
-"""What several open pages ask for, as something is new, is made once and answered to all."""
+"""What many ask for is made once and answered to all: what open pages ask as something is new, and their scripts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from dash.fingerprint import check_fingerprint
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,8 +21,14 @@ CALL = "/_dash-update-component"
 KEEP_SECONDS = 10.0
 """How long an answer is given again: all pages that are open ask for it within this."""
 
+KEEP_FILES_SECONDS = 365 * 86_400.0
+"""The same of scripts and styles: as long as browsers are told to keep them."""
+
 MOST_KEPT = 64
 """Answers: some ten kilobytes each."""
+
+MOST_FILES = 32
+"""Scripts and styles: a page has some 15, of 2.4 megabytes together."""
 
 
 @dataclass
@@ -36,8 +43,9 @@ class _Answer:
 class SharedAnswers:
     """The layer, within the one that tells who asks.
 
-    Only what a page asks because its mark is new is shared: it depends on nothing but what is sent, which holds the
-    mark, and on what the page may do. Faults of the server are not kept.
+    Of what pages ask only what they ask because their mark is new is shared: it depends on nothing but what is sent,
+    which holds the mark, and on what the page may do. Of files only those whose address tells their version: to
+    compress plotly's for every new browser would hold up all others. Faults of the server are not kept.
 
     Args:
         app: What answers.
@@ -46,13 +54,21 @@ class SharedAnswers:
 
     def __init__(self, app: ASGIApp, may_operate: Callable[[], bool]) -> None:
         self._app, self._may_operate = app, may_operate
-        self._answers = Recent(_Answer, MOST_KEPT)
+        self._answers, self._files = Recent(_Answer, MOST_KEPT), Recent(_Answer, MOST_FILES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request, websocket or lifespan."""
-        if scope["type"] != "http" or scope["path"] != CALL:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif scope["path"] == CALL:
+            await self._answer_call(scope, receive, send)
+        elif scope["method"] == "GET" and check_fingerprint(scope["path"])[1]:  # type: ignore[no-untyped-call]
+            answer = self._files.find((scope["path"], "gzip" in Headers(scope=scope).get("accept-encoding", "")))
+            await self._give(answer, KEEP_FILES_SECONDS, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = [await receive()]
         while parts[-1].get("more_body", False):
             parts.append(await receive())
@@ -65,9 +81,13 @@ class SharedAnswers:
             await self._app(scope, again, send)
             return
         answer = self._answers.find((body, Headers(scope=scope).get("accept-encoding"), self._may_operate()))
+        await self._give(answer, KEEP_SECONDS, scope, again, send)
+
+    async def _give(self, answer: _Answer, keep_seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends an answer, made anew where it is older than so many seconds."""
         async with answer.lock:
-            if time.monotonic() - answer.made_at > KEEP_SECONDS:
-                answer.messages = await self._ask(scope, again)
+            if time.monotonic() - answer.made_at > keep_seconds:
+                answer.messages = await self._ask(scope, receive)
                 if answer.messages[0]["status"] < 300:  # noqa: PLR2004
                     answer.made_at = time.monotonic()
         for message in answer.messages:

@@ -11,7 +11,6 @@ from threading import Event, Thread
 
 from fastapi import FastAPI
 
-from dashboards.pages.arrival import BEGIN_HASH
 from dashboards.pages.reading import Reader
 from dashboards.web import add_pages
 from search.pricing import find_book
@@ -82,7 +81,7 @@ def build_app(database: Database, rules: Rules, templates: Path | None = None) -
     )  # last: it answers every address that is left
     # The layer that is added last is the outermost: nothing of Dash's reads a request before the guard has.
     app.add_middleware(Guard, gate=gate)
-    app.add_middleware(Envelope, policy=security_policy((*pages.app.csp_hashes(), BEGIN_HASH)))
+    app.add_middleware(Envelope, policy=security_policy(pages.hashes))
     return app
 
 

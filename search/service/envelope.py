@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ PRIVATE = ("/api", "/login", "/logout")
 """What no cache may keep."""
 
 
-def security_policy(script_hashes: tuple[str, ...]) -> str:
+def security_policy(script_hashes: Sequence[str]) -> str:
     """Returns the Content-Security-Policy: scripts of ours alone, and those inline ones that Dash's page begins with.
 
     Args:

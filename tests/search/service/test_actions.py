@@ -6,7 +6,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from dash import Dash
 from service import Service, cannot_be_written
 
 from dashboards.actions import Refused
@@ -26,7 +25,7 @@ def test_what_a_page_does_asks_for_the_role_too(service: Service, monkeypatch: p
     """Callbacks of pages come by addresses that a token to read may use as well."""
     kept: list[Any] = []
     monkeypatch.setattr(
-        "search.service.app.add_pages", lambda *given: kept.append(given) or Pages(_Dash(), lambda _is_over: None)
+        "search.service.app.add_pages", lambda *given: kept.append(given) or Pages([], lambda _is_over: None)
     )
     build_app(service.database, make_rules("127.0.0.1", 1))
     _server, _database, actions, may_operate, _look, _book = kept[0]
@@ -44,14 +43,6 @@ def test_what_a_page_does_asks_for_the_role_too(service: Service, monkeypatch: p
                 actions.launch("=")
         finally:
             auth._visitor.reset(mark)
-
-
-class _Dash(Dash):
-    def __init__(self) -> None:
-        pass
-
-    def csp_hashes(self) -> list[str]:
-        return []
 
 
 def test_nothing_is_done_that_cannot_be_written_down_first(fresh: Service, caplog: pytest.LogCaptureFixture) -> None:

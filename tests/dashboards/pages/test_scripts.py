@@ -1,0 +1,71 @@
+"""Scripts come once, however late, and are compressed once for all browsers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import httpx
+import pytest
+from browser import needs_chromium
+from pages import Pages, write_study
+from playwright.sync_api import Page
+from starlette.middleware.gzip import GZipResponder
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from dashboards.pages.scripts import list_drawing
+from dashboards.pages.shared import SharedAnswers
+from storage.database import Database
+
+PLOTLY = list_drawing()[-1]["src"]
+LATE_MILLISECONDS = 1000
+
+
+@needs_chromium
+@pytest.mark.parametrize("path", ["/", "/study/a", "/study/a/trial/0", "/compare?study=a"])
+def test_a_figure_waits_for_plotly_and_fetches_it_no_second_time(page: Page, database: Database, path: str) -> None:
+    write_study(database, "a", 8)
+    asked = list[str]()
+    page.on("request", lambda one: asked.append(one.url) if re.search(r"plotly|async-graph", one.url) else None)
+    page.route(f"**{PLOTLY}", lambda route: (page.wait_for_timeout(LATE_MILLISECONDS), route.continue_()))
+    page.goto(path, wait_until="commit")
+    page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
+    assert len(asked) == len(set(asked)) == 2
+
+
+def test_a_file_is_compressed_once_for_all_that_take_it_so(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, real = list[int](), GZipResponder.apply_compression
+
+    def compress(self: GZipResponder, body: bytes, *, more_body: bool) -> bytes:
+        made.append(len(body))
+        return real(self, body, more_body=more_body)
+
+    monkeypatch.setattr(GZipResponder, "apply_compression", compress)
+    packed = [ask(pages, PLOTLY, "gzip") for _ in range(3)]
+    assert (len(made) > 0, len({one.content for one in packed})) == (True, 1)
+    before = len(made)
+    plain = ask(pages, PLOTLY, "identity")
+    assert (plain.content, ask(pages, PLOTLY, "br, gzip").content) == (packed[0].content, packed[0].content)
+    assert len(made) == before
+    assert [one.headers.get("content-encoding") for one in (packed[2], plain)] == ["gzip", None]
+    assert int(packed[2].headers["content-length"]) < int(plain.headers["content-length"])
+    assert "max-age=31536000" in packed[2].headers["cache-control"]
+
+
+def test_a_fault_is_not_kept() -> None:
+    answers = iter([503, 200, 500])
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(status_code=next(answers))(scope, receive, send)
+
+    async def ask_all() -> list[int]:
+        transport = httpx.ASGITransport(SharedAnswers(serve, lambda: True))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return [(await client.get(PLOTLY)).status_code for _ in range(3)]
+
+    assert asyncio.run(ask_all()) == [503, 200, 200]
+
+
+def ask(pages: Pages, path: str, encoding: str) -> httpx.Response:
+    return pages.client.get(path, headers={"accept-encoding": encoding})
