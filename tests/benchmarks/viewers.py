@@ -1,20 +1,22 @@
 """A running sweep with twenty viewers of its page, and without.
 
-    python tests/benchmarks/viewers.py --pairs 4
+    python tests/benchmarks/viewers.py --pairs 8
 
-Each run trains the same settings with the same seeds in a new database, which `paretune serve` serves at the same time;
-in every other run twenty viewers ask as an open page of the study does: for its mark every two seconds, or as seldom as
-the service says, and where that is new for all that the page shows. What they ask is taken from a real browser. They
-are one process beside the sweep, since real viewers have machines of their own.
+One sweep of equal settings trains on all cores and is served by `paretune serve`. By turns of a minute twenty
+viewers ask as an open page of the study does, or are held still: for its mark every two seconds, or as seldom as the
+service says, and where that is new for all that the page shows. What they ask is taken from a real browser. They are
+one process on the same cores, though real viewers have machines of their own.
 
-- `ratio`: wall time of the sweep with viewers over that without, geometric mean of the pairs with its 95 % interval;
-- `share`: CPU time of the server with viewers, less the same without, as a part of the CPU time of the training: where
-  that has all cores, so much longer it takes;
-- `answers`: what the viewers were answered in that time, `wanted` what twenty pages ask for in that time that are
+- `ratio`: wall time of an epoch, its training and evaluation, with viewers over that without; geometric mean of the
+  pairs of turns with its 95 % interval;
+- `waiting`: the part of their time in which threads of the slots stood ready without a core, with viewers less the
+  same without: as the machine's kernel counts it, so that what else the host of a virtual machine does is not in it;
+- `share`: CPU time of the server with viewers, less the same without, as a part of the CPU time of the sweep: where
+  that has all cores, so much longer it takes; `viewers_share` is that of the viewers' own process;
+- `answers`: what the viewers were answered in their turns, `wanted` what twenty pages ask for in that time that are
   never told to wait.
 
-A machine that others use makes the ratio uncertain, and the share too large: the sweep then takes longer, so that
-viewers ask more often while it runs.
+An epoch counts that lies within one turn, after its first seconds.
 """
 
 from __future__ import annotations
@@ -24,12 +26,15 @@ import asyncio
 import json
 import math
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +48,12 @@ from commands import COMMAND  # noqa: E402
 from machine import machine_facts  # noqa: E402
 from playwright.sync_api import Request, sync_playwright  # noqa: E402
 from service_size import Side, free_port, serving  # noqa: E402
+from sqlalchemy import and_, select  # noqa: E402
 
 from objectives.intervals import student_interval  # noqa: E402
+from storage.database import Database  # noqa: E402
+from storage.tables import epoch_costs as costs  # noqa: E402
+from storage.tables import epochs  # noqa: E402
 
 CALL = "/_dash-update-component"
 POLL_SECONDS = 2.0
@@ -53,15 +62,18 @@ SPEC = """name = "watched"
 dataset = "mnist5k"
 epochs = 4
 [space]
-lr = {{ low = 1e-3, high = 0.1, log = true }}
-optimizer = ["sgd", "adam"]
+lr = { low = 1e-3, high = 0.1, log = true }
+optimizer = "sgd"
 batch_size = 64
 width = 1.0
 [search]
 sampler = "random"
 seed = 0
-trials = {trials}
+trials = 100000
+baseline = false
 """
+SETTLE_SECONDS = 4.0
+"""How long a turn has been under way before what is measured begins."""
 
 OK = 200
 
@@ -70,11 +82,36 @@ Known = dict[tuple[str, str], Any]
 """What a page holds, by component and property."""
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What was measured in one turn.
+
+    Attributes:
+        is_watched: Whether viewers asked.
+        num_epochs: That lie in it.
+        epoch_seconds: Mean of their wall time.
+        server_cpu_seconds: Of the service.
+        sweep_cpu_seconds: Of the sweep, its slots in it.
+        viewers_cpu_seconds: Of the viewers.
+        waiting: Part of the time of the slots' threads, 0 to 1, in which they stood ready without a core.
+        seconds: That it took.
+    """
+
+    is_watched: bool
+    num_epochs: int
+    epoch_seconds: float
+    server_cpu_seconds: float
+    sweep_cpu_seconds: float
+    viewers_cpu_seconds: float
+    waiting: float
+    seconds: float
+
+
 def main() -> None:
     """Runs the benchmark, or the viewers alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=4)
-    parser.add_argument("--trials", type=int, default=160)
+    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of a turn")
     parser.add_argument("--viewers", type=int, default=20)
     parser.add_argument("--watch", type=Path, metavar="FILE", help="be the viewers: URL, token and bodies as JSON")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results/viewers.json")
@@ -83,62 +120,114 @@ def main() -> None:
         asyncio.run(watch(*json.loads(chosen.watch.read_text()), chosen.viewers))
         return
     facts = machine_facts("dash", "fastapi", "plotly", "sqlalchemy", "torch", "uvicorn")
-    bodies = record_bodies()
-    runs = []
-    for index in range(2 * chosen.pairs):
-        is_watched = index % 4 in (1, 2)  # without, with, with, without: what drifts hits both alike
-        runs.append(run(chosen.trials, chosen.viewers if is_watched else 0, bodies))
-        print(json.dumps(runs[-1]), file=sys.stderr)
-    result = {**facts, "viewers": chosen.viewers, **compare(runs), "runs": runs}
-    print(json.dumps({key: value for key, value in result.items() if key != "runs"}, indent=1))
-    chosen.output.write_text(json.dumps(result, indent=1) + "\n")
+    turns, answers = measure(chosen.pairs, chosen.seconds, chosen.viewers)
+    wanted = chosen.viewers * sum(turn.seconds for turn in turns if turn.is_watched) / POLL_SECONDS
+    counted = {"viewers": chosen.viewers, "pairs": chosen.pairs, "answers": answers, "wanted": wanted}
+    result = {**facts, **counted, **compare(turns)}
+    print(json.dumps(result, indent=1))
+    chosen.output.write_text(json.dumps({**result, "turns": [asdict(turn) for turn in turns]}, indent=1) + "\n")
 
 
-def compare(runs: list[dict[str, float]]) -> dict[str, Any]:
-    """Returns ratio and share, each with its interval."""
-    pairs = [sorted(pair, key=lambda one: one["viewers"]) for pair in zip(runs[::2], runs[1::2], strict=True)]
-    logs = [math.log(watched["wall_seconds"] / alone["wall_seconds"]) for alone, watched in pairs]
-    shares = [watched["server_share"] - alone["server_share"] for alone, watched in pairs]
-    mean, (low, high) = student_interval(logs)
+def compare(turns: Sequence[Turn]) -> dict[str, Any]:
+    """Returns ratio and shares, each with its interval."""
+    pairs = [sorted(pair, key=lambda one: one.is_watched) for pair in zip(turns[::2], turns[1::2], strict=True)]
+    logs = [math.log(watched.epoch_seconds / alone.epoch_seconds) for alone, watched in pairs]
+    shares = [
+        watched.server_cpu_seconds / watched.sweep_cpu_seconds - alone.server_cpu_seconds / alone.sweep_cpu_seconds
+        for alone, watched in pairs
+    ]
+    mean, ends = student_interval(logs)
     share, share_interval = student_interval(shares)
+    waiting, waiting_interval = student_interval([watched.waiting - alone.waiting for alone, watched in pairs])
+    watched = [turn for turn in turns if turn.is_watched]
     return {
         "ratio": math.exp(mean),
-        "ratio_interval": [math.exp(low), math.exp(high)],
+        "ratio_interval": [math.exp(end) for end in ends],
+        "waiting": waiting,
+        "waiting_interval": list(waiting_interval),
         "share": share,
         "share_interval": list(share_interval),
+        "viewers_share": sum(turn.viewers_cpu_seconds for turn in watched)
+        / sum(turn.sweep_cpu_seconds for turn in watched),
     }
 
 
-def run(num_trials: int, num_viewers: int, bodies: Bodies) -> dict[str, float]:
-    """Runs a sweep, with so many viewers or with none."""
-    with sweeping(num_trials) as (folder, url, process, token, sweep):
-        own = psutil.Process(process.pid)
+def measure(num_pairs: int, turn_seconds: float, num_viewers: int) -> tuple[list[Turn], int]:
+    """Returns the turns of one sweep, and how often the viewers were answered."""
+    bodies, turns = record_bodies(), list[Turn]()
+    with sweeping() as (folder, url, server, token, sweep):
         wait_for_study(url, token)
-        viewers = start_viewers(folder, url, token, bodies, num_viewers) if num_viewers else None
-        start, used = time.perf_counter(), sum(own.cpu_times()[:2])
-        sweep.wait()
-        took, spent = time.perf_counter() - start, sum(own.cpu_times()[:2]) - used
-        answers = 0
-        if viewers is not None:
-            viewers.terminate()
-            answers = int(viewers.communicate()[0])
-        with httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}) as client:
-            study = client.get("/api/studies/watched").json()
-        training = study["billed"]["lines"]["training"]
-        worked = sum(trial["costs"].get("cpu_seconds") or 0.0 for trial in study["trials"])
-    return {
-        "viewers": num_viewers, "wall_seconds": took, "training_seconds": training, "server_cpu_seconds": spent,
-        "training_cpu_seconds": worked, "server_share": spent / worked,
-        "answers": answers, "wanted": num_viewers * took / POLL_SECONDS,
-    }  # fmt: skip
+        viewers = start_viewers(folder, url, token, bodies, num_viewers)
+        watching = psutil.Process(viewers.pid)
+        time.sleep(turn_seconds)  # their first pages, and the sweep's first trials
+        watching.suspend()
+        for index in range(2 * num_pairs):
+            is_watched = index % 4 in (1, 2)  # without, with, with, without: what drifts hits both alike
+            if is_watched:
+                watching.resume()
+            time.sleep(SETTLE_SECONDS)
+            turns.append(take_turn(folder / "test.db", [server, psutil.Process(sweep.pid), watching], turn_seconds,
+                                   is_watched=is_watched))  # fmt: skip
+            watching.suspend()
+            print(json.dumps(asdict(turns[-1])), file=sys.stderr)
+        watching.resume()
+        viewers.terminate()
+        return turns, int(viewers.communicate()[0])
+
+
+def take_turn(file: Path, processes: Sequence[psutil.Process], seconds: float, *, is_watched: bool) -> Turn:
+    """Waits and returns what was measured meanwhile.
+
+    Args:
+        file: The database.
+        processes: The server, the sweep, the viewers.
+        seconds: How long.
+        is_watched: Whether the viewers ask.
+    """
+    slots = [one.pid for one in processes[1].children(recursive=True)]
+    begun, start, before = datetime.now(UTC), time.perf_counter(), [read_cpu(one) for one in processes]
+    scheduled = read_scheduled(slots)
+    time.sleep(seconds)
+    ran, waited = (later - earlier for earlier, later in zip(scheduled, read_scheduled(slots), strict=True))
+    ended, took = datetime.now(UTC), time.perf_counter() - start
+    used = [read_cpu(one) - earlier for one, earlier in zip(processes, before, strict=True)]
+    seconds_each = read_epochs(file, begun, ended)
+    return Turn(is_watched, len(seconds_each), statistics.mean(seconds_each), *used, waited / (ran + waited), took)
+
+
+def read_cpu(process: psutil.Process) -> float:
+    """Returns the CPU seconds of a process and of those it began that still run."""
+    return sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
+
+
+def read_scheduled(processes: Sequence[int]) -> tuple[int, int]:
+    """Returns the nanoseconds that the threads of processes ran, and that they waited for a core.
+
+    Both are Linux's, which counts them for each thread (Documentation/scheduler/sched-stats.rst).
+    """
+    files = [one for process in processes for one in Path(f"/proc/{process}/task").glob("*/schedstat")]
+    counted = [file.read_text().split() for file in files]
+    return sum(int(one[0]) for one in counted), sum(int(one[1]) for one in counted)
+
+
+def read_epochs(file: Path, begun: datetime, ended: datetime) -> list[float]:
+    """Returns the wall seconds of the epochs that lie between two instants."""
+    found = (
+        select(epochs.c.recorded_at, costs.c.value)
+        .join(costs, and_(*(epochs.c[key] == costs.c[key] for key in ("study", "trial", "epoch"))))
+        .where(costs.c.name == "wall_seconds", epochs.c.recorded_at.between(begun, ended))
+    )
+    with Database(f"sqlite:///{file}").read() as connection:
+        rows = connection.execute(found).all()
+    return [seconds for at, seconds in rows if at - timedelta(seconds=seconds) >= begun]
 
 
 @contextmanager
-def sweeping(num_trials: int) -> Iterator[tuple[Path, str, psutil.Process, str, subprocess.Popen[bytes]]]:
+def sweeping() -> Iterator[tuple[Path, str, psutil.Process, str, subprocess.Popen[bytes]]]:
     """Serves a new database and launches a sweep in it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "spec.toml").write_text(SPEC.format(trials=num_trials))
+        (folder / "spec.toml").write_text(SPEC)
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [COMMAND, "serve", "--port", str(port), "--storage", "sqlite:///test.db"]
@@ -176,7 +265,7 @@ def record_bodies() -> Bodies:
             if of_mark:
                 found[json.dumps(body["outputs"])] = body
 
-    with sweeping(8) as (_, url, _process, token, _sweep), sync_playwright() as playwright:
+    with sweeping() as (_, url, _process, token, _sweep), sync_playwright() as playwright:
         wait_for_study(url, token)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
         context = browser.new_context()
