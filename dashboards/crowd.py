@@ -8,27 +8,34 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.bills import add_idle
 from dashboards.columns import align, find_front, to_table
-from dashboards.prices import billed_per_second, book_of, money_per_joule
+from dashboards.holding import is_device_searched
+from dashboards.prices import billed_per_second, book_of, money_per_joule, rent_per_second
 from dashboards.remeasured import add_remeasurement
+from dashboards.rents import SHIFT, rent_epochs, rent_trials
 from dashboards.summary import CANDIDATE_STATES, Summary, first_cost, summarize
 from objectives.costs import COSTS, MINIMIZABLE, ONCE
 from objectives.prices import ELECTRICITY, PriceBook
 from storage.columns import (
     list_devices,
+    read_attempts,
     read_billed,
+    read_epoch_attempts,
     read_epoch_cost,
     read_epochs,
     read_heard,
     read_trial_cost,
+    read_wanted_devices,
     sum_bills,
 )
 from storage.database import Database
 from storage.reading import load_study, read_sittings
+from storage.rows import TrialRow
 from storage.watching import Since, see_trials
 
 if TYPE_CHECKING:
@@ -38,8 +45,9 @@ if TYPE_CHECKING:
     from dashboards.columns import Numbers, Whole
 
 MONEY = "money"
-SHIFT = 2**20
-"""More epochs than a trial has: a checkpoint's key is its trial times this, plus its epoch."""
+
+MOST_WHOLE = 4000
+"""Trials that are kept whole, once they have ended: what pages show of a study is asked for again with what is new."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,7 @@ class Crowd:
         self.tally = Tally(0, 0, {}, {})
         self._settled: Counter[str] = Counter()  # what was billed to trials that have ended
         self._devices: set[str] = set()
+        self._whole: dict[int, TrialRow] = {}  # of those that have ended, which change no more
 
     @property
     def currency(self) -> str:
@@ -194,18 +203,21 @@ class Crowd:
 
     def read(self, numbers: set[int]) -> Summary:
         """Returns the study as if it had only these trials and the baseline."""
-        always = set() if self._baseline is None else {self._baseline}
-        study = load_study(self._database, self._name, numbers | always)
+        wanted = numbers | (set() if self._baseline is None else {self._baseline})
+        since, whole = self._since, self._whole
+        study = load_study(self._database, self._name, wanted - whole.keys())
+        fresh = {trial.number: trial for trial in study.trials}
+        found = fresh | {number: whole[number] for number in wanted if number in whole}
+        ended = {number: found[number] for number in found if number <= since.newest and number not in since.unended}
+        self._whole = whole | ended if len(whole) + len(fresh) <= MOST_WHOLE else ended
+        study = replace(study, trials=tuple(found[number] for number in sorted(found)))
         return add_remeasurement(self._database, summarize(study, book_of(study, self._book)))
 
     def costs(self) -> list[str]:
-        """Returns the costs that the trade-off can be shown over, the study's own objectives first.
-
-        Money is among them where all ran on one device.
-        """
+        """Returns the costs that the trade-off can be shown over, the study's own objectives first."""
         summary = self.peak()
         points = [point for curve in summary.curves.values() for point in curve]
-        names = dict.fromkeys([*summary.minimize, *MINIMIZABLE, *([MONEY] if len(self._devices) == 1 else [])])
+        names = dict.fromkeys([*summary.minimize, *MINIMIZABLE, MONEY])
         return [name for name in names if any(point.value(name) is not None for point in points)]
 
     def on_front(self, costs: Sequence[str]) -> set[int]:
@@ -234,17 +246,23 @@ class Crowd:
         return (rows[:, 0] * SHIFT + rows[:, 1]).astype(np.int64), rows[:, 2]
 
     def _add_up(self, name: str) -> Numbers:
-        import numpy as np
+        own = self._own_cost(name)
+        return own if name in ONCE else self._accumulate(own, is_sum=COSTS[name].accumulate == "sum")
 
+    def _own_cost(self, name: str) -> Numbers:
+        """Returns a cost of each checkpoint's own epoch."""
         if name not in self._own:
             with self._database.read() as connection:
                 found = self._read_cost(connection, name, Since())
             wanted = self._key - self.epoch if name in ONCE else self._key
             self._own[name] = align(wanted, *found)
-        own = self._own[name]
-        if name in ONCE:
-            return own
-        add = np.add if COSTS[name].accumulate == "sum" else np.maximum
+        return self._own[name]
+
+    def _accumulate(self, own: Numbers, *, is_sum: bool = True) -> Numbers:
+        """Returns the sum, or else the largest, of what the epochs of each trial have up to each checkpoint."""
+        import numpy as np
+
+        add = np.add if is_sum else np.maximum
         totals, trial = own.copy(), self.trial
         place = np.arange(len(own)) - np.searchsorted(trial, trial)
         for index in range(1, int(place.max(initial=0)) + 1):
@@ -253,19 +271,18 @@ class Crowd:
         return totals
 
     def _money(self) -> Numbers:
-        """Returns what all checkpoints come to, which on one device is so much for each second, or for each joule."""
-        import numpy as np
-
-        points = [point for curve in self.peak().curves.values() for point in curve]
-        for basis in ("device_seconds", "energy_joules"):
-            rates = {
-                round(money / value, 15)
-                for point in points
-                if (money := point.value(MONEY)) is not None and (value := point.value(basis))
-            }
-            if rates and max(rates) <= min(rates) * (1 + 1e-6):
-                return self.cost(basis) * max(rates)
-        return np.full(len(self._key), np.nan)
+        """Returns what all checkpoints come to: by joules as electricity, else by the rent of their devices."""
+        book = self.peak().book
+        if book.money == ELECTRICITY:
+            rate = money_per_joule(book)
+            return self.cost("energy_joules") * (nan if rate is None else rate)
+        if len(self._devices) == 1:
+            rate = rent_per_second(json.loads(next(iter(self._devices))), book)
+            return self.cost("device_seconds") * (nan if rate is None else rate)
+        with self._database.read() as connection:
+            attempted, taken = read_attempts(connection, self._uuid), read_epoch_attempts(connection, self._uuid)
+        rates = rent_epochs(attempted, taken, self._key, book)
+        return self._accumulate(self._own_cost("device_seconds") * rates)
 
     def _bill(self, trial: Whole) -> Numbers:
         """Returns the seconds that the attempts of each of these trials were billed, NaN where nothing is yet."""
@@ -280,24 +297,29 @@ class Crowd:
     def _price_bills(self, seconds: Numbers, last: NDArray[np.bool_]) -> Numbers:
         """Returns the money of each trial's bill, NaN where it is absent.
 
-        Where the study ran on several devices, rent is known by a price that holds for whatever device. Energy is
-        metered while training alone, so that it counts over the bill's seconds as in `Metered.over`.
+        Energy is metered while training alone, so that it counts over the bill's seconds as in `Metered.over`.
         """
         import numpy as np
 
         book = self.peak().book
-        device = json.loads(next(iter(self._devices))) if len(self._devices) == 1 else None
-        rate = money_per_joule(book) if book.money == ELECTRICITY else billed_per_second(device, book)
+        if book.money != ELECTRICITY and len(self._devices) == 1:
+            rate = billed_per_second(json.loads(next(iter(self._devices))), book)
+            return seconds * (nan if rate is None else rate)
+        if book.money != ELECTRICITY:
+            is_searched = is_device_searched(self._spec())
+            with self._database.read() as connection:
+                attempted = read_attempts(connection, self._uuid)
+                wanted = read_wanted_devices(connection, self._uuid) if is_searched else {}
+            return rent_trials(attempted, wanted, self.trial[last], book)
+        rate = money_per_joule(book)
         if rate is None:
             return np.full(len(seconds), np.nan)
-        if book.money != ELECTRICITY:
-            return seconds * rate
         joules, starts = (
             self.cost("energy_joules")[last],
             np.flatnonzero(np.append([True] * bool(len(last)), last[:-1])),
         )
-        self.cost("device_seconds")
-        trained = np.add.reduceat(np.nan_to_num(self._own["device_seconds"]), starts) if len(starts) else seconds
+        own = np.nan_to_num(self._own_cost("device_seconds"))
+        trained = np.add.reduceat(own, starts) if len(starts) else seconds
         longer = np.divide(seconds, trained, out=np.ones(len(seconds)), where=trained > 0)
         return np.where(np.isnan(seconds), np.nan, joules * np.maximum(1.0, longer)) * rate
 

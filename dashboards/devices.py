@@ -23,7 +23,7 @@ def device_warning(study: StudyRow) -> str | None:
     same = {"threads": 1} if isinstance(study.spec.get("compute", {}).get("threads"), list) else {}
     devices = name_devices(study)
     apart = {(device["kind"], device_words({**device, **same})) for device in _list_devices(study)}
-    if len(apart) <= (len({kind for kind, _ in apart}) if is_device_searched(study) else 1):
+    if len(apart) <= (len({kind for kind, _ in apart}) if is_device_searched(study.spec) else 1):
         return None
     told = "; ".join(devices)
     return f"its measured costs come from {len(devices)} devices, so that they compare devices as well: {told}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from dashboards.bills import IDLE, bill_lines
@@ -21,9 +21,17 @@ def as_held(device: Device | None) -> Device | None:
     return device and {**device, "threads": device.get("held_threads") or device["threads"]}
 
 
-def is_device_searched(study: StudyRow) -> bool:
+def is_device_searched(spec: Mapping[str, Any]) -> bool:
     """Says whether each trial ran on the kind of device that its setting names."""
-    return isinstance(study.spec.get("compute", {}).get("device"), list)
+    return isinstance(spec.get("compute", {}).get("device"), list)
+
+
+def find_alone(devices: Iterable[Device]) -> dict[str | None, Device]:
+    """Returns the one device of each kind, and under None the one of all; nothing where there are several."""
+    found: dict[str | None, dict[tuple[str, ...], Device]] = defaultdict(dict)
+    for device in devices:
+        found[None][_key(device)] = found[device["kind"]][_key(device)] = device
+    return {kind: next(iter(same.values())) for kind, same in found.items() if len(same) == 1}
 
 
 def find_only(study: StudyRow) -> Find:
@@ -31,13 +39,10 @@ def find_only(study: StudyRow) -> Find:
 
     Where devices are searched it is that of the trial's kind.
     """
-    found: dict[str | None, dict[tuple[str, ...], Device]] = defaultdict(dict)
-    for device in (as_held(attempt.device) for trial in study.trials for attempt in trial.attempts):
-        if device is not None:
-            found[None][_key(device)] = found[device["kind"]][_key(device)] = device
-    only = {kind: next(iter(devices.values())) for kind, devices in found.items() if len(devices) == 1}
-    is_searched = is_device_searched(study)
-    return lambda trial: only.get(str(trial.params.get("device")) if is_searched else None)
+    held = (as_held(attempt.device) for trial in study.trials for attempt in trial.attempts)
+    alone = find_alone(device for device in held if device is not None)
+    is_searched = is_device_searched(study.spec)
+    return lambda trial: alone.get(str(trial.params.get("device")) if is_searched else None)
 
 
 def idle_by_device(study: StudyRow) -> list[tuple[Device, float]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Text, func, select
+from sqlalchemy import Connection, Text, and_, func, select
 
 from storage import tables
 from storage.watching import Rows, Since, fetch_live
@@ -43,6 +44,31 @@ def read_billed(connection: Connection, study: str, since: Since) -> Rows:
     bill = tables.bills.c
     chosen = select(bill.trial, func.sum(bill.seconds)).group_by(bill.trial)
     return fetch_live(connection, chosen, study, since, bill.study, bill.trial)
+
+
+def read_attempts(connection: Connection, study: str) -> Rows:
+    """Returns (trial, attempt, device as JSON, seconds billed) of all attempts; None for what is not recorded."""
+    attempt, bill = tables.attempts, tables.bills
+    same = [attempt.c[name] == bill.c[name] for name in ("study", "trial", "attempt")]
+    key = (attempt.c.trial, attempt.c.attempt)
+    device = attempt.c.device.cast(Text)
+    chosen = select(*key, device, func.sum(bill.c.seconds)).outerjoin(bill, and_(*same)).group_by(*key, device)
+    return fetch_live(connection, chosen, study, Since(), attempt.c.study, *key)
+
+
+def read_epoch_attempts(connection: Connection, study: str) -> Rows:
+    """Returns (trial, epoch, attempt) of each epoch, in this order."""
+    epoch = tables.epochs.c
+    chosen = select(epoch.trial, epoch.epoch, epoch.attempt)
+    return fetch_live(connection, chosen, study, Since(), epoch.study, epoch.trial, epoch.epoch)
+
+
+def read_wanted_devices(connection: Connection, study: str) -> dict[int, Any]:
+    """Returns the device that its setting names, of each trial with an attempt that told none."""
+    trial, attempt = tables.trials.c, tables.attempts.c
+    silent = select(attempt.trial).where(attempt.study == study, attempt.device.is_(None))
+    found = select(trial.number, trial.params).where(trial.study == study, trial.number.in_(silent))
+    return {row.number: row.params.get("device") for row in connection.execute(found)}
 
 
 def sum_bills(connection: Connection, study: str, since: Since) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from storage import tables
 from storage.database import Database
 from storage.faults import StorageFault
 from storage.reading import load_study
+from storage.rows import StudyRow
 
 
 def crowd_of(database: Database, name: str, uuid: str) -> Crowd:
@@ -94,6 +96,28 @@ def test_what_is_new_is_added_without_reading_the_rest(database: Database, monke
         np.testing.assert_allclose(crowd.cost(name), fresh.cost(name))
     assert crowd.tally.bill == pytest.approx(fresh.tally.bill)
     assert places(crowd.peak()) == places(whole(database, "a"))
+
+
+def test_a_trial_that_has_ended_is_read_whole_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    uuid = write_study(database, "a", 30)
+    crowd = crowd_of(database, "a", uuid)
+    read: list[int] = []
+
+    def load(*given: Any) -> StudyRow:
+        study = load_study(*given)
+        read.append(len(study.trials))
+        return study
+
+    monkeypatch.setattr("dashboards.crowd.load_study", load)
+    for _ in range(2):
+        assert places(crowd.read(set(range(30)))) == places(whole(database, "a"))
+    add_trial(database, uuid)
+    crowd.refresh()
+    read.append(-1)
+    assert len(crowd.read(set(range(31))).study.trials) == 31
+    assert (read[0], read[1], read[-1]) == (30, 0, 1)
+    baseline, *others = whole(database, "a").study.trials
+    assert crowd.read({3}).study.trials == (baseline, others[2])
 
 
 def test_a_database_that_fails_while_it_is_read_doubles_no_bill(

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from crowds import check_billed, crowd_of
 from pages import add_trial, write_study
 from postgresql import new_database
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 
-from dashboards.crowd import Crowd
-from dashboards.figures.billed import BilledInfo, trace_billed, trace_crowd_billed
 from dashboards.pages.easel import Easel
 from dashboards.pages.reading import Reader
-from dashboards.summary import summarize
 from storage import tables
 from storage.database import Database
 from storage.reading import load_study
@@ -22,31 +20,10 @@ REST = ("x: logarithmic", "y: the best", "billed")
 ELECTRICITY = {"money": "electricity", "electricity": {"price_per_kwh": 0.3}, "pue": {"ratio": 1.5}}
 
 
-def crowd_of(database: Database, uuid: str) -> Crowd:
-    crowd = Crowd(database, "a", uuid, None)
-    crowd.refresh()
-    return crowd
-
-
-def check_equal(database: Database, crowd: Crowd, cost: str) -> BilledInfo:
-    whole = trace_billed(summarize(load_study(database, "a")), cost)
-    points = crowd.points(cost, is_billed=True)
-    found = {trial: amount for trial, amount in zip(points.trial.tolist(), points.cost, strict=True) if amount >= 0}
-    assert found == pytest.approx({one.point.trial: one.amount for one in whole.trials}, rel=1e-9)
-    info = trace_crowd_billed(crowd, cost, is_log=False, sees_all=True)
-    assert [one.point.trial for one in info.front] == [one.point.trial for one in whole.front]
-    assert [one.amount for one in info.front] == pytest.approx([one.amount for one in whole.front])
-    assert (info.knee and info.knee.point.trial) == (whole.knee and whole.knee.point.trial)
-    assert (info.baseline and info.baseline.point.trial) == (whole.baseline and whole.baseline.point.trial)
-    assert info.grid is not None
-    assert sum(place.num_here for place in info.grid.places) == info.num_trials == whole.num_trials
-    return whole
-
-
 @pytest.mark.parametrize("cost", ["device_seconds", "money"])
 def test_bills_are_those_of_all_trials(database: Database, cost: str) -> None:
     crowd = crowd_of(database, write_study(database, "a", 80))
-    whole = check_equal(database, crowd, cost)
+    whole = check_billed(database, crowd, cost)
     assert (len(whole.trials) > 60, len(whole.front) > 3, whole.knee is not None) == (True, True, True)
 
 
@@ -58,7 +35,7 @@ def test_electricity_is_counted_over_the_time_of_the_bill(database: Database) ->
         connection.execute(update(tables.studies).values(spec={**spec, "prices": ELECTRICITY}))
         joules = update(tables.epoch_costs).where(cost.name == "energy_joules", cost.trial != 3)
         connection.execute(joules.values(value=50.0 + cost.trial, method="measured"))
-    whole = check_equal(database, crowd_of(database, uuid), "money")
+    whole = check_billed(database, crowd_of(database, uuid), "money")
     assert 3 not in {one.point.trial for one in whole.trials}
     assert len(whole.trials) > 30
 
@@ -68,7 +45,7 @@ def test_what_was_not_billed_is_absent_and_comes_as_it_is(database: Database) ->
     add_trial(database, uuid)
     crowd = crowd_of(database, uuid)
     for cost in ("device_seconds", "money"):
-        whole = check_equal(database, crowd, cost)
+        whole = check_billed(database, crowd, cost)
         assert 40 not in {one.point.trial for one in whole.trials}
     add_trial(database, uuid)
     bill = {"study": uuid, "attempt": 1, "line": "training"}
@@ -76,7 +53,7 @@ def test_what_was_not_billed_is_absent_and_comes_as_it_is(database: Database) ->
         rows = [{**bill, "trial": 40, "seconds": 3.0}, {**bill, "trial": 41, "seconds": 0.0}]
         connection.execute(insert(tables.bills), rows)
     crowd.refresh()
-    whole = check_equal(database, crowd, "device_seconds")
+    whole = check_billed(database, crowd, "device_seconds")
     assert {40: 3.0, 41: 0.0}.items() <= {one.point.trial: one.amount for one in whole.trials}.items()
 
 
@@ -102,23 +79,8 @@ def test_only_what_is_new_is_read_of_bills(database: Database, monkeypatch: pyte
         with database.write() as connection:
             connection.execute(update(tables.bills).where(tables.bills.c.trial == 40).values(seconds=seconds))
         crowd.refresh()
-        check_equal(database, crowd, "device_seconds")
+        check_billed(database, crowd, "device_seconds")
     assert read == [41, 1, 1]
-
-
-def test_of_several_devices_a_bill_has_a_price_that_holds_for_all(database: Database) -> None:
-    uuid = write_study(database, "a", 40)
-    attempt = tables.attempts.c
-    with database.write() as connection:
-        device = connection.scalar(select(attempt.device).where(attempt.trial == 0))
-        other = update(tables.attempts).where(attempt.trial == 1).values(device={**device, "name": "Another"})
-        connection.execute(other)
-    crowd = crowd_of(database, uuid)
-    assert not (crowd.points("money", is_billed=True).cost >= 0).any()
-    spec = load_study(database, "a", ()).spec
-    with database.write() as connection:
-        connection.execute(update(tables.studies).values(spec={**spec, "prices": {"price_per_device_hour": 2.0}}))
-    assert len(check_equal(database, crowd_of(database, uuid), "money").trials) > 30
 
 
 def test_a_database_server_gives_the_same(server: str) -> None:
@@ -126,7 +88,7 @@ def test_a_database_server_gives_the_same(server: str) -> None:
     database.create()
     crowd = crowd_of(database, write_study(database, "a", 30))
     for cost in ("device_seconds", "money"):
-        check_equal(database, crowd, cost)
+        check_billed(database, crowd, cost)
 
 
 def test_the_menu_of_a_large_study_has_bills_as_that_of_a_small_one(

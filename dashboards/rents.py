@@ -1,0 +1,78 @@
+"""What a large study costs that ran on several devices: each attempt has the price of its own, as columns.
+
+Where all ran on one device so much for each second does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dashboards.columns import align, to_table
+from dashboards.holding import Device, as_held, find_alone
+from dashboards.prices import billed_per_second, rent_per_second
+from objectives.prices import PriceBook
+from storage.watching import Rows
+
+if TYPE_CHECKING:
+    from dashboards.columns import Numbers, Whole
+
+SHIFT = 2**20
+"""More attempts or epochs than a trial has: what tells one apart is its trial times this, plus its number."""
+
+
+def rent_epochs(attempted: Rows, taken: Rows, key: Whole, book: PriceBook) -> Numbers:
+    """Returns what a second of each epoch costs, NaN where no price is known.
+
+    Args:
+        attempted: As `read_attempts` gives them.
+        taken: As `read_epoch_attempts` gives them.
+        key: Of the epochs: trial times `SHIFT`, plus epoch.
+        book: The prices.
+    """
+    import numpy as np
+
+    attempts, rates = _price(attempted, lambda device, _trial: rent_per_second(device, book))
+    epochs = to_table(taken, 3).astype(np.int64)
+    rate = align(epochs[:, 0] * SHIFT + epochs[:, 2], attempts, rates)
+    return align(key, epochs[:, 0] * SHIFT + epochs[:, 1], rate)
+
+
+def rent_trials(attempted: Rows, wanted: Mapping[int, Any], trial: Whole, book: PriceBook) -> Numbers:
+    """Returns what each trial comes to by its bill, NaN where that has no price.
+
+    Args:
+        attempted: As `read_attempts` gives them.
+        wanted: Where devices are searched, the device that its setting names, of each trial with an attempt that told
+            none.
+        trial: Numbers, ascending.
+        book: The prices.
+    """
+    import numpy as np
+
+    rows = [row for row in attempted if row[3] is not None]
+    told = (as_held(json.loads(text)) for text in {row[2] for row in rows} - {None})
+    alone = find_alone(device for device in told if device is not None)
+    attempts, rates = _price(
+        rows, lambda device, number: billed_per_second(device or alone.get(wanted.get(number)), book)
+    )
+    trials, at = np.unique(attempts // SHIFT, return_inverse=True)
+    totals = np.zeros(len(trials))
+    np.add.at(totals, at, rates * np.array([row[3] for row in rows]))  # a part without a price makes it all NaN
+    return align(trial, trials, totals)
+
+
+def _price(rows: Rows, price: Callable[[Device | None, int], float | None]) -> tuple[Whole, Numbers]:
+    """Returns the keys of attempts, ascending, and what a second of each costs."""
+    import numpy as np
+
+    known: dict[tuple[str | None, int | None], float | None] = {}
+    rates = list[float | None]()
+    for trial, _, text, _ in rows:
+        device = (text, trial if text is None else None)
+        if device not in known:
+            known[device] = price(None if text is None else json.loads(text), trial)
+        rates.append(known[device])
+    keys = np.array([trial * SHIFT + attempt for trial, attempt, _, _ in rows], dtype=np.int64)
+    return keys, np.array(rates, dtype=np.float64)
