@@ -135,6 +135,8 @@ def encode_onnx(classifier: Classifier, card: Card) -> bytes:
     except Exception as error:
         raise Unusable(f"cannot be exported to ONNX: {error_words(error)}") from error
     assert program is not None
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # the exporter notes in whose folder of which machine the code lies
     program.model.metadata_props.update({name: json.dumps(value) for name, value in card.plain().items()})
     content: bytes = program.model_proto.SerializeToString()
     return content
