@@ -6,26 +6,23 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from objectives.costs import COSTS, ONCE
-from objectives.front import Reference
 from search.faults import Faults, suggest
+from search.imported import ImportedStudy, ImportedTrial, write_imported
 from search.spec import NAME
-from storage.beginnings import Beginning
 from storage.database import Database
-from storage.ledger import CostValue
-from storage.rows import EpochRow, TrialRow
-from storage.studies import create_study
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-ABSENT = CostValue(None, "absent", "Optuna does not record it")
-STATES = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
+STATES: dict[str, Literal["complete", "stopped", "failed"]] = {
+    "COMPLETE": "complete",
+    "PRUNED": "stopped",
+    "FAIL": "failed",
+}
 """What becomes of Optuna's states; trials in others are left."""
 
 
@@ -57,24 +54,36 @@ def import_study(wanted: Wanted, database: Database) -> list[str]:
         Faults: where it cannot be read, or its numbers cannot be what they are said to be.
         StorageFault: where the name is taken.
     """
+    study, lines = read_optuna(wanted, database)
+    write_imported(study, database)
+    return lines
+
+
+def read_optuna(wanted: Wanted, database: Database | None = None) -> tuple[ImportedStudy, list[str]]:
+    """Returns what can be taken over of an Optuna study, and what a person should know of it.
+
+    Args:
+        wanted: The study, and what its numbers mean.
+        database: Where it will be written; None where another process knows that.
+
+    Raises:
+        Faults: where it cannot be read, or its numbers cannot be what they are said to be.
+    """
     study = _open(wanted)
     faults = [*_name_faults(wanted, database), *_meaning_faults(wanted, study)]
     if faults:
         raise Faults(*faults)
+    assert wanted.num_images is not None
     usable = [trial for trial in study.get_trials(deepcopy=False) if _is_usable(trial)]
-    trials = [_trial(trial, wanted) for trial in usable]
-    has_durations = any(trial.state == "complete" and trial.costs["wall_seconds"].value for trial in trials)
-    minimize = ["wall_seconds"] if has_durations else []
-    create_study(
-        database,
-        wanted.name,
-        _spec(wanted, minimize, usable),
-        len(trials),
-        {"imported": {"url": _hidden(wanted.url), "study": wanted.study, "at": datetime.now(UTC).isoformat()}},
-        Beginning(trials, reference=_reference(trials, minimize)),
-        state="complete",
+    made = ImportedStudy(
+        name=wanted.name,
+        url=_hidden(wanted.url),
+        study=wanted.study,
+        num_images=wanted.num_images,
+        space=_space(usable),
+        trials=[_trial(trial, wanted, wanted.num_images) for trial in usable],
     )
-    return list(_lines(wanted, study, usable))
+    return made, list(_lines(wanted, study, usable))
 
 
 def _open(wanted: Wanted) -> optuna.Study:
@@ -122,11 +131,13 @@ def _hidden(url: str) -> str:
         return url
 
 
-def _name_faults(wanted: Wanted, database: Database) -> Iterator[str]:
+def _name_faults(wanted: Wanted, database: Database | None) -> Iterator[str]:
     from sqlalchemy.engine import make_url
 
     if not NAME.fullmatch(wanted.name):
         yield f"--name: 1 to 100 of A-Z a-z 0-9 . _ - are needed, a letter or digit first, but got {wanted.name!r}"
+    if database is None:
+        return
     theirs = make_url(wanted.url)
     is_same_file = database.is_sqlite and Path(theirs.database or "").absolute() == database.file
     if wanted.name == wanted.study and (theirs == database.url or is_same_file):
@@ -169,35 +180,16 @@ def _is_usable(trial: FrozenTrial) -> bool:
     return trial.state.name == "FAIL" or (trial.state.name in STATES and bool(trial.values))
 
 
-def _trial(trial: FrozenTrial, wanted: Wanted) -> TrialRow:
-    state, reason = STATES[trial.state.name], None
-    if state == "failed":
-        reason = "it failed in Optuna"
-    elif state == "complete" and _is_infeasible(trial):
-        state, reason = "infeasible", "it violates a constraint of the Optuna study"
-    epochs = () if state == "failed" else (_record(trial, wanted),)
-    return TrialRow(
-        number=trial.number,
-        state=state,
-        params={name: _plain(value) for name, value in trial.params.items()},
-        seed=0,
-        is_baseline=False,
-        reason=reason,
-        costs={**dict.fromkeys(ONCE, ABSENT), **(epochs[0].costs if epochs else {})},
-        epochs=epochs,
-        attempts=(),
-        source={"study": f"Optuna's {wanted.study}", "uuid": None, "trial": trial.number},
-    )
-
-
-def _record(trial: FrozenTrial, wanted: Wanted) -> EpochRow:
-    """Returns all of a trial as one record: of its epochs Optuna knows no cost."""
-    assert wanted.num_images is not None
+def _trial(trial: FrozenTrial, wanted: Wanted, num_images: int) -> ImportedTrial:
+    state = STATES[trial.state.name]
     seconds = trial.duration.total_seconds() if trial.duration is not None else 0.0
-    wall = CostValue(seconds, "measured", None) if seconds > 0 else ABSENT
-    num_correct = round(_accuracy(trial, wanted) * wanted.num_images)
-    costs = {**dict.fromkeys((name for name in COSTS if name not in ONCE), ABSENT), "wall_seconds": wall}
-    return EpochRow(1, 1, None, None, num_correct, wanted.num_images, costs)
+    return ImportedTrial(
+        number=trial.number,
+        state="infeasible" if state == "complete" and _is_infeasible(trial) else state,
+        params={name: _plain(value) for name, value in trial.params.items()},
+        num_correct=None if state == "failed" else round(_accuracy(trial, wanted) * num_images),
+        wall_seconds=seconds if seconds > 0 and state != "failed" else None,
+    )
 
 
 def _accuracy(trial: FrozenTrial, wanted: Wanted) -> float:
@@ -214,24 +206,6 @@ def _is_infeasible(trial: FrozenTrial) -> bool:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def _spec(wanted: Wanted, minimize: Sequence[str], trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-    """Returns what is known of how the study was searched: enough to look at, not to run."""
-    return {
-        "name": wanted.name,
-        "objective": {
-            "train": f"Optuna's study {wanted.study}",
-            "model": None,
-            "dataset": None,
-            "epochs": 1,
-            "maximize": ["accuracy"],
-            "minimize": list(minimize),
-        },
-        "space": _space(trials),
-        "search": {"sampler": "unknown", "trials": len(trials), "repeats": 1, "baseline": False},
-        "compute": {},
-    }
 
 
 def _space(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
@@ -252,13 +226,6 @@ def _widest(known: Any, distribution: Any) -> Any:
         return {"low": distribution.low, "high": distribution.high, "log": distribution.log}
     low, high = min(known["low"], distribution.low), max(known["high"], distribution.high)
     return {**known, "low": low, "high": high}
-
-
-def _reference(trials: Sequence[TrialRow], minimize: Sequence[str]) -> dict[str, Any]:
-    """Returns scales of the hypervolume by the first complete trial that has the cost, as a sweep of ours has them."""
-    seconds = (trial.costs["wall_seconds"].value for trial in trials if trial.state == "complete")
-    first = next((value for value in seconds if value), 1.0)
-    return {"chance": 0.0, "worst": [Reference.WORST_OVER_FIRST * first for _ in minimize]}
 
 
 def _lines(wanted: Wanted, study: optuna.Study, usable: Sequence[FrozenTrial]) -> Iterator[str]:

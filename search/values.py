@@ -35,6 +35,15 @@ def known(kind: str, names: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _whole(value: Any) -> Any:
+    """Returns a whole number as one: JSON knows no difference between 5 and 5.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number as it comes in JSON."""
+
+
 def _absolute(path: str) -> str:
     """Returns the path as it holds from everywhere: a study may be resumed in another folder."""
     return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111  Path.expanduser raises without a home

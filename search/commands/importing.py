@@ -8,6 +8,7 @@ import typer
 
 from search.commands.console import print_json, tell
 from search.commands.options import DEFAULT_URL, AsJson, Storage
+from search.commands.sources import find_client
 
 app = typer.Typer()
 
@@ -36,12 +37,19 @@ def import_(
     """Bring in a plain Optuna study, to look at and to take over with `launch --from`; it is only read.
 
     Durations become wall_seconds; other costs are absent. An imported study cannot be resumed.
+    With --server it is read here, and made there.
     """
-    from search.importing import Wanted, import_study
-    from storage.database import Database
+    from search.importing import Wanted, import_study, read_optuna
 
     chosen = name or study
-    lines = import_study(Wanted(optuna_url, study, chosen, accuracy_index, num_images, percent), Database(storage))
+    wanted = Wanted(optuna_url, study, chosen, accuracy_index, num_images, percent)
+    if (client := find_client()) is not None:
+        read, lines = read_optuna(wanted)
+        client.ask("POST", "imports", body=read.model_dump(mode="json"))
+    else:
+        from storage.database import Database
+
+        lines = import_study(wanted, Database(storage))
     if as_json:
         print_json({"study": chosen, "notes": lines})
     else:

@@ -32,6 +32,7 @@ REMOTE = {
     "stop",
     "delete",
     "gc",
+    "import",
     "export",
     "remeasure",
     "prices",

@@ -13,6 +13,7 @@ from dashboards.summary import Summary
 from search.cleanup import Clearing, clear
 from search.exporting import Wanted
 from search.faults import Faults
+from search.imported import ImportedStudy, write_imported
 from search.remeasuring import Wish
 from search.service.auth import check_operates, visitor
 from search.service.changes import Change
@@ -127,6 +128,20 @@ def ask_clear(coordinators: Coordinators, *, is_dry: bool) -> Clearing:
     """
     detail = "to look" if is_dry else None
     return do(coordinators, "clear", None, detail, lambda _: clear(coordinators.database, is_dry=is_dry))
+
+
+def ask_import(coordinators: Coordinators, study: ImportedStudy) -> None:
+    """Makes a study of one of Optuna's for a visitor.
+
+    Args:
+        coordinators: Whose database it is written into.
+        study: What was sent.
+
+    Raises:
+        Refused: where its name is taken, or not by this visitor.
+    """
+    detail = f"{len(study.trials)} trials of {study.study} from {study.url}"
+    do(coordinators, "import", study.name, detail, lambda _: write_imported(study, coordinators.database))
 
 
 def do(

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from search.service.coordinators import MOST_TRIALS
 from search.service.problems import MEDIA_TYPE, ProblemDetails
+from search.values import Whole
 
 MOST_AT_ONCE, MOST_CHANGES = 1000, 100
 WORDS = {
@@ -53,11 +54,6 @@ class Studies(BaseModel):
     studies: list[ListedStudy]
 
 
-def _whole(value: Any) -> Any:
-    """Returns a whole number as one: JSON knows no difference between 5 and 5.0."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 ChangedKey = Annotated[
     str, StringConstraints(pattern=r"^[^=.\s\x00-\x1f\x7f]+(\.[^=.\s\x00-\x1f\x7f]+)*$", max_length=200)
 ]
@@ -71,9 +67,7 @@ class More(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    trials: Annotated[int, BeforeValidator(_whole)] = Field(
-        0, ge=0, le=MOST_TRIALS, description="Trials to add to its target."
-    )
+    trials: Whole = Field(0, ge=0, le=MOST_TRIALS, description="Trials to add to its target.")
     changes: dict[ChangedKey, JsonValue] = Field(
         {},
         max_length=MOST_CHANGES,
@@ -82,7 +76,7 @@ class More(BaseModel):
         "may widen, `budget`, `prices` and `compute` may be others. A key of the budget that is null is taken away.",
     )
     engine: str | None = Field(None, max_length=20, description="Of this sitting; else that of its spec.")
-    slots: Annotated[int | Annotated[str, StringConstraints(max_length=20)] | None, BeforeValidator(_whole)] = Field(
+    slots: Whole | Annotated[str, StringConstraints(max_length=20)] | None = Field(
         None, description="Of this sitting, a number or `auto`; else those of its spec."
     )
 
@@ -105,13 +99,9 @@ class Remeasurement(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    trials: list[Annotated[int, BeforeValidator(_whole)]] = Field(
-        [], max_length=MOST_CHANGES, description="Numbers of trials whose settings are wanted."
-    )
+    trials: list[Whole] = Field([], max_length=MOST_CHANGES, description="Numbers of trials whose settings are wanted.")
     knee: bool = Field(False, description="The knee's setting alone.")
-    repeats: Annotated[int, BeforeValidator(_whole)] = Field(
-        5, le=MOST_AT_ONCE, description="New seeds of each setting, two or more."
-    )
+    repeats: Whole = Field(5, le=MOST_AT_ONCE, description="New seeds of each setting, two or more.")
     study: str | None = Field(None, max_length=100, description="Name of the new study; else NAME-remeasured.")
     budget: dict[BudgetKey, float | Annotated[str, StringConstraints(max_length=100)] | None] = Field(
         {},
@@ -135,8 +125,8 @@ class Export(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     format: Literal["pth", "onnx"] = Field("pth", description="A .pth of torch, or an .onnx compared with it.")
-    trial: Annotated[int | None, BeforeValidator(_whole)] = Field(None, description="Number of a trial.")
-    epoch: Annotated[int | None, BeforeValidator(_whole)] = Field(None, description="Of that trial; else its last.")
+    trial: Whole | None = Field(None, description="Number of a trial.")
+    epoch: Whole | None = Field(None, description="Of that trial; else its last.")
     knee: bool = Field(False, description="The knee of the front, and nothing else.")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from dashboards.actions import Actions
 from dashboards.pages.reading import Reader
@@ -25,7 +26,7 @@ from search.service.answers import (
 )
 from search.service.auth import check_operates, may_operate, visitor
 from search.service.coordinators import Coordinators
-from search.service.deeds import add_clearing, add_deeds, add_exports, add_remeasuring
+from search.service.deeds import add_clearing, add_deeds, add_exports, add_importing, add_remeasuring
 from search.service.events import Streams
 from search.service.exports import Exports
 from search.service.machine import Lookout
@@ -64,13 +65,18 @@ def build_router(
     add_events(router, reader, streams)
     add_deeds(router, coordinators, actions)
     add_clearing(router, coordinators)
+    add_importing(router, coordinators)
     add_remeasuring(router, coordinators, reader)
     add_exports(router, coordinators, exports, reader)
     _add_machine(router, coordinators, lookout)
 
     @router.get("", include_in_schema=False)
     @router.get("/{_path:path}", include_in_schema=False)
-    def nothing(_path: str = "") -> Response:
+    def nothing(request: Request) -> Response:
+        routes = [one for one in router.routes if isinstance(one, APIRoute) and one.path_regex.match(request.url.path)]
+        here = {method for route in routes for method in route.methods or ()}
+        if others := here - {"GET"}:  # which is this route's own
+            raise HTTPException(405, headers={"allow": ", ".join(sorted(others))})
         raise Problem(404, "there is no such page; /api/openapi.json lists those that there are")
 
     return router

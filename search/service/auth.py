@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from search.service.bodies import MOST_BYTES, OPEN_BYTES, PAGE_BYTES, read_body, replay
+from search.service.bodies import IMPORT_BYTES, MOST_BYTES, OPEN_BYTES, PAGE_BYTES, read_body, replay
 from search.service.problems import Forbidden, Problem, answer, of_fault, of_refusal
 from search.service.rules import Rules
 from search.service.sessions import Sessions
@@ -216,6 +216,8 @@ def body_limit(path: str, token: Token | None) -> int:
     """Returns how many bytes a request may bring."""
     if token is None:
         return OPEN_BYTES
+    if path == "/api/imports":
+        return IMPORT_BYTES
     return PAGE_BYTES if path.startswith("/_dash-") else MOST_BYTES
 
 

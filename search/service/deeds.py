@@ -16,8 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from dashboards.actions import Actions
 from dashboards.pages.reading import Reader
 from search.exporting import Wanted
+from search.imported import ImportedStudy
 from search.remeasuring import Wish
-from search.service.actions import ask_clear, ask_export, ask_launch, ask_remeasure, ask_resume
+from search.service.actions import ask_clear, ask_export, ask_import, ask_launch, ask_remeasure, ask_resume
 from search.service.answers import BegunStudy, Done, Export, ExportedModel, More, Remeasurement, ToClear, told
 from search.service.auth import check_operates, visitor
 from search.service.changes import Change
@@ -99,6 +100,17 @@ def add_clearing(router: APIRouter, coordinators: Coordinators) -> None:
         """Removes weights and checkpoints that nothing needs any more, as `paretune gc` does, and tells of which."""
         is_dry = (asked or ToClear()).dry_run
         return ask_clear(coordinators, is_dry=is_dry).as_json()
+
+
+def add_importing(router: APIRouter, coordinators: Coordinators) -> None:
+    """Adds the route that brings in studies of Optuna's, for those alone who may operate."""
+
+    @router.post("/imports", status_code=201, responses=told(400, 403, 409, 413))
+    def bring_in(study: ImportedStudy, response: Response) -> Done:
+        """Makes a complete study of what was read of one of Optuna's, as `paretune import` does with `--server`."""
+        ask_import(coordinators, study)
+        response.headers["location"] = f"/api/studies/{study.name}"
+        return Done(study=study.name, action="import")
 
 
 def add_remeasuring(router: APIRouter, coordinators: Coordinators, reader: Reader) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from commands import Run
+from plain_optuna import MEANING, make_optuna
 from resumed import run, write_spec
 
 from dashboards.figures import FIGURES
@@ -18,34 +18,6 @@ from dashboards.summary import summarize
 from objectives.intervals import wilson_interval
 from storage.database import Database
 from storage.reading import load_study
-
-MEANING = ("--accuracy-index", "0", "--num-images", "1000")
-
-
-def make_optuna(folder: Path, *, scale: float = 1.0, directions: tuple[str, ...] = ("maximize",)) -> str:
-    """Makes a study of six complete trials, one failed, one pruned, one infeasible, one running; returns its URL."""
-    url = f"sqlite:///{folder}/optuna.db"
-    study = optuna.create_study(
-        study_name="plain", storage=url, directions=list(directions), sampler=optuna.samplers.RandomSampler(seed=0)
-    )
-    for number in range(10):
-        trial = study.ask()
-        trial.suggest_float("lr", 1e-4, 1.0, log=True)
-        trial.suggest_int("batch_size", 16, 512, log=True)
-        trial.suggest_float("width", 0.25, 4.0, log=True)
-        trial.suggest_categorical("optimizer", ["sgd", "adam"])
-        values = [scale * (0.9 + number / 100), *(float(number) for _ in directions[1:])]
-        if number == 8:
-            trial.set_constraint("memory", 1.0)
-        if number == 7 and len(directions) == 1:
-            trial.report(scale * 0.5, 1)
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        elif number == 6:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        elif number != 9:
-            time.sleep(0.01)
-            study.tell(trial, values)
-    return url
 
 
 def test_it_is_looked_at(paretune: Run, tmp_path: Path) -> None:

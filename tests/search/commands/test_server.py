@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from line import Line
 from pages import write_study
+from plain_optuna import MEANING, make_optuna
 from service import Service, serving
 from sqlalchemy import insert
 from synthetic import NOW
@@ -142,6 +143,30 @@ def test_what_nothing_needs_is_removed_there(line: Line, service: Service, monke
     assert (useless.exists(), kept.exists()) == (False, True)
     done = [(deed.action, deed.detail) for deed in list_deeds(service.database, 4)]
     assert done == [("clear", "done"), ("clear", "asked"), ("clear", "done"), ("clear", "asked; to look")]
+
+
+def test_a_study_of_optuna_is_read_here_and_made_there(
+    line: Line, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_optuna(tmp_path)
+    here = f"sqlite:///{tmp_path}/here.db"
+    assert line("import", url, "plain", *MEANING, "--storage", here)[0] == 0
+    monkeypatch.setenv("PARETUNE_SERVER", service.url)
+    monkeypatch.setenv("PARETUNE_TOKEN", service.read)
+    assert line("import", url, "plain", *MEANING)[2].startswith("token: this one may only read")
+    monkeypatch.setenv("PARETUNE_TOKEN", service.operate)
+    code, out, err = line("import", url, "plain", *MEANING)
+    assert (code, out) == (0, "`paretune show plain` shows it\n")
+    assert "imported 9 of 10 trials of plain as plain; left there: 1 running" in err
+    there, own = (load_study(database, "plain") for database in (service.database, Database(here)))
+    assert (there.trials, there.spec, there.state) == (own.trials, own.spec, "complete")
+    assert json.loads(line("import", url, "plain", *MEANING, "--name", "b", "--json")[1])["study"] == "b"
+    assert line("import", url, "plain", *MEANING)[2].startswith("study: 'plain' is there already")
+    assert line("import", url, "plain", *MEANING, "--name", "a b")[2].startswith("--name: 1 to 100 of")
+    deeds = [(deed.action, deed.study, deed.detail) for deed in list_deeds(service.database, 6)]
+    asked = f"asked; 9 trials of plain from {url}"
+    assert deeds[2:] == [("import", "b", "done"), ("import", "b", asked), ("import", "plain", "done"), (
+        "import", "plain", asked)]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_what_is_not_there_is_told_as_a_problem_and_not_as_a_page(service: Servi
             ("GET", "/api/studies/made/trials?limit=0", 422),
             ("POST", "/api/nothing", 405),
             ("PUT", "/api/studies", 405),
+            ("GET", "/api/imports", 405),
+            ("GET", "/api/queue/nothing", 405),
             ("POST", "/api/studies/nothing/stop", 404),
             ("POST", "/api/studies/nothing/resume", 404),
             ("DELETE", "/api/studies/nothing", 404),

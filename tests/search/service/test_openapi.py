@@ -19,7 +19,7 @@ CONFIG = """
 [[operations]]
 include-name = [
     "POST /api/studies", "POST /api/studies/{name}/resume", "POST /api/studies/{name}/remeasure",
-    "POST /api/studies/{name}/exports",
+    "POST /api/studies/{name}/exports", "POST /api/imports",
 ]
 checks.positive_data_acceptance.enabled = false  # they have laws that JSON Schema cannot say
 """
