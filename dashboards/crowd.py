@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from dashboards.columns import Numbers, Whole
 
 MONEY = "money"
+ATTEMPT = "attempt"
+"""What is kept up to date as a cost is, and is none."""
 
 MOST_WHOLE = 4000
 """Trials that are kept whole, once they have ended: what pages show of a study is asked for again with what is new."""
@@ -242,7 +244,11 @@ class Crowd:
         if name in ONCE:
             rows = to_table(read_trial_cost(connection, self._uuid, name, since), 2)
             return (rows[:, 0] * SHIFT).astype(np.int64), rows[:, 1]
-        rows = to_table(read_epoch_cost(connection, self._uuid, name, since), 3)
+        if name == ATTEMPT:
+            found = read_epoch_attempts(connection, self._uuid, since)
+        else:
+            found = read_epoch_cost(connection, self._uuid, name, since)
+        rows = to_table(found, 3)
         return (rows[:, 0] * SHIFT + rows[:, 1]).astype(np.int64), rows[:, 2]
 
     def _add_up(self, name: str) -> Numbers:
@@ -250,7 +256,7 @@ class Crowd:
         return own if name in ONCE else self._accumulate(own, is_sum=COSTS[name].accumulate == "sum")
 
     def _own_cost(self, name: str) -> Numbers:
-        """Returns a cost of each checkpoint's own epoch."""
+        """Returns a cost of each checkpoint's own epoch, or the attempt that it was trained in."""
         if name not in self._own:
             with self._database.read() as connection:
                 found = self._read_cost(connection, name, Since())
@@ -280,8 +286,8 @@ class Crowd:
             rate = rent_per_second(json.loads(next(iter(self._devices))), book)
             return self.cost("device_seconds") * (nan if rate is None else rate)
         with self._database.read() as connection:
-            attempted, taken = read_attempts(connection, self._uuid), read_epoch_attempts(connection, self._uuid)
-        rates = rent_epochs(attempted, taken, self._key, book)
+            attempted = read_attempts(connection, self._uuid)
+        rates = rent_epochs(attempted, self.trial, self._own_cost(ATTEMPT), book)
         return self._accumulate(self._own_cost("device_seconds") * rates)
 
     def _bill(self, trial: Whole) -> Numbers:
@@ -309,7 +315,7 @@ class Crowd:
             is_searched = is_device_searched(self._spec())
             with self._database.read() as connection:
                 attempted = read_attempts(connection, self._uuid)
-                wanted = read_wanted_devices(connection, self._uuid) if is_searched else {}
+                wanted = read_wanted_devices(connection, self._uuid) if is_searched else None
             return rent_trials(attempted, wanted, self.trial[last], book)
         rate = money_per_joule(book)
         if rate is None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dashboards.columns import align, to_table
+from dashboards.columns import align
 from dashboards.holding import Device, as_held, find_alone
 from dashboards.prices import billed_per_second, rent_per_second
 from objectives.prices import PriceBook
@@ -22,41 +22,41 @@ SHIFT = 2**20
 """More attempts or epochs than a trial has: what tells one apart is its trial times this, plus its number."""
 
 
-def rent_epochs(attempted: Rows, taken: Rows, key: Whole, book: PriceBook) -> Numbers:
-    """Returns what a second of each epoch costs, NaN where no price is known.
+def rent_epochs(attempted: Rows, trial: Whole, attempt: Numbers, book: PriceBook) -> Numbers:
+    """Returns what a second of each of N epochs costs, NaN where no price is known.
 
     Args:
         attempted: As `read_attempts` gives them.
-        taken: As `read_epoch_attempts` gives them.
-        key: Of the epochs: trial times `SHIFT`, plus epoch.
+        trial: Of each.
+        attempt: Of each.
         book: The prices.
     """
     import numpy as np
 
     attempts, rates = _price(attempted, lambda device, _trial: rent_per_second(device, book))
-    epochs = to_table(taken, 3).astype(np.int64)
-    rate = align(epochs[:, 0] * SHIFT + epochs[:, 2], attempts, rates)
-    return align(key, epochs[:, 0] * SHIFT + epochs[:, 1], rate)
+    return align(trial * SHIFT + attempt.astype(np.int64), attempts, rates)
 
 
-def rent_trials(attempted: Rows, wanted: Mapping[int, Any], trial: Whole, book: PriceBook) -> Numbers:
+def rent_trials(attempted: Rows, wanted: Mapping[int, str] | None, trial: Whole, book: PriceBook) -> Numbers:
     """Returns what each trial comes to by its bill, NaN where that has no price.
 
     Args:
         attempted: As `read_attempts` gives them.
-        wanted: Where devices are searched, the device that its setting names, of each trial with an attempt that told
-            none.
+        wanted: Where devices are searched, the kind that its setting names, of each trial with an attempt that told
+            none; None where any kind will do.
         trial: Numbers, ascending.
         book: The prices.
     """
     import numpy as np
 
     rows = [row for row in attempted if row[3] is not None]
-    told = (as_held(json.loads(text)) for text in {row[2] for row in rows} - {None})
+    told = (as_held(json.loads(text)) for text in {row[2] for row in attempted} - {None})
     alone = find_alone(device for device in told if device is not None)
-    attempts, rates = _price(
-        rows, lambda device, number: billed_per_second(device or alone.get(wanted.get(number)), book)
-    )
+
+    def price(device: Device | None, number: int) -> float | None:
+        return billed_per_second(device or alone.get(None if wanted is None else wanted.get(number)), book)
+
+    attempts, rates = _price(rows, price)
     trials, at = np.unique(attempts // SHIFT, return_inverse=True)
     totals = np.zeros(len(trials))
     np.add.at(totals, at, rates * np.array([row[3] for row in rows]))  # a part without a price makes it all NaN

@@ -6,8 +6,11 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
 
 from search.faults import Faults, suggest
 from search.imported import ImportedStudy, ImportedTrial, write_imported
@@ -17,6 +20,9 @@ from storage.database import Database
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
+
+MOST_TOLD = 10
+"""Faults of a study: what is wrong of one trial is often wrong of all."""
 
 STATES: dict[str, Literal["complete", "stopped", "failed"]] = {
     "COMPLETE": "complete",
@@ -75,14 +81,19 @@ def read_optuna(wanted: Wanted, database: Database | None = None) -> tuple[Impor
         raise Faults(*faults)
     assert wanted.num_images is not None
     usable = [trial for trial in study.get_trials(deepcopy=False) if _is_usable(trial)]
-    made = ImportedStudy(
-        name=wanted.name,
-        url=_hidden(wanted.url),
-        study=wanted.study,
-        num_images=wanted.num_images,
-        space=_space(usable),
-        trials=[_trial(trial, wanted, wanted.num_images) for trial in usable],
-    )
+    try:
+        made = ImportedStudy(
+            name=wanted.name,
+            url=_hidden(wanted.url),
+            study=wanted.study,
+            num_images=wanted.num_images,
+            space=_space(usable),
+            trials=[_trial(trial, wanted, wanted.num_images) for trial in usable],
+        )
+    except ValidationError as error:
+        faults = error.errors()[:MOST_TOLD]
+        told = [ascii(".".join(map(str, one["loc"])))[1:-1] + f": {one['msg']}" for one in faults]
+        raise Faults(*(f"{wanted.study}: {line}" for line in told)) from error
     return made, list(_lines(wanted, study, usable))
 
 
@@ -121,12 +132,12 @@ def _cause(error: BaseException) -> str:
 
 
 def _hidden(url: str) -> str:
-    """Returns a URL without its password."""
+    """Returns a URL without its password, and without its query, where one may stand too."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        return make_url(url).set(query={}).render_as_string(hide_password=True)
     except ArgumentError:
         return url
 
@@ -205,7 +216,8 @@ def _is_infeasible(trial: FrozenTrial) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str) else str(value)
+    is_plain = isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value))
+    return value if is_plain else str(value)
 
 
 def _space(trials: Sequence[FrozenTrial]) -> dict[str, Any]:

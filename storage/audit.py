@@ -24,7 +24,7 @@ class Deed:
     Attributes:
         at: When.
         token: Name of the token that it was done with.
-        action: What: login, launch, resume, stop, delete, cancel, export, remeasure.
+        action: What: login, launch, resume, stop, delete, cancel, export, remeasure, import, clear.
         study: To which study, if to any.
         detail: What more there is to say.
     """

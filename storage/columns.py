@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, Text, and_, func, select
 
@@ -56,19 +55,19 @@ def read_attempts(connection: Connection, study: str) -> Rows:
     return fetch_live(connection, chosen, study, Since(), attempt.c.study, *key)
 
 
-def read_epoch_attempts(connection: Connection, study: str) -> Rows:
-    """Returns (trial, epoch, attempt) of each epoch, in this order."""
+def read_epoch_attempts(connection: Connection, study: str, since: Since) -> Rows:
+    """Returns (trial, epoch, attempt) of each epoch of live trials, in this order."""
     epoch = tables.epochs.c
     chosen = select(epoch.trial, epoch.epoch, epoch.attempt)
-    return fetch_live(connection, chosen, study, Since(), epoch.study, epoch.trial, epoch.epoch)
+    return fetch_live(connection, chosen, study, since, epoch.study, epoch.trial, epoch.epoch)
 
 
-def read_wanted_devices(connection: Connection, study: str) -> dict[int, Any]:
+def read_wanted_devices(connection: Connection, study: str) -> dict[int, str]:
     """Returns the device that its setting names, of each trial with an attempt that told none."""
     trial, attempt = tables.trials.c, tables.attempts.c
     silent = select(attempt.trial).where(attempt.study == study, attempt.device.is_(None))
     found = select(trial.number, trial.params).where(trial.study == study, trial.number.in_(silent))
-    return {row.number: row.params.get("device") for row in connection.execute(found)}
+    return {row.number: str(row.params.get("device")) for row in connection.execute(found)}
 
 
 def sum_bills(connection: Connection, study: str, since: Since) -> Counter[str]:

@@ -170,6 +170,8 @@ def delete_study(database: Database, name: str) -> str:
         if study_state(connection, row) == "running":
             raise StorageFault(f"study: {name!r} is running; `paretune stop {name}` first")
         connection.execute(delete(tables.studies).where(tables.studies.c.uuid == row.uuid))
+    if "imported" in row.data:  # one of Optuna's that has its name is somebody's own
+        return str(row.uuid)
     with suppress(KeyError):  # it was interrupted before Optuna's study was made
         optuna.delete_study(study_name=name, storage=optuna_storage(database))
     return str(row.uuid)

@@ -23,8 +23,18 @@ AWAIT = """(() => {
     come();
   };
   Object.defineProperty(window, 'Plotly', {get: () => awaited, set: put, configurable: true});
+  let isAgain = false;
+  const again = fault => {
+    if (isAgain || fault.target.tagName !== 'SCRIPT' || !fault.target.src.includes('/plotly/')) return;
+    isAgain = true;
+    const script = document.createElement('script');
+    script.src = window._dashPlotlyJSURL;
+    document.body.append(script);
+  };
+  window.addEventListener('error', again, true);
 })()"""
-"""Lets a figure that is there before plotly wait for it: Dash, which finds none, would fetch and run it once more."""
+"""Lets a figure that is there before plotly wait for it: Dash, which finds none, would fetch and run it once more.
+Where it does not come it is asked for again, once, where Dash would ask."""
 
 BEGIN = """(() => {
   let isBegun = false;

@@ -18,6 +18,9 @@ from dashboards.pages.recent import Recent
 CALL = "/_dash-update-component"
 """Where pages ask."""
 
+SUITES = "/_dash-component-suites/"
+"""Where scripts and styles of installed packages are."""
+
 KEEP_SECONDS = 10.0
 """How long an answer is given again: all pages that are open ask for it within this."""
 
@@ -44,8 +47,8 @@ class SharedAnswers:
     """The layer, within the one that tells who asks.
 
     Of what pages ask only what they ask because their mark is new is shared: it depends on nothing but what is sent,
-    which holds the mark, and on what the page may do. Of files only those whose address tells their version: to
-    compress plotly's for every new browser would hold up all others. Faults of the server are not kept.
+    which holds the mark, and on what the page may do. Of files only those of packages whose address tells their
+    version: to compress plotly's takes a tenth of a second, for every new browser. Faults of the server are not kept.
 
     Args:
         app: What answers.
@@ -62,7 +65,7 @@ class SharedAnswers:
             await self._app(scope, receive, send)
         elif scope["path"] == CALL:
             await self._answer_call(scope, receive, send)
-        elif scope["method"] == "GET" and check_fingerprint(scope["path"])[1]:  # type: ignore[no-untyped-call]
+        elif scope["method"] == "GET" and _is_kept(scope["path"]):
             answer = self._files.find((scope["path"], "gzip" in Headers(scope=scope).get("accept-encoding", "")))
             await self._give(answer, KEEP_FILES_SECONDS, scope, receive, send)
         else:
@@ -101,6 +104,11 @@ class SharedAnswers:
 
         await self._app(scope, receive, keep)
         return messages
+
+
+def _is_kept(path: str) -> bool:
+    """Says whether an address is that of a file of one version; names of studies may look so."""
+    return path.startswith(SUITES) and bool(check_fingerprint(path)[1])  # type: ignore[no-untyped-call]
 
 
 def _goes_by_mark(body: bytes) -> bool:

@@ -10,6 +10,9 @@ from search.commands.console import print_json, tell
 from search.commands.options import DEFAULT_URL, AsJson, Storage
 from search.commands.sources import find_client
 
+PATIENCE_SECONDS = 600.0
+"""How long a service is waited for that writes a study."""
+
 app = typer.Typer()
 
 
@@ -45,7 +48,7 @@ def import_(
     wanted = Wanted(optuna_url, study, chosen, accuracy_index, num_images, percent)
     if (client := find_client()) is not None:
         read, lines = read_optuna(wanted)
-        client.ask("POST", "imports", body=read.model_dump(mode="json"))
+        client.ask("POST", "imports", body=read.model_dump(mode="json"), seconds=PATIENCE_SECONDS)
     else:
         from storage.database import Database
 

@@ -75,8 +75,8 @@ def build_router(
     def nothing(request: Request) -> Response:
         routes = [one for one in router.routes if isinstance(one, APIRoute) and one.path_regex.match(request.url.path)]
         here = {method for route in routes for method in route.methods or ()}
-        if others := here - {"GET"}:  # which is this route's own
-            raise HTTPException(405, headers={"allow": ", ".join(sorted(others))})
+        if here - {"GET"}:  # which is this route's own
+            raise HTTPException(405)
         raise Problem(404, "there is no such page; /api/openapi.json lists those that there are")
 
     return router

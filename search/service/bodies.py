@@ -13,8 +13,8 @@ MOST_BYTES = 2**20
 PAGE_BYTES = 2**24
 """What a page sends back holds its state, figures too."""
 
-IMPORT_BYTES = 2**25
-"""A study of 100,000 trials has some 20 million."""
+IMPORT_BYTES = 2**23
+"""A study of 20,000 trials has some 4 million."""
 
 OPEN_BYTES = 2**12
 """Of whoever has shown no token yet."""

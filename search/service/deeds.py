@@ -30,6 +30,8 @@ from search.service.toml import write_toml
 from search.spec import SweepSpec
 
 BYTES = "application/octet-stream"
+MOST_IMPORTED = 20_000
+"""Trials of a study that is brought in by a request."""
 
 Source = Annotated[
     str | None,
@@ -108,6 +110,10 @@ def add_importing(router: APIRouter, coordinators: Coordinators) -> None:
     @router.post("/imports", status_code=201, responses=told(400, 403, 409, 413))
     def bring_in(study: ImportedStudy, response: Response) -> Done:
         """Makes a complete study of what was read of one of Optuna's, as `paretune import` does with `--server`."""
+        if len(study.trials) > MOST_IMPORTED:
+            got = f"but got {len(study.trials):,}; a larger study is imported on the service's machine"
+            line = f"trials: at most {MOST_IMPORTED:,} are taken, {got}"
+            raise Problem(422, line, [line])
         ask_import(coordinators, study)
         response.headers["location"] = f"/api/studies/{study.name}"
         return Done(study=study.name, action="import")

@@ -26,6 +26,8 @@ REQUEST_ID = "paretune.request_id"
 """Key of the request's id in its ASGI scope."""
 
 MEDIA_TYPE = "application/problem+json"
+MOST_LINES = 100
+"""Faults of a body that are told."""
 
 
 class Problem(Exception):
@@ -144,7 +146,9 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> Response:
-        lines = [_line(fault) for fault in error.errors()]
+        faults = error.errors()
+        lines = [_line(fault) for fault in faults[:MOST_LINES]]
+        lines += [f"and {len(faults) - MOST_LINES:,} more"] if len(faults) > MOST_LINES else []
         return answer(Problem(422, lines[0], lines), request.scope)
 
 

@@ -13,8 +13,8 @@ one process on the same cores, though real viewers have machines of their own.
   same without: as the machine's kernel counts it, so that what else the host of a virtual machine does is not in it;
 - `share`: CPU time of the server with viewers, less the same without, as a part of the CPU time of the sweep: where
   that has all cores, so much longer it takes; `viewers_share` is that of the viewers' own process;
-- `answers`: what the viewers were answered in their turns, `wanted` what twenty pages ask for in that time that are
-  never told to wait.
+- `answers`: how often the viewers were told of the mark, `wanted` how often twenty pages ask for it in the same time
+  that are never told to wait.
 
 An epoch counts that lies within one turn, after its first seconds.
 """
@@ -76,6 +76,8 @@ SETTLE_SECONDS = 4.0
 """How long a turn has been under way before what is measured begins."""
 
 OK = 200
+KEEP_SECONDS = 3.0
+"""How long a connection is used again: shorter than the server keeps it, which drops those of viewers held still."""
 
 Bodies = list[dict[str, Any]]
 Known = dict[tuple[str, str], Any]
@@ -121,7 +123,8 @@ def main() -> None:
         return
     facts = machine_facts("dash", "fastapi", "plotly", "sqlalchemy", "torch", "uvicorn")
     turns, answers = measure(chosen.pairs, chosen.seconds, chosen.viewers)
-    wanted = chosen.viewers * sum(turn.seconds for turn in turns if turn.is_watched) / POLL_SECONDS
+    watched_seconds = chosen.seconds + sum(SETTLE_SECONDS + turn.seconds for turn in turns if turn.is_watched)
+    wanted = chosen.viewers * watched_seconds / POLL_SECONDS
     counted = {"viewers": chosen.viewers, "pairs": chosen.pairs, "answers": answers, "wanted": wanted}
     result = {**facts, **counted, **compare(turns)}
     print(json.dumps(result, indent=1))
@@ -153,7 +156,7 @@ def compare(turns: Sequence[Turn]) -> dict[str, Any]:
 
 
 def measure(num_pairs: int, turn_seconds: float, num_viewers: int) -> tuple[list[Turn], int]:
-    """Returns the turns of one sweep, and how often the viewers were answered."""
+    """Returns the turns of one sweep, and how often the viewers were told of the mark, before them too."""
     bodies, turns = record_bodies(), list[Turn]()
     with sweeping() as (folder, url, server, token, sweep):
         wait_for_study(url, token)
@@ -289,7 +292,8 @@ def start_viewers(folder: Path, url: str, token: str, bodies: Bodies, count: int
 async def watch(url: str, token: str, bodies: Bodies, count: int) -> None:
     """Lets so many viewers ask until the process is told to end; prints how often they were answered."""
     answers: list[int] = []
-    async with httpx.AsyncClient(base_url=url, headers={"origin": url}, timeout=60) as client:
+    limits = httpx.Limits(keepalive_expiry=KEEP_SECONDS)
+    async with httpx.AsyncClient(base_url=url, headers={"origin": url}, timeout=60, limits=limits) as client:
         await client.post("/login", data={"token": token})
         async with asyncio.TaskGroup() as group:
             tasks = [

@@ -16,6 +16,7 @@ from dashboards.figures import FIGURES
 from dashboards.report import render_report
 from dashboards.summary import summarize
 from objectives.intervals import wilson_interval
+from search.importing import _hidden
 from storage.database import Database
 from storage.reading import load_study
 
@@ -116,6 +117,34 @@ def test_what_is_no_optuna_study_is_refused_and_left_alone(paretune: Run, tmp_pa
     assert (tmp_path / "empty.db").read_bytes() == b""
     assert not (tmp_path / "none.db").exists()
     assert not (tmp_path / "paretune.db").exists()
+
+
+def test_what_optuna_lets_through_and_we_do_not_is_told(paretune: Run, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    study = optuna.create_study(study_name="plain", storage=url, direction="maximize")
+    trial = study.ask()
+    trial.suggest_float("a\nb", 0, 1)
+    study.tell(trial, 0.5)
+    done = paretune("import", url, "plain", *MEANING)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("plain: params.a\\nb.")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_study_without_a_feasible_trial_and_with_odd_choices_is_looked_at(paretune: Run, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    study = optuna.create_study(study_name="plain", storage=url, direction="maximize")
+    trial = study.ask()
+    trial.suggest_categorical("clip", [float("nan"), None, 1.5])
+    trial.set_constraint("memory", 1.0)
+    study.tell(trial, 0.5)
+    paretune("import", url, "plain", *MEANING, check=True)
+    study_row = load_study(Database(f"sqlite:///{tmp_path}/paretune.db"), "plain")
+    assert (study_row.spec["space"], study_row.trials[0].state) == ({"clip": ["nan", "None", 1.5]}, "infeasible")
+
+
+def test_a_password_stays_here() -> None:
+    assert _hidden("postgresql://u:one@h/db?password=two&passfile=three") == "postgresql://u:***@h/db"
 
 
 def test_an_accuracy_that_is_no_share_of_the_images_is_told(paretune: Run, tmp_path: Path) -> None:

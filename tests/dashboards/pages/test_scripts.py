@@ -7,7 +7,7 @@ import re
 
 import httpx
 import pytest
-from browser import needs_chromium
+from browser import needs_chromium, opening
 from pages import Pages, write_study
 from playwright.sync_api import Page
 from starlette.middleware.gzip import GZipResponder
@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from dashboards.pages.scripts import list_drawing
 from dashboards.pages.shared import SharedAnswers
 from storage.database import Database
+from storage.studies import delete_study
 
 PLOTLY = list_drawing()[-1]["src"]
 LATE_MILLISECONDS = 1000
@@ -32,6 +33,23 @@ def test_a_figure_waits_for_plotly_and_fetches_it_no_second_time(page: Page, dat
     page.goto(path, wait_until="commit")
     page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
     assert len(asked) == len(set(asked)) == 2
+
+
+@needs_chromium
+def test_plotly_is_asked_for_again_where_it_did_not_come(address: str, database: Database) -> None:
+    write_study(database, "a", 8)
+    with opening(base_url=address) as window:
+        window.page.route(f"**{PLOTLY}", lambda route: route.abort())
+        window.page.goto("/study/a")
+        window.page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
+        assert [fault for fault in window.faults if "ERR_FAILED" not in fault] == []
+
+
+def test_a_study_whose_name_looks_like_a_version_is_shown_as_it_is(pages: Pages, database: Database) -> None:
+    write_study(database, "a.v1m2.b", 8)
+    assert 'id="arrival"' in ask(pages, "/study/a.v1m2.b", "gzip").text
+    delete_study(database, "a.v1m2.b")
+    assert 'id="arrival"' not in ask(pages, "/study/a.v1m2.b", "gzip").text
 
 
 def test_a_file_is_compressed_once_for_all_that_take_it_so(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import optuna
 import pytest
 from service import Service
 
@@ -36,6 +37,15 @@ def test_a_study_larger_than_other_bodies_is_made(fresh: Service) -> None:
         assert client.post("/api/imports", json={**STUDY, "name": "other"}).status_code == 403
 
 
+def test_a_study_of_optunas_own_that_has_its_name_stays(fresh: Service) -> None:
+    url = str(fresh.database.url)
+    optuna.create_study(study_name="brought", storage=url)
+    with fresh.client(fresh.operate) as client:
+        assert client.post("/api/imports", json=STUDY).status_code == 201
+        assert client.delete("/api/studies/brought").status_code == 200
+    assert optuna.study.get_all_study_names(url) == ["brought"]
+
+
 @pytest.mark.parametrize(
     ("changed", "law"),
     [
@@ -44,7 +54,10 @@ def test_a_study_larger_than_other_bodies_is_made(fresh: Service) -> None:
         ({"trials": []}, "trials: "),
         ({"trials": [{**TRIAL, "num_correct": 101}]}, "num_correct is at most num_images, 100"),
         ({"trials": [{**TRIAL, "num_correct": None}]}, "num_correct is needed unless it failed"),
-        ({"trials": [{**TRIAL, "state": "failed"}]}, "one at least must be complete"),
+        (
+            {"trials": [{**TRIAL, "number": number} for number in range(20_001)]},
+            "are taken, but got 20,001",
+        ),
         ({"trials": [TRIAL, {**TRIAL, "state": "failed"}]}, "each number must be larger than the one before"),
         ({"trials": [TRIAL, {**TRIAL, "number": 1, "state": "failed"}]}, "and only then null"),
         ({"trials": [{**TRIAL, "wall_seconds": 0}]}, "wall_seconds: "),
@@ -52,6 +65,8 @@ def test_a_study_larger_than_other_bodies_is_made(fresh: Service) -> None:
         ({"trials": [{**TRIAL, "params": {"lr": [1]}}]}, "params.lr"),
         ({"space": {"lr": {"low": 1}}}, "space.lr"),
         ({"spec": {}}, "spec: "),
+        ({"space": {"a\nb": [1]}}, "space"),
+        ({"trials": [{"number": number} for number in range(50)]}, "and 100 more"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_made(service: Service, changed: dict[str, Any], law: str) -> None:
