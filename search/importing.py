@@ -91,9 +91,8 @@ def read_optuna(wanted: Wanted, database: Database | None = None) -> tuple[Impor
             trials=[_trial(trial, wanted, wanted.num_images) for trial in usable],
         )
     except ValidationError as error:
-        faults = error.errors()[:MOST_TOLD]
-        told = [ascii(".".join(map(str, one["loc"])))[1:-1] + f": {one['msg']}" for one in faults]
-        raise Faults(*(f"{wanted.study}: {line}" for line in told)) from error
+        where = [(ascii(".".join(map(str, one["loc"])))[1:-1], one["msg"]) for one in error.errors()[:MOST_TOLD]]
+        raise Faults(*(f"{wanted.study}: {key}: {law}" for key, law in where)) from error
     return made, list(_lines(wanted, study, usable))
 
 

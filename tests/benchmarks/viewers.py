@@ -76,8 +76,6 @@ SETTLE_SECONDS = 4.0
 """How long a turn has been under way before what is measured begins."""
 
 OK = 200
-KEEP_SECONDS = 3.0
-"""How long a connection is used again: shorter than the server keeps it, which drops those of viewers held still."""
 
 Bodies = list[dict[str, Any]]
 Known = dict[tuple[str, str], Any]
@@ -292,8 +290,7 @@ def start_viewers(folder: Path, url: str, token: str, bodies: Bodies, count: int
 async def watch(url: str, token: str, bodies: Bodies, count: int) -> None:
     """Lets so many viewers ask until the process is told to end; prints how often they were answered."""
     answers: list[int] = []
-    limits = httpx.Limits(keepalive_expiry=KEEP_SECONDS)
-    async with httpx.AsyncClient(base_url=url, headers={"origin": url}, timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=url, headers={"origin": url}, timeout=60) as client:
         await client.post("/login", data={"token": token})
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -312,14 +309,23 @@ async def view(client: httpx.AsyncClient, bodies: Bodies, delay_seconds: float, 
     known: Known = {("mark", "data"): None}
     while True:
         start = time.monotonic()
-        answer = await client.post(CALL, json=as_known(poll, known))
+        answer = await ask(client, as_known(poll, known))
         answers.append(answer.status_code)
         told = learn(answer, known)
         if "mark" in told:
-            for again in await asyncio.gather(*(client.post(CALL, json=as_known(body, known)) for body in others)):
+            for again in await asyncio.gather(*(ask(client, as_known(body, known)) for body in others)):
                 learn(again, known)
         wait_seconds = known.get(("clock", "interval"), 1000 * POLL_SECONDS) / 1000
         await asyncio.sleep(max(0.0, wait_seconds - (time.monotonic() - start)))
+
+
+async def ask(client: httpx.AsyncClient, body: dict[str, Any]) -> httpx.Response:
+    """Asks until there is an answer: what was under way as the viewers were held still is lost."""
+    while True:
+        try:
+            return await client.post(CALL, json=body)
+        except httpx.TransportError:
+            continue
 
 
 def learn(answer: httpx.Response, known: Known) -> dict[str, Any]:
