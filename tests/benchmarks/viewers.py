@@ -76,6 +76,9 @@ SETTLE_SECONDS = 4.0
 """How long a turn has been under way before what is measured begins."""
 
 OK = 200
+OF_MARK = ["mark.data"]
+"""Because of what a page asks what the service answers to all alike."""
+
 
 Bodies = list[dict[str, Any]]
 Known = dict[tuple[str, str], Any]
@@ -262,7 +265,7 @@ def record_bodies() -> Bodies:
         if CALL in request.url and request.post_data:
             body = json.loads(request.post_data)
             asked = [one for one in body["inputs"] if isinstance(one, dict)]
-            of_mark = body["output"].startswith("..mark.data") or any(one.get("id") == "mark" for one in asked)
+            of_mark = is_poll(body) or any(one.get("id") == "mark" for one in asked)
             if of_mark:
                 found[json.dumps(body["outputs"])] = body
 
@@ -274,9 +277,17 @@ def record_bodies() -> Bodies:
         page = context.new_page()
         page.on("request", note)
         page.goto(f"{url}/study/watched")
-        page.wait_for_timeout(8000)
+        deadline = time.monotonic() + 120
+        while not found or any(body["changedPropIds"] != OF_MARK for body in list(found.values()) if not is_poll(body)):
+            assert time.monotonic() < deadline, "the page does not ask for what is new"
+            page.wait_for_timeout(1000)
         browser.close()
-    return sorted(found.values(), key=lambda body: not body["output"].startswith("..mark.data"))
+    return sorted(found.values(), key=lambda body: not is_poll(body))
+
+
+def is_poll(body: dict[str, Any]) -> bool:
+    """Says whether a page asks for the mark."""
+    return str(body["output"]).startswith("..mark.data")
 
 
 def start_viewers(folder: Path, url: str, token: str, bodies: Bodies, count: int) -> subprocess.Popen[bytes]:
