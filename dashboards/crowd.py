@@ -308,15 +308,8 @@ class Crowd:
         import numpy as np
 
         book = self.peak().book
-        if book.money != ELECTRICITY and len(self._devices) == 1:
-            rate = billed_per_second(json.loads(next(iter(self._devices))), book)
-            return seconds * (nan if rate is None else rate)
         if book.money != ELECTRICITY:
-            is_searched = is_device_searched(self._spec())
-            with self._database.read() as connection:
-                attempted = read_attempts(connection, self._uuid)
-                wanted = read_wanted_devices(connection, self._uuid) if is_searched else None
-            return rent_trials(attempted, wanted, self.trial[last], book)
+            return self._rent_bills(seconds, last, book)
         rate = money_per_joule(book)
         if rate is None:
             return np.full(len(seconds), np.nan)
@@ -328,6 +321,16 @@ class Crowd:
         trained = np.add.reduceat(own, starts) if len(starts) else seconds
         longer = np.divide(seconds, trained, out=np.ones(len(seconds)), where=trained > 0)
         return np.where(np.isnan(seconds), np.nan, joules * np.maximum(1.0, longer)) * rate
+
+    def _rent_bills(self, seconds: Numbers, last: NDArray[np.bool_], book: PriceBook) -> Numbers:
+        if len(self._devices) == 1:
+            rate = billed_per_second(json.loads(next(iter(self._devices))), book)
+            return seconds * (nan if rate is None else rate)
+        is_searched = is_device_searched(self._spec())
+        with self._database.read() as connection:
+            attempted = read_attempts(connection, self._uuid)
+            wanted = read_wanted_devices(connection, self._uuid) if is_searched else None
+        return rent_trials(attempted, wanted, self.trial[last], book)
 
 
 def _renew(billed: tuple[Whole, Numbers], rows: Sequence[tuple[Any, ...]], since: Since) -> tuple[Whole, Numbers]:

@@ -15,6 +15,7 @@ from search.spec import NAME
 from search.values import Whole
 from storage.beginnings import Beginning
 from storage.database import Database
+from storage.faults import NameTaken, StorageFault
 from storage.ledger import CostValue
 from storage.rows import EpochRow, TrialRow
 from storage.studies import create_study
@@ -89,15 +90,12 @@ def write_imported(study: ImportedStudy, database: Database) -> None:
     has_durations = any(trial.state == "complete" and trial.wall_seconds for trial in study.trials)
     minimize = ["wall_seconds"] if has_durations else []
     imported = {"url": study.url, "study": study.study, "at": datetime.now(UTC).isoformat()}
-    create_study(
-        database,
-        study.name,
-        _spec(study, minimize),
-        len(trials),
-        {"imported": imported},
-        Beginning(trials, reference=_reference(study.trials, minimize)),
-        state="complete",
-    )
+    beginning = Beginning(trials, reference=_reference(study.trials, minimize))
+    spec, data = _spec(study, minimize), {"imported": imported}
+    try:
+        create_study(database, study.name, spec, len(trials), data, beginning, state="complete")
+    except NameTaken as fault:
+        raise StorageFault(f"study: {study.name!r} is there already; give another name") from fault
 
 
 def _trial(trial: ImportedTrial, study: ImportedStudy) -> TrialRow:

@@ -11,6 +11,10 @@ class NoStudy(StorageFault):
     """There is no study of that name."""
 
 
+class NameTaken(StorageFault):
+    """There is a study of that name already."""
+
+
 class NoTrial(StorageFault):
     """There is no trial of that number."""
 

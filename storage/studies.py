@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from storage import leases, tables
 from storage.beginnings import Beginning, write_beginning
 from storage.database import Database
-from storage.faults import NoStudy, StorageFault
+from storage.faults import NameTaken, NoStudy, StorageFault
 from storage.machine import Holder
 from storage.rows import RunningStudy, StudyLine
 
@@ -47,7 +47,7 @@ def create_study(
         state: Its first state.
 
     Raises:
-        StorageFault: where the name is taken.
+        NameTaken: where the name is.
     """
     database.create()
     uuid, beginning = uuid or str(uuid4()), beginning or Beginning()
@@ -58,7 +58,7 @@ def create_study(
             connection.execute(insert(tables.studies).values(**row))
             write_beginning(connection, uuid, beginning)
     except IntegrityError as error:
-        raise StorageFault(
+        raise NameTaken(
             f"study: {name!r} is there already; `paretune resume {name}` continues it, `--study` names another"
         ) from error
     return uuid

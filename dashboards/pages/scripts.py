@@ -1,7 +1,4 @@
-"""How the scripts of a page come: each once, kept by browsers, and none before what can be seen without it.
-
-Nearly all that a first visit waits for is scripts, and most of it plotly's.
-"""
+"""How the scripts of a page come: each once, kept by browsers, and none before what can be seen without it."""
 
 from __future__ import annotations
 

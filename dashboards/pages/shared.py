@@ -48,7 +48,7 @@ class SharedAnswers:
 
     Of what pages ask only what they ask because their mark is new is shared: it depends on nothing but what is sent,
     which holds the mark, and on what the page may do. Of files only those of packages whose address tells their
-    version: to compress plotly's takes a tenth of a second, for every new browser. Faults of the server are not kept.
+    version: they would be compressed for every new browser. Faults of the server are not kept.
 
     Args:
         app: What answers.

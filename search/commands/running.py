@@ -178,7 +178,11 @@ def resume(
 
 
 def _tell_complete(name: str, storage: str, *, as_json: bool) -> None:
-    num_trials = len(find_source(storage).load_summary(name).study.trials)
+    from search.sweeps import check_can_run
+
+    study = find_source(storage).load_study(name)
+    check_can_run(study)
+    num_trials = len(study.trials)
     tell(f"study {name} is complete ({num_trials} trials); `--trials N` adds more")
     end(name, storage, as_json=as_json)
 

@@ -14,7 +14,7 @@ PAGE_BYTES = 2**24
 """What a page sends back holds its state, figures too."""
 
 IMPORT_BYTES = 2**23
-"""A study of 20,000 trials has some 4 million."""
+"""20,000 trials of 400 bytes."""
 
 OPEN_BYTES = 2**12
 """Of whoever has shown no token yet."""

@@ -166,6 +166,10 @@ def _line(fault: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
     if fault["type"] == "extra_forbidden":
         return f"{where}: there is no such key"
+    if fault["type"] == "missing":
+        return f"{where}: it is missing"
+    if fault["type"] == "json_invalid":
+        return f"body: it is no JSON: {fault['ctx']['error']}"
     if fault["type"] == "value_error":  # a law of ours, which says all
         return str(fault["msg"]).removeprefix("Value error, ")
     is_object = fault["type"] in ("model_attributes_type", "model_type", "dict_type")

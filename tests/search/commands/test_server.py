@@ -161,7 +161,8 @@ def test_a_study_of_optuna_is_read_here_and_made_there(
     there, own = (load_study(database, "plain") for database in (service.database, Database(here)))
     assert (there.trials, there.spec, there.state) == (own.trials, own.spec, "complete")
     assert json.loads(line("import", url, "plain", *MEANING, "--name", "b", "--json")[1])["study"] == "b"
-    assert line("import", url, "plain", *MEANING)[2].startswith("study: 'plain' is there already")
+    assert line("import", url, "plain", *MEANING)[2].endswith("study: 'plain' is there already; give another name\n")
+    assert "was imported and has no training to continue" in line("resume", "plain")[2]
     assert line("import", url, "plain", *MEANING, "--name", "a b")[2].startswith("--name: 1 to 100 of")
     deeds = [(deed.action, deed.study, deed.detail) for deed in list_deeds(service.database, 6)]
     asked = f"asked; 9 trials of plain from {url}"

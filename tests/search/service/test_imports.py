@@ -65,6 +65,7 @@ def test_a_study_of_optunas_own_that_has_its_name_stays(fresh: Service) -> None:
         ({"trials": [{**TRIAL, "params": {"lr": [1]}}]}, "params.lr"),
         ({"space": {"lr": {"low": 1}}}, "space.lr"),
         ({"spec": {}}, "spec: "),
+        ({"trials": [{"number": 0}]}, "trials.0.state: it is missing"),
         ({"space": {"a\nb": [1]}}, "space"),
         ({"trials": [{"number": number} for number in range(50)]}, "and 100 more"),
     ],

@@ -41,10 +41,12 @@ def test_an_error_of_ours_is_a_problem_that_tells_nothing(
     [
         ({"dry": 1}, "dry: there is no such key"),
         ({"dry_run": "x"}, "dry_run: a valid boolean is needed, but got 'x'"),
+        (b"{", "body: it is no JSON: Expecting property name enclosed in double quotes"),
         ([1], "body: a JSON object is needed, but got [1]"),
     ],
 )
 def test_a_body_that_is_wrong_gets_one_line_for_each_fault(body: object, law: str, service: Service) -> None:
     with service.client(service.operate) as client:
-        answer = client.post("/api/artifacts/clear", json=body)
+        sent = {"content": body} if isinstance(body, bytes) else {"json": body}
+        answer = client.post("/api/artifacts/clear", headers={"content-type": "application/json"}, **sent)
     assert (answer.status_code, answer.json()["faults"]) == (422, [law])
