@@ -35,12 +35,12 @@ from dashboards.pages import (
     trials,
 )
 from dashboards.pages.ahead import read_ahead
-from dashboards.pages.arrival import LIFT, Arrival
+from dashboards.pages.arrival import Arrival, add_figure
 from dashboards.pages.easel import Easel
 from dashboards.pages.pace import Pace
 from dashboards.pages.parts import Component, faults, frame, link, waiting
 from dashboards.pages.reading import Reader
-from dashboards.pages.scripts import INDEX, list_drawing, list_hashes
+from dashboards.pages.scripts import INDEX, add_part, leave_tables, list_drawing, list_hashes, read_script
 from dashboards.pages.shared import SharedAnswers
 from dashboards.pages.site import Site
 from objectives.prices import PriceBook
@@ -53,36 +53,6 @@ LEAST_BYTES, COMPRESSION = 500, 5
 """What is compressed, and how much: more takes longer for hardly fewer bytes."""
 
 VIEWPORT = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
-WATCH = """title => {
-  document.title = title;
-  const root = document.documentElement, now = () => root.dataset.mantineColorScheme || 'light';
-  const tell = () => {
-    document.body.dataset.agThemeMode = now();
-    window.dash_clientside.set_props('scheme', {data: now()});
-  };
-  if (!window.isPaletteWatched) {
-    window.isPaletteWatched = true;
-    new MutationObserver(tell).observe(root, {attributes: true, attributeFilter: ['data-mantine-color-scheme']});
-  }
-  document.body.dataset.agThemeMode = now();
-  return now();
-}"""
-"""Sets the window's title, and tells figures and tables whether the page is dark or light, now and later."""
-
-KEEP_TAB = """tab => {
-  const url = new URL(window.location);
-  url.searchParams.set('tab', tab);
-  if (tab) window.history.replaceState(window.history.state, '', url);
-  return window.dash_clientside.no_update;
-}"""
-KEEP_STUDIES = """names => {
-  const url = new URL(window.location);
-  url.searchParams.delete('study');
-  (names || []).forEach(name => url.searchParams.append('study', name));
-  window.history.replaceState(window.history.state, '', url);
-  return window.dash_clientside.no_update;
-}"""
-"""Both let the address lead to what is looked at, without asking for the page anew."""
 
 
 class Pages(NamedTuple):
@@ -121,7 +91,10 @@ def add_pages(
     pace = Pace(rest_seconds, partial(_is_shared, database))
     reader = Reader(database, book, pace.rest_seconds)
     site = Site(reader, actions, may_operate, look, Easel(reader))
+    add_figure(server, site)
+    add_part(server)
     server.add_middleware(Arrival, site=site)  # within the layer that compresses
+    leave_tables()
     served: Any = server  # Dash's own types know Flask alone
     app = Dash(
         __name__,
@@ -202,11 +175,15 @@ def _register_address(app: Dash, site: Site) -> None:
     async def _(path: str | None, search: str | None) -> Any:
         return await find_page(site, path or "/", search or "")
 
-    silent = Output("silent", "children", allow_duplicate=True)
-    app.clientside_callback(WATCH, Output("scheme", "data"), Input("title", "data"))  # type: ignore[no-untyped-call]
-    app.clientside_callback(LIFT, silent, Input("title", "data"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
-    app.clientside_callback(KEEP_TAB, silent, Input("tabs", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
-    app.clientside_callback(KEEP_STUDIES, silent, Input("compared", "value"), prevent_initial_call=True)  # type: ignore[no-untyped-call]
+    title = Input("title", "data")
+    app.clientside_callback(read_script("watch_scheme"), Output("scheme", "data"), title)  # type: ignore[no-untyped-call]
+    for script, told in (
+        ("lift", title),
+        ("keep_tab", Input("tabs", "value")),
+        ("keep_studies", Input("compared", "value")),
+    ):
+        silent = Output("silent", "children", allow_duplicate=True)
+        app.clientside_callback(read_script(script), silent, told, prevent_initial_call=True)  # type: ignore[no-untyped-call]
 
 
 async def _compared(site: Site, search: str) -> Component:

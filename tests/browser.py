@@ -14,7 +14,7 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
-    "--no-first-run"
+    "--no-first-run --enable-unsafe-swiftshader"
 )
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
 

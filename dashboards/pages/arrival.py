@@ -1,6 +1,7 @@
 """What the address of a study answers with before any script of its page has come: its trade-off, as a picture.
 
-It lies over the page that is being made beneath it, and is taken away once that has drawn the figure itself.
+It lies over the page that is being made beneath it. As soon as plotly has come it is the figure itself, and it is taken
+away once the page has drawn its own.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import asyncio
 import re
 from html import escape
 
+from fastapi import FastAPI, Request, Response
 from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.brushing import parse_search, read_brush
-from dashboards.pages.drawing import Drawn
+from dashboards.pages.drawing import DARK, Drawn
+from dashboards.pages.parts import GRAPH_CONFIG
 from dashboards.pages.scripts import put_before
 from dashboards.pages.site import Site
 from dashboards.pages.sketch import sketch
@@ -34,24 +38,14 @@ STYLE = """
 #arrival b.brand { color: #228be6; font-size: 20px }
 #arrival h1 { font-size: 26px; line-height: 1.35; margin: 30px 0 8px }
 #arrival p { margin: 0; opacity: .75; font-size: 14px }
-#arrival svg { display: block; width: 100%; max-width: 826px; margin-top: 12px }
-@media (prefers-color-scheme: dark) { #arrival { background: #242424; color: #c9c9c9 } }
+#arrival .figure { position: relative; max-width: 826px; margin-top: 12px }
+#arrival .figure > svg { display: block; width: 100% }
+#arrival .figure > div { position: absolute; inset: 0; pointer-events: auto }
+#arrival[data-scheme=dark] { background: #242424; color: #c9c9c9 }
 """
 
-LIFT = """title => {
-  const lift = () => {
-    const place = document.getElementById('arrival');
-    if (!place) return;
-    const isDrawn = [...document.querySelectorAll('.js-plotly-plot')].some(one => one.querySelector('.main-svg'));
-    const isAwaited = /^\\/study\\/[^/]+$/.test(window.location.pathname) && document.getElementById('tabs');
-    if (isDrawn || !isAwaited) place.remove();
-    else setTimeout(lift, 50);
-  };
-  setTimeout(lift);
-  setTimeout(() => document.getElementById('arrival')?.remove(), 10000);
-  return window.dash_clientside.no_update;
-}"""
-"""Takes the picture away once the page has its own, or will have none."""
+CONFIG = {**GRAPH_CONFIG, "modeBarButtonsToRemove": [*GRAPH_CONFIG["modeBarButtonsToRemove"], "select2d", "lasso2d"]}
+"""Of the figure before the page's own: trials are chosen for what is below it, which is not there yet."""
 
 
 class Arrival:
@@ -100,8 +94,24 @@ class Arrival:
             return ""
 
 
+def add_figure(server: FastAPI, site: Site) -> None:
+    """Adds where a picture's script asks for the figure itself, by the same search as its page."""
+
+    @server.get("/study/{name}/tradeoff", include_in_schema=False)
+    def _(name: str, request: Request, scheme: str = "") -> Response:
+        try:
+            drawn = _draw(site, name, request.url.query, DARK if scheme == DARK else "light")
+        except StorageFault:
+            return Response(status_code=404)
+        return JSONResponse({"figure": drawn.figure, "config": CONFIG})
+
+
+def _draw(site: Site, name: str, search: str, scheme: str) -> Drawn:
+    return site.easel.draw("tradeoff", [name], [], scheme, read_brush(parse_search(search)))
+
+
 def _picture(site: Site, name: str, search: str) -> str:
-    drawn = site.easel.draw("tradeoff", [name], [], "light", read_brush(parse_search(search)))
+    drawn = _draw(site, name, search, "light")
     return show(site.reader.peak(name)[0], drawn) if drawn.menus else ""
 
 
@@ -123,5 +133,6 @@ def show(summary: Summary, drawn: Drawn) -> str:
     return (
         f'<div id="arrival"><style>{STYLE}</style><div><b class="brand">Paretune</b>'
         f"<h1>{escape(study.name)}</h1><p>{escape(study.state)}</p>"
-        f"<p>{escape('; '.join(told))}</p>{sketch(drawn.figure)}</div></div>"
+        f"<p>{escape('; '.join(told))}</p>"
+        f'<div class="figure">{sketch(drawn.figure)}</div></div></div>'
     )

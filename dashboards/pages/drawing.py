@@ -29,36 +29,6 @@ if TYPE_CHECKING:
 DARK = "dark"
 DARK_TEXT, DARK_PALE, DARK_GRID = "#D5D9DD", "#3F464D", "#343A40"
 CLEAR = "rgba(0,0,0,0)"
-PUT_UP = """(fresh, shown, id, config) => {
-  if (!fresh || (shown && shown.type === 'Graph')) return window.dash_clientside.no_update;
-  const props = {id: {...id, part: 'graph'}, figure: fresh, config, style: {height: '100%'}};
-  const graph = {namespace: 'dash_core_components', type: 'Graph', props};
-  if (id.kind === 'tradeoff') return graph;
-  const wait = window.requestIdleCallback || (then => setTimeout(then));  // Safari lacks the first
-  return new Promise(done => wait(() => done(graph), {timeout: 1000}));
-}"""
-"""Puts a figure where there is none yet: the trade-off first, others once the browser has time. To begin with an empty
-one would take plotly as long again."""
-
-KEEP_ZOOM = """(fresh, shown) => {
-  if (!fresh || fresh === shown) return window.dash_clientside.no_update;
-  const before = (shown || {}).layout || {}, layout = {...fresh.layout};
-  const ranges = {};
-  for (const trace of (shown || {}).data || [])
-    for (const own of trace.dimensions || []) if (own.constraintrange) ranges[own.label] = own.constraintrange;
-  for (const trace of fresh.data)
-    for (const own of trace.dimensions || []) if (ranges[own.label]) own.constraintrange = ranges[own.label];
-  if (before.dragmode) layout.dragmode = before.dragmode;
-  if (before.uirevision === layout.uirevision && before.selections) layout.selections = before.selections;
-  if (before.uirevision === layout.uirevision)
-    for (const [name, axis] of Object.entries(before))
-      if (/^[xy]axis\\d*$/.test(name) && axis.autorange === false && layout[name])
-        layout[name] = {...layout[name], range: axis.range, autorange: false};
-  return {...fresh, layout};
-}"""
-"""Puts a figure that was drawn anew in the place of one that was zoomed into. Dash writes a zoom into the figure,
-after which plotly no longer tells it from what was drawn, so that `uirevision` alone would let it go."""
-
 EMPTY = {
     "layout": {
         "paper_bgcolor": CLEAR,

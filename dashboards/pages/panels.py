@@ -10,9 +10,10 @@ from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.brushing import read_brush
 from dashboards.figures import FIGURES
-from dashboards.pages.drawing import KEEP_ZOOM, PUT_UP, Drawn
+from dashboards.pages.drawing import Drawn
 from dashboards.pages.easel import Easel
 from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section, waiting
+from dashboards.pages.scripts import read_script
 from dashboards.pages.site import Site
 from storage.faults import StorageFault
 
@@ -59,7 +60,7 @@ def menu_row(kind: str, drawn: Drawn) -> list[Component]:
 def register(app: Dash, site: Site) -> None:
     """Makes the figures of all pages come alive."""
     app.clientside_callback(  # type: ignore[no-untyped-call]
-        PUT_UP,
+        read_script("put_up"),
         Output({"part": "inner", "kind": MATCH}, "children"),
         Input({"part": "fresh", "kind": MATCH}, "data"),
         State({"part": "inner", "kind": MATCH}, "children"),
@@ -67,7 +68,7 @@ def register(app: Dash, site: Site) -> None:
         State({"part": "config", "kind": MATCH}, "data"),
     )
     app.clientside_callback(  # type: ignore[no-untyped-call]
-        KEEP_ZOOM,
+        read_script("keep_zoom"),
         Output({"part": "graph", "kind": MATCH}, "figure"),
         Input({"part": "fresh", "kind": MATCH}, "data"),
         State({"part": "graph", "kind": MATCH}, "figure"),

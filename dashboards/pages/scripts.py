@@ -2,72 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
 import dash
+import dash_ag_grid
 import plotly
-from dash import Dash
+from dash import Dash, dash_table
 from dash.fingerprint import build_fingerprint
+from fastapi import FastAPI, Response
 
-AWAIT = """(() => {
-  let come;
-  const awaited = new Promise(done => { come = done; });
-  const put = own => {
-    Object.defineProperty(window, 'Plotly', {value: own, writable: true, configurable: true});
-    come();
-  };
-  Object.defineProperty(window, 'Plotly', {get: () => awaited, set: put, configurable: true});
-  let isAgain = false;
-  const again = fault => {
-    if (isAgain || fault.target.tagName !== 'SCRIPT' || !fault.target.src.includes('/plotly/')) return;
-    isAgain = true;
-    const script = document.createElement('script');
-    script.src = window._dashPlotlyJSURL;
-    document.body.append(script);
-  };
-  window.addEventListener('error', again, true);
-})()"""
-"""Lets a figure that is there before plotly wait for it: Dash, which finds none, would fetch and run it once more.
-Where it does not come it is asked for again, once, where Dash would ask."""
+from dashboards.pages.shared import OWN, SUITES
 
-BEGIN = """(() => {
-  let isBegun = false;
-  const begin = () => {
-    if (isBegun) return;
-    isBegun = true;
-    const place = document.getElementById('later');
-    const all = [...place.content.querySelectorAll('script')];
-    const add = (old, after) => {
-      const own = document.createElement('script');
-      for (const {name, value} of old.attributes) own.setAttribute(name, value);
-      own.text = old.text;
-      own.async = false;
-      own.onload = own.onerror = after;
-      document.body.append(own);
-    };
-    const isCode = old => old.type !== 'application/json';
-    const files = all.filter(old => old.src && !old.defer);
-    const rest = all.filter(old => !old.src && isCode(old)).concat(all.filter(old => old.src && old.defer));
-    all.filter(old => !isCode(old)).forEach(old => document.body.append(old));
-    files.forEach((old, at) => add(old, at + 1 === files.length ? () => rest.forEach(one => add(one)) : null));
-  };
-  requestAnimationFrame(() => setTimeout(begin));
-  setTimeout(begin, 200);
-})()"""
-"""Begins the page's scripts once a picture has been painted, or soon in a tab that nobody sees.
+SCRIPTS = Path(__file__).parent / "browser"
+"""Where the scripts of ours are, and what of plotly pages draw with."""
 
-Scripts that the browser keeps would else run before it paints anything: first the files, in their order, then what
-stands in the document, then the files that can wait."""
+PART = SCRIPTS / "plotly-cartesian.min.js"
+"""Plotly for figures with axes, as its makers build it: a third of the whole, which plotly's package has."""
 
-INDEX = f"""<!DOCTYPE html>
-<html lang="en">
-  <head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}{{%css%}}</head>
-  <body>{{%app_entry%}}<footer>{{%config%}}<script>{AWAIT}</script>{{%scripts%}}{{%renderer%}}</footer></body>
-</html>"""
-"""The document of every page, as Dash fills it in."""
+KEPT = {"cache-control": "public, max-age=31536000"}
+"""What tells browsers to keep an answer, as Dash tells them of scripts whose address has their version."""
+
+
+def read_script(name: str) -> str:
+    """Returns a script of ours, with the addresses of what it fetches, without the lines that say what it does."""
+    text = (SCRIPTS / f"{name}.js").read_text(encoding="utf-8")
+    text = re.sub(r"^ *//.*\n", "", text, flags=re.MULTILINE).strip()
+    return text.replace("$PART", PART_ADDRESS).replace("$WHOLE", WHOLE_ADDRESS).replace("$GRID", GRID_ADDRESS)
 
 
 def put_before(picture: bytes, document: bytes) -> bytes:
@@ -84,16 +48,60 @@ def list_hashes(app: Dash) -> list[str]:
     return [*app.csp_hashes(), *own]
 
 
+def add_part(server: FastAPI) -> None:
+    """Adds where browsers get the part of plotly from."""
+
+    @server.get(PART_ADDRESS, include_in_schema=False)
+    def _() -> Response:
+        return Response(PART.read_bytes(), media_type="text/javascript", headers=KEPT)
+
+
 def list_drawing() -> list[dict[str, str]]:
     """Returns what draws figures: it can wait, and lies where Dash serves it to be kept by browsers.
 
     Dash itself asks for it only once a figure is there, by addresses whose answers are asked for anew each time.
     """
-    addresses = [_find_address(dash, "dcc/async-graph.js"), _find_address(plotly, "package_data/plotly.min.js")]
-    return [{"src": address, "defer": "defer"} for address in addresses]
+    return [{"src": address, "defer": "defer"} for address in (GRAPH_ADDRESS, PART_ADDRESS)]
+
+
+def leave_tables() -> None:
+    """Takes the scripts of tables out of what each page begins with: most are left before anybody looks at one.
+
+    Dash has tables of its own as well, which no page shows.
+    """
+    for resource in [*dash_ag_grid._js_dist, *dash_table._js_dist]:  # type: ignore[attr-defined]
+        if "dynamic" not in resource:
+            resource["async"] = "lazy"
 
 
 def _find_address(package: ModuleType, name: str) -> str:
     modified = int((Path(str(package.__file__)).parent / name).stat().st_mtime)
     kept = build_fingerprint(name, package.__version__, modified)  # type: ignore[no-untyped-call]
-    return f"/_dash-component-suites/{package.__name__}/{kept}"
+    return f"{SUITES}{package.__name__}/{kept}"
+
+
+def find_version(script: Path) -> str:
+    """Returns the version of a script of plotly's, which begins with it."""
+    with script.open(encoding="utf-8") as file:
+        found = re.search(r"v(\d+\.\d+\.\d+)", file.read(200))
+    assert found is not None, script
+    return found[1]
+
+
+def _find_part_address() -> str:
+    return OWN + str(build_fingerprint(PART.name, find_version(PART), int(PART.stat().st_mtime)))  # type: ignore[no-untyped-call]
+
+
+GRAPH_ADDRESS = _find_address(dash, "dcc/async-graph.js")
+WHOLE_ADDRESS = _find_address(plotly, "package_data/plotly.min.js")
+GRID_ADDRESS = _find_address(dash_ag_grid, "dash_ag_grid.min.js")
+PART_ADDRESS = _find_part_address()
+
+AWAIT = read_script("await_plotly")
+BEGIN = read_script("begin")
+INDEX = f"""<!DOCTYPE html>
+<html lang="en">
+  <head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}{{%css%}}</head>
+  <body><script>{AWAIT}</script>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body>
+</html>"""
+"""The document of every page, as Dash fills it in."""

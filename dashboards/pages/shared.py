@@ -21,6 +21,9 @@ CALL = "/_dash-update-component"
 SUITES = "/_dash-component-suites/"
 """Where scripts and styles of installed packages are."""
 
+OWN = "/scripts/"
+"""Where those are that come with our own pages."""
+
 KEEP_SECONDS = 10.0
 """How long an answer is given again: all pages that are open ask for it within this."""
 
@@ -108,7 +111,7 @@ class SharedAnswers:
 
 def _is_kept(path: str) -> bool:
     """Says whether an address is that of a file of one version; names of studies may look so."""
-    return path.startswith(SUITES) and bool(check_fingerprint(path)[1])  # type: ignore[no-untyped-call]
+    return path.startswith((SUITES, OWN)) and bool(check_fingerprint(path)[1])  # type: ignore[no-untyped-call]
 
 
 def _goes_by_mark(body: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, html, no_update
+from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.answers import answer_all
 from dashboards.bills import bill_lines
@@ -36,6 +36,7 @@ from dashboards.pages.parts import (
     waiting,
 )
 from dashboards.pages.reading import MOST_CHOSEN, Reader
+from dashboards.pages.scripts import read_script
 from dashboards.pages.site import Site
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
@@ -166,7 +167,11 @@ def layout(site: Site, name: str, search: str, mark: str) -> Component:
         tabs,
         html.Div(id="tab"),
         study=name,
-        unseen=[*live([name], mark, brush), *(operating.dialog() if site.may_operate() else [])],
+        unseen=[
+            dcc.Store(id="opened"),
+            *live([name], mark, brush),
+            *(operating.dialog() if site.may_operate() else []),
+        ],
     )
 
 
@@ -181,8 +186,13 @@ def register(app: Dash, site: Site) -> None:
         except StorageFault:
             return no_update
 
-    @app.callback(Output("tab", "children"), Input("tabs", "value"), State("names", "data"), State("brush", "data"))
-    async def _(tab: str, names: list[str], brush: dict[str, Any] | None) -> Any:
+    opened = Output("opened", "data")
+    app.clientside_callback(read_script("open_tab"), opened, Input("tabs", "value"))  # type: ignore[no-untyped-call]
+
+    @app.callback(Output("tab", "children"), Input("opened", "data"), State("names", "data"), State("brush", "data"))
+    async def _(tab: str | None, names: list[str], brush: dict[str, Any] | None) -> Any:
+        if tab is None:
+            return no_update
         if tab in DRAWN_TABS:
             return panel(tab)
         summary = await site.read(names, read_brush(brush) if tab == "trials" else None)

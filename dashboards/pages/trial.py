@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.attempts import held_words, outcome_words
 from dashboards.logs import read_log
-from dashboards.pages.drawing import EMPTY, KEEP_ZOOM, colour
+from dashboards.pages.drawing import EMPTY, colour
 from dashboards.pages.live import live
 from dashboards.pages.parts import (
     GRAPH_CONFIG,
@@ -26,6 +26,7 @@ from dashboards.pages.parts import (
     waiting,
 )
 from dashboards.pages.reading import Reader
+from dashboards.pages.scripts import read_script
 from dashboards.pages.site import Site
 from dashboards.palette import BLUE, GREEN, LAYOUT, RED
 from dashboards.prices import price_rows, price_trial
@@ -184,7 +185,7 @@ def layout(name: str, number: int, mark: str) -> Component:
 def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
     app.clientside_callback(  # type: ignore[no-untyped-call]
-        KEEP_ZOOM, Output("curve", "figure"), Input("fresh-curve", "data"), State("curve", "figure")
+        read_script("keep_zoom"), Output("curve", "figure"), Input("fresh-curve", "data"), State("curve", "figure")
     )
 
     @app.callback(

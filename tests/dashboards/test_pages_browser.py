@@ -10,14 +10,14 @@ from playwright.sync_api import Page, expect
 from dashboards.pages.study import DRAWN_TABS, TABS
 from storage.database import Database
 
-FIGURE = ".js-plotly-plot .main-svg .scatterlayer .trace"
+FIGURE = "#page .js-plotly-plot .main-svg .scatterlayer .trace"
 HOVER = """() => {
   const graph = document.querySelector('[id*=tradeoff] .js-plotly-plot');
   const curveNumber = graph ? graph.data.findIndex(trace => trace.name === 'baseline') : 0;
   if (graph) Plotly.Fx.hover(graph, [{curveNumber, pointNumber: 0}]);
   return document.querySelectorAll('.hoverlayer .hovertext').length;
 }"""
-RANGE = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
+RANGE = "document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.range"
 
 pytestmark = needs_chromium
 
@@ -63,23 +63,23 @@ def test_a_live_page_shows_what_is_new_and_keeps_zoom_choice_and_address(page: P
     page.locator(FIGURE).first.wait_for(state="attached")
     page.get_by_role("combobox").nth(1).or_(page.locator("input[aria-label*='x: logarithmic']")).first.click()
     page.get_by_role("option", name="x: linear").click()
-    page.wait_for_function("document.querySelector('.js-plotly-plot')._fullLayout.xaxis.type === 'linear'")
-    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    page.wait_for_function("document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.type === 'linear'")
+    box = page.locator("#page .js-plotly-plot .nsewdrag").first.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 60, box["y"] + 60)
     page.mouse.down()
     page.mouse.move(box["x"] + 260, box["y"] + 220, steps=5)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('.js-plotly-plot')._fullLayout.xaxis.autorange === false")
+    page.wait_for_function("document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.autorange === false")
     page.wait_for_timeout(800)
     zoom = page.evaluate(RANGE)
     add_epoch(database, uuid)
     expect(page.locator("#head")).to_contain_text("99.9 %")
     page.wait_for_function(
-        "document.querySelector('.js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
+        "document.querySelector('#page .js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
     )
     assert page.evaluate(RANGE) == zoom
-    assert page.evaluate("document.querySelector('.js-plotly-plot')._fullLayout.xaxis.type") == "linear"
+    assert page.evaluate("document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.type") == "linear"
 
 
 @pytest.mark.parametrize("page", [400], indirect=True)
@@ -89,7 +89,7 @@ def test_hostile_text_stays_text_and_a_phone_shows_all(page: Page, database: Dat
     for path in ("/", "/study/hostile?tab=trials", "/study/hostile?tab=optimizers", "/study/hostile?tab=parallel",
                  "/study/hostile/trial/1", "/compare?study=hostile"):  # fmt: skip
         page.goto(path)
-        page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
+        page.locator("#page .js-plotly-plot .main-svg").first.wait_for(state="attached")
         page.wait_for_timeout(1200)
         assert page.evaluate(HOVER) == ("tab" in path)
         assert page.evaluate("[...document.querySelectorAll('img')].length") == 0
@@ -101,7 +101,7 @@ def test_the_figures_follow_dark_and_light(page: Page, database: Database) -> No
     write_study(database, "a", 4)
     page.goto("/study/a?tab=trials")
     page.locator(FIGURE).first.wait_for(state="attached")
-    colour = "document.querySelector('.js-plotly-plot')._fullLayout.font.color"
+    colour = "document.querySelector('#page .js-plotly-plot')._fullLayout.font.color"
     assert page.evaluate(colour) == "#D5D9DD"
     page.get_by_label("dark or light").click()
     page.wait_for_function(f"{colour} === '#222222'")

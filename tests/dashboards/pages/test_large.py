@@ -55,7 +55,7 @@ def test_the_page_tells_of_all_trials_and_reads_few(
         pages.ask("answer.children", "limit.value", **asked, wish_value=AT_LEAST, limit_value=limit["min"])
     )
     assert "Trial " in answer
-    table = json.dumps(pages.ask("tab.children", "tabs.value", tabs_value="trials", **asked))
+    table = json.dumps(pages.ask("tab.children", "opened.data", opened_data="trials", **asked))
     assert table.count('"open":') < 60
     assert "trial 77" in json.dumps(pages.page("/study/a/trial/77"))
     assert max(read) < 60

@@ -10,17 +10,20 @@ import pytest
 from browser import needs_chromium, opening
 from pages import Pages, write_study
 from playwright.sync_api import Page
+from plotly.offline import get_plotlyjs_version
 from starlette.middleware.gzip import GZipResponder
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dashboards.pages.scripts import list_drawing
+from dashboards.pages.scripts import PART, find_version, list_drawing
 from dashboards.pages.shared import SharedAnswers
 from storage.database import Database
 from storage.studies import delete_study
 
 PLOTLY = list_drawing()[-1]["src"]
 LATE_MILLISECONDS = 1000
+LATER = r"plotly\..*min\.js|ag_grid.*\.js"
+"""The whole of plotly, and what draws tables."""
 
 
 @needs_chromium
@@ -31,7 +34,7 @@ def test_a_figure_waits_for_plotly_and_fetches_it_no_second_time(page: Page, dat
     page.on("request", lambda one: asked.append(one.url) if re.search(r"plotly|async-graph", one.url) else None)
     page.route(f"**{PLOTLY}", lambda route: (page.wait_for_timeout(LATE_MILLISECONDS), route.continue_()))
     page.goto(path, wait_until="commit")
-    page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
+    page.locator("#page .js-plotly-plot .main-svg").first.wait_for(state="attached")
     assert len(asked) == len(set(asked)) == 2
 
 
@@ -41,8 +44,37 @@ def test_plotly_is_asked_for_again_where_it_did_not_come(address: str, database:
     with opening(base_url=address) as window:
         window.page.route(f"**{PLOTLY}", lambda route: route.abort())
         window.page.goto("/study/a")
-        window.page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
+        window.page.locator("#page .js-plotly-plot .main-svg").first.wait_for(state="attached")
         assert [fault for fault in window.faults if "ERR_FAILED" not in fault] == []
+
+
+@needs_chromium
+def test_what_few_look_at_is_fetched_once_somebody_does(page: Page, database: Database) -> None:
+    write_study(database, "a", 8)
+    asked = list[str]()
+    page.on("request", lambda one: asked.append(one.url) if re.search(LATER, one.url) else None)
+    page.goto("/study/a")
+    page.locator("#page .js-plotly-plot .main-svg").first.wait_for(state="attached")
+    page.wait_for_load_state("networkidle")
+    assert asked == []
+    for tab, shown in (("Parallel", ".parcoords"), ("Trials", ".ag-row")):
+        page.get_by_role("tab", name=tab).click()
+        page.locator(f"#tab {shown}").first.wait_for(state="attached")
+    page.get_by_role("tab", name="Slices").click()
+    page.locator("#tab .scatterlayer").first.wait_for(state="attached")
+    page.get_by_role("tab", name="Trials").click()
+    page.locator("#tab .ag-row").first.wait_for(state="attached")
+    assert len(asked) == len(set(asked)) == 3
+    assert page.locator("script[src*=dash_ag_grid]").count() == 1
+    page.locator("input[aria-label*='x: logarithmic']").first.click()  # plotly is another one now
+    page.get_by_role("option", name="x: linear").click()
+    page.wait_for_function(
+        "document.querySelector('[id*=tradeoff] .js-plotly-plot')._fullLayout.xaxis.type === 'linear'"
+    )
+
+
+def test_the_part_of_plotly_goes_with_the_whole() -> None:
+    assert find_version(PART).partition(".")[0] == get_plotlyjs_version().partition(".")[0]
 
 
 def test_a_study_whose_name_looks_like_a_version_is_shown_as_it_is(pages: Pages, database: Database) -> None:

@@ -29,7 +29,7 @@ def test_the_notes_tell_why_a_study_ended_and_what_makes_its_numbers_doubtful() 
 def test_every_tab_opens(pages: Pages, database: Database) -> None:
     write_study(database, "a", 6)
     for tab in TABS:
-        shown = json.dumps(pages.ask("tab.children", "tabs.value", tabs_value=tab, names_data=["a"]))
+        shown = json.dumps(pages.ask("tab.children", "opened.data", opened_data=tab, names_data=["a"]))
         mark = {"answers": "Which optimizer?", "trials": "AgGrid"}.get(tab, f'"kind": "{tab}", "part": "fresh"')
         assert mark in shown.replace('"part": "fresh", "kind": "' + tab + '"', mark)
 
@@ -43,7 +43,7 @@ def test_the_study_and_its_trial_are_shown_and_what_is_hostile_stays_text(pages:
         "limit_value": limits["limit"]["value"]
     })  # fmt: skip
     assert "Trial " in json.dumps(answer)
-    table = pages.ask("tab.children", "tabs.value", tabs_value="trials", names_data=["a"])
+    table = pages.ask("tab.children", "opened.data", opened_data="trials", names_data=["a"])
     grid = json.dumps(table)
     assert '"dangerously_allow_code": true' not in grid
     assert [one["field"] for one in json.loads(find_columns(table)) if one.get("cellRenderer")] == ["open"]

@@ -1,0 +1,6 @@
+tab => {
+  const url = new URL(window.location);
+  url.searchParams.set('tab', tab);
+  if (tab) window.history.replaceState(window.history.state, '', url);
+  return window.dash_clientside.no_update;
+}
