@@ -10,9 +10,9 @@ far fewer rows). Each side is served by its own command and looked at by a new h
 - `rested`: the same with a server that began ten seconds ago, which Paretune's uses to read the large studies;
 - `warm`: the same address again, in the same browser, from its fourth visit on: as people's own it has a profile on
   disk, and keeps scripts compiled that it met twice; the median of so many;
-- both end when the browser has painted the points in a figure that can be used, by its own clock, which begins with
-  the navigation; `first seen` and `warm seen` end when the trade-off is seen, which with Paretune is a picture until
-  then;
+- all end when the browser has painted the points in a figure that can be zoomed and asked, by its own clock, which
+  begins with the navigation; `seen` ends when the trade-off is seen, which with Paretune is a picture before; `whole`
+  when what is around the figure is there as well, which with Paretune comes after it;
 - `bytes` are those that came over the wire, headers included; `scripts` is the part that a browser keeps for a year;
 - `rss` is the memory of the server's process after that;
 - `new trial`: from the commit of a transaction with a new trial, better than all, to its point on the page.
@@ -54,6 +54,7 @@ from storage.database import Database  # noqa: E402
 
 PATIENCE_SECONDS = 120
 REST_SECONDS = 10.0
+TIMES = ("seen_seconds", "seconds", "whole_seconds")
 NUM_MEETINGS = 2
 """Visits after the first until a browser has what it keeps of scripts."""
 
@@ -78,9 +79,10 @@ WATCH = f"""(() => {{
   }};
   const isDrawn = {DRAWN};
   watch('drawnAt', isDrawn);
+  watch('wholeAt', () => isDrawn() && !document.getElementById('arrival'));
   watch('seenAt', () => ({SEEN})() || isDrawn());
 }})()"""
-"""Notes in the page itself, since the navigation began, when a frame with the picture or the points has been painted.
+"""Notes in the page itself, since the navigation began, when a frame with one of these has been painted.
 
 A question from outside would be answered only once no script runs."""
 
@@ -160,12 +162,10 @@ def look(side: Side, port: int, count: int, add: Any) -> dict[str, Any]:
                 load(context, url + side.page)
             warm = [load(context, url + side.page) for _ in range(count)]
             found = {
-                "first_seen_seconds": first["seen_seconds"],
-                "first_seconds": first["seconds"],
+                **{f"first_{name}": first[name] for name in TIMES},
                 "first_bytes": first["bytes"],
                 "first_scripts_bytes": first["scripts_bytes"],
-                "warm_seen_seconds": spread([one["seen_seconds"] for one in warm]),
-                "warm_seconds": spread([one["seconds"] for one in warm]),
+                **{f"warm_{name}": spread([one[name] for one in warm]) for name in TIMES},
                 "warm_bytes": statistics.median(one["bytes"] for one in warm),
                 "rss_bytes": sum(
                     one.memory_info().rss for one in [process, *process.children(recursive=True)] if one.is_running()
@@ -178,7 +178,7 @@ def look(side: Side, port: int, count: int, add: Any) -> dict[str, Any]:
         time.sleep(REST_SECONDS)
         with browsing(url, token) as context:
             rested = load(context, url + side.page)
-    return found | {"rested_seen_seconds": rested["seen_seconds"], "rested_seconds": rested["seconds"]}
+    return found | {f"rested_{name}": rested[name] for name in TIMES}
 
 
 @contextmanager
@@ -196,7 +196,7 @@ def browsing(url: str, token: str | None) -> Iterator[BrowserContext]:
 
 
 def load(context: BrowserContext, address: str) -> dict[str, float]:
-    """Opens an address in a new tab; returns seconds until its points are seen and drawn, and the bytes that came."""
+    """Opens an address in a new tab; returns the `TIMES` of it, and the bytes that came."""
     page = context.new_page()
     page.set_default_timeout(PATIENCE_SECONDS * 1000)
     seen: dict[str, str] = {}
@@ -217,11 +217,14 @@ def load(context: BrowserContext, address: str) -> dict[str, float]:
     network.send("Network.enable")
     page.add_init_script(WATCH)
     page.goto(address, wait_until="commit")
-    page.wait_for_function("() => window.drawnAt && window.seenAt")
-    seen_seconds, seconds = page.evaluate("() => [window.seenAt, window.drawnAt]")
+    page.wait_for_function("() => window.wholeAt")
+    seen_seconds, seconds, whole_seconds = page.evaluate("() => [window.seenAt, window.drawnAt, window.wholeAt]")
     page.wait_for_timeout(1500)  # what else it loads counts as bytes
     page.close()
-    return {"seen_seconds": seen_seconds, "seconds": seconds, "bytes": sizes["all"], "scripts_bytes": sizes["scripts"]}
+    return {
+        "seen_seconds": seen_seconds, "seconds": seconds, "whole_seconds": whole_seconds,
+        "bytes": sizes["all"], "scripts_bytes": sizes["scripts"],
+    }  # fmt: skip
 
 
 def time_new(context: BrowserContext, address: str, accuracy: float, add: Any) -> float | None:
@@ -323,9 +326,8 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_column(f"{row['num_trials']:,} trials", justify="right")
     for key, scale, unit in (
-        ("first_seen_seconds", 1, "s"), ("first_seconds", 1, "s"),
-        ("rested_seen_seconds", 1, "s"), ("rested_seconds", 1, "s"), ("warm_seen_seconds", 1, "s"),
-        ("warm_seconds", 1, "s"), ("first_bytes", 1e-6, "MB"),
+        *((f"{visit}_{name}", 1, "s") for visit in ("first", "rested", "warm") for name in TIMES),
+        ("first_bytes", 1e-6, "MB"),
         ("first_scripts_bytes", 1e-6, "MB"), ("warm_bytes", 1e-6, "MB"), ("rss_bytes", 1e-6, "MB"),
         ("new_trial_seconds", 1, "s"),
     ):  # fmt: skip
