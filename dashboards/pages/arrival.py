@@ -16,14 +16,15 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.brushing import parse_search, read_brush
+from dashboards.figures import FIGURES
 from dashboards.pages.drawing import DARK, Drawn
 from dashboards.pages.parts import GRAPH_CONFIG
 from dashboards.pages.scripts import put_before
 from dashboards.pages.site import Site
 from dashboards.pages.sketch import sketch
-from dashboards.summary import Summary
-from dashboards.words import accuracy_words, cost_words
+from dashboards.pages.study import BILLED, about_words
 from storage.faults import StorageFault
+from storage.rows import StudyRow
 
 ADDRESS = re.compile(r"/study/([^/]+)")
 
@@ -31,18 +32,27 @@ PATIENCE_SECONDS = 1.0
 """How long the picture is waited for: a large study that was not read yet is shown by its page alone."""
 
 STYLE = """
-#arrival { position: fixed; inset: 0; z-index: 1000; overflow: hidden; pointer-events: none; padding: 12px 16px;
-  font: 16px/1.5 -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
-  background: #fff; color: #222 }
-#arrival > div { max-width: 1288px; margin: auto }
-#arrival b.brand { color: #228be6; font-size: 20px }
-#arrival h1 { font-size: 26px; line-height: 1.35; margin: 30px 0 8px }
-#arrival p { margin: 0; opacity: .75; font-size: 14px }
-#arrival .figure { position: relative; max-width: 826px; margin-top: 12px }
-#arrival .figure > svg { display: block; width: 100% }
-#arrival .figure > div { position: absolute; inset: 0; pointer-events: auto }
+#arrival, #arrival * { box-sizing: border-box }
+#arrival { position: fixed; inset: 0; z-index: 1000; overflow: hidden; pointer-events: none; padding: 0 16px;
+  font: 16px/1.55 -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
+  background: #fff; color: #000 }
 #arrival[data-scheme=dark] { background: #242424; color: #c9c9c9 }
+#arrival > div { max-width: 1288px; margin: auto }
+#arrival b { display: block; height: 59px; line-height: 58px; color: #228be6; font-size: 20px;
+  border-bottom: 1px solid #868e9640 }
+#arrival h1 { font-size: 26px; line-height: 36px; margin: 16px 0 12px }
+#arrival h2 { font-size: 22px; line-height: 1.4; margin: 20px 0 10px }
+#arrival p { margin: 0; color: #868e96; font-size: 14px; line-height: 1.45 }
+#arrival ul { display: flex; flex-wrap: wrap; gap: 12px; margin: 10px 0; padding: 0; list-style: none }
+#arrival li { width: 172px; height: 36px; padding: 0 12px; line-height: 34px; font-size: 14px;
+  border: 1px solid #868e9680; border-radius: 4px }
+#arrival .figure { position: relative }
+#arrival .figure > svg { display: block; width: 100%; height: 100% }
+#arrival .figure > div { position: absolute; inset: 0; pointer-events: auto }
+@media (width < 48em) { #arrival b { height: 106px } }
+@media (width >= 62em) { #arrival section { width: calc((100% + 16px) * 2 / 3 - 16px) } }
 """
+"""Lays it out as the page will be, so that the figure stays where it is."""
 
 CONFIG = {**GRAPH_CONFIG, "modeBarButtonsToRemove": [*GRAPH_CONFIG["modeBarButtonsToRemove"], "select2d", "lasso2d"]}
 """Of the figure before the page's own: trials are chosen for what is below it, which is not there yet."""
@@ -112,27 +122,21 @@ def _draw(site: Site, name: str, search: str, scheme: str) -> Drawn:
 
 def _picture(site: Site, name: str, search: str) -> str:
     drawn = _draw(site, name, search, "light")
-    return show(site.reader.peak(name)[0], drawn) if drawn.menus else ""
+    return show(site.reader.peak(name)[0].study, drawn) if drawn.menus else ""
 
 
-def show(summary: Summary, drawn: Drawn) -> str:
+def show(study: StudyRow, drawn: Drawn) -> str:
     """Returns the picture as HTML.
 
     Args:
-        summary: Of the study.
+        study: It is of this study.
         drawn: Its trade-off.
     """
-    points = {"Most accurate": summary.best, "knee of the front": summary.knee, "baseline": summary.baseline}
-    told = [
-        f"{title} {accuracy_words(point.accuracy, point.interval)} for "
-        f"{cost_words(summary.cost, point.value(summary.cost))}"
-        for title, point in points.items()
-        if point is not None
-    ]
-    study = summary.study
+    menus = "".join(f"<li>{escape(choice)}</li>" for choice in drawn.choices)
+    height = int(drawn.figure["layout"].get("height", 450))
     return (
-        f'<div id="arrival"><style>{STYLE}</style><div><b class="brand">Paretune</b>'
-        f"<h1>{escape(study.name)}</h1><p>{escape(study.state)}</p>"
-        f"<p>{escape('; '.join(told))}</p>"
-        f'<div class="figure">{sketch(drawn.figure)}</div></div></div>'
+        f'<div id="arrival"><style>{STYLE}</style><div><b>Paretune</b><h1>{escape(study.name)}</h1>'
+        f"<p>{escape(about_words(study))}</p><section><h2>{escape(FIGURES['tradeoff'].title)}</h2>"
+        f"<p>{escape(FIGURES['tradeoff'].text)} {escape(BILLED)}</p><ul>{menus}</ul>"
+        f'<div class="figure" style="height: {height}px">{sketch(drawn.figure)}</div></section></div></div>'
     )

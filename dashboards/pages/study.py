@@ -43,7 +43,7 @@ from dashboards.remeasured import remeasured_lines
 from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
 from storage.faults import StorageFault
-from storage.rows import is_imported
+from storage.rows import StudyRow, is_imported
 
 DRAWN_TABS = [name for name, figure in FIGURES.items() if not figure.takes_several and name != "tradeoff"]
 BILLED = "By bill, each is a trial at its last checkpoint, at what all its attempts were billed."
@@ -65,8 +65,7 @@ def study_notes(summary: Summary) -> list[str]:
     """Returns what a reader of the study's numbers should know."""
     study = summary.study
     devices = device_warning(study)
-    lines = [f"Ended before its target: {study.reason}"] if study.reason else []
-    lines += [f"{line}." for line in disturbance_lines(study)]
+    lines = [f"{line}." for line in disturbance_lines(study)]
     lines += [f"Of this study, {devices}."] if devices else []
     lines += [f"{line}." for line in source_lines(study)]
     lines += [f"The spec changed {line}." for line in change_lines(study)]
@@ -76,23 +75,37 @@ def study_notes(summary: Summary) -> list[str]:
 
 def large_notes(summary: Summary, tally: Tally) -> list[str]:
     """Returns what a reader of a large study's pages should know."""
-    study = summary.study
-    lines = [f"Ended before its target: {study.reason}"] if study.reason else []
-    lines.append(
+    sampled = (
         f"Of all {tally.num_trials:,} trials are the trade-off, its front and knee, the slider and what was spent. The "
         f"other figures, the answers and the table are of about {MOST_CHOSEN:,}: the front, the baseline, and an even "
         "choice of the rest; their sums are of these alone."
     )
-    return [*lines, *remeasured_lines(summary)]
+    return [sampled, *remeasured_lines(summary)]
 
 
-def show_head(summary: Summary, tally: Tally | None = None, *, may_operate: bool) -> list[Component]:
-    """Returns how the study stands: state, best, knee, baseline, budget, bill and notes.
+def about_words(study: StudyRow) -> str:
+    """Returns what a study trains and by which search, and why it ended before its target, where it did."""
+    about = f"{task_words(study.spec['objective'])}, sampler {study.spec['search']['sampler']}, begun "
+    about += f"{study.created_at:%Y-%m-%d %H:%M} UTC; validation accuracies with 95 % intervals"
+    return f"{about}. Ended before its target: {study.reason}" if study.reason else about
+
+
+def show_head(study: StudyRow, *, may_operate: bool) -> list[Component]:
+    """Returns which study it is: name, state, what it trains, and buttons where these may be used."""
+    title = dmc.Group([dmc.Title(study.name, order=1, size="h2"), state_badge(study.state)])
+    acting = [operating.buttons(study.name, study.state, is_imported=is_imported(study))] if may_operate else []
+    return [
+        dmc.Group([title, *acting], justify="space-between", mih=36),
+        dmc.Text(about_words(study), size="sm", c="dimmed", mt="sm"),
+    ]
+
+
+def show_facts(summary: Summary, tally: Tally | None = None) -> list[Component]:
+    """Returns how the study stands: best, knee, baseline, budget, bill and notes.
 
     Args:
         summary: The study; of a large one only some trials, its front among them.
         tally: What is counted over all trials where the study has only some.
-        may_operate: Whether there are buttons.
     """
     study, cost = summary.study, summary.cost
     points = {"Most accurate": summary.best, "Knee of the front": summary.knee, "Baseline": summary.baseline}
@@ -107,22 +120,9 @@ def show_head(summary: Summary, tally: Tally | None = None, *, may_operate: bool
                   dmc.Text(spent, size="sm", c="dimmed"), *energy, dmc.Stack(budget, gap=4, mt=4)],
                  withBorder=True, radius="md")
     )  # fmt: skip
-    about = f"{task_words(study.spec['objective'])}, sampler {study.spec['search']['sampler']}, begun "
-    about += f"{study.created_at:%Y-%m-%d %H:%M} UTC; validation accuracies with 95 % intervals"
-    title = dmc.Group([dmc.Title(study.name, order=1, size="h2"), state_badge(study.state)])
-    acting = [operating.buttons(study.name, study.state, is_imported=is_imported(study))] if may_operate else []
     notes = study_notes(summary) if tally is None else large_notes(summary, tally)
-    return [
-        dmc.Stack(
-            [
-                dmc.Group([title, *acting], justify="space-between"),
-                dmc.Text(about, size="sm", c="dimmed"),
-                dmc.SimpleGrid(cards, cols={"base": 1, "xs": 2, "md": 4}),
-                *([note(*notes)] if notes else []),
-            ],
-            gap="sm",
-        )
-    ]
+    grid = dmc.SimpleGrid(cards, cols={"base": 1, "xs": 2, "md": 4})
+    return [dmc.Stack([grid, *([note(*notes)] if notes else [])], gap="sm")]
 
 
 def show_answers(summary: Summary) -> Component:
@@ -156,13 +156,14 @@ def layout(site: Site, name: str, search: str, mark: str) -> Component:
     )
     return frame(
         f"{name} - Paretune",
-        html.Div(waiting(180), id="head"),
+        html.Div(waiting(68), id="head"),
         dmc.Grid(
             [
                 dmc.GridCol(panel("tradeoff", BILLED), span={"base": 12, "md": 8}),
                 dmc.GridCol(dmc.Card(choosing.show_slider(), withBorder=True, radius="md"), span={"base": 12, "md": 4}),
             ]
         ),
+        html.Div(waiting(150), id="facts"),
         brushing.show_place(),
         tabs,
         html.Div(id="tab"),
@@ -178,13 +179,15 @@ def layout(site: Site, name: str, search: str, mark: str) -> Component:
 def register(app: Dash, site: Site) -> None:
     """Makes the page come alive."""
 
-    @app.callback(Output("head", "children"), Input("mark", "data"), State("names", "data"))
+    @app.callback(
+        Output("head", "children"), Output("facts", "children"), Input("mark", "data"), State("names", "data")
+    )
     async def _(_mark: str | None, names: list[str]) -> Any:
         may_operate = site.may_operate()
         try:
             return await asyncio.to_thread(_read_head, site.reader, names[0], may_operate=may_operate)
         except StorageFault:
-            return no_update
+            return no_update, no_update
 
     opened = Output("opened", "data")
     app.clientside_callback(read_script("open_tab"), opened, Input("tabs", "value"))  # type: ignore[no-untyped-call]
@@ -210,8 +213,9 @@ def register(app: Dash, site: Site) -> None:
         return no_update if summary is None else await asyncio.to_thread(show_answers, summary)
 
 
-def _read_head(reader: Reader, name: str, *, may_operate: bool) -> list[Component]:
-    return show_head(*reader.peak(name), may_operate=may_operate)
+def _read_head(reader: Reader, name: str, *, may_operate: bool) -> tuple[list[Component], list[Component]]:
+    summary, tally = reader.peak(name)
+    return show_head(summary.study, may_operate=may_operate), show_facts(summary, tally)
 
 
 def _point_card(study: str, title: str, point: Checkpoint | None, cost: str) -> Component:

@@ -29,7 +29,7 @@ pytestmark = needs_chromium
 def open_study(page: Page, search: str) -> None:
     page.goto(f"/study/a?{search}")
     page.locator(POINTS).first.wait_for(state="attached")
-    expect(page.locator("#head")).to_contain_text("Most accurate")
+    expect(page.locator("#facts")).to_contain_text("Most accurate")
 
 
 def draw_box(page: Page) -> None:
@@ -89,7 +89,7 @@ def test_a_box_filters_table_and_figures_stays_and_can_be_shared(page: Page, dat
     expect(rows).to_have_count(count)
     page.wait_for_url("**/study/a?tab=trials&trials=*")
     add_epoch(database, uuid)
-    expect(page.locator("#head")).to_contain_text("99.9 %")
+    expect(page.locator("#facts")).to_contain_text("99.9 %")
     expect(rows).to_have_count(count)
     page.wait_for_function(FADED)
     assert page.evaluate("document.querySelector('[id*=tradeoff] .js-plotly-plot').layout.dragmode") == "select"
@@ -178,7 +178,7 @@ def test_a_lasso_over_a_large_study_takes_the_place_of_a_box_stays_and_can_be_sh
     assert 0 < count == len(find(page, database)) < 15
     expect(rows).to_have_count(count)
     add_trial(database, large)
-    expect(page.locator("#head")).to_contain_text("99.9 %", timeout=15_000)
+    expect(page.locator("#facts")).to_contain_text("99.9 %", timeout=15_000)
     assert len(find(page, database)) == count
     expect(rows).to_have_count(count)
     assert page.locator(OUTLINE).count() > 0

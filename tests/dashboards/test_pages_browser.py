@@ -74,7 +74,7 @@ def test_a_live_page_shows_what_is_new_and_keeps_zoom_choice_and_address(page: P
     page.wait_for_timeout(800)
     zoom = page.evaluate(RANGE)
     add_epoch(database, uuid)
-    expect(page.locator("#head")).to_contain_text("99.9 %")
+    expect(page.locator("#facts")).to_contain_text("99.9 %")
     page.wait_for_function(
         "document.querySelector('#page .js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
     )

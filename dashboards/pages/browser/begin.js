@@ -37,8 +37,6 @@
   // What is done to it is noted, to be done to the figure of the page as well.
   const draw = async ({figure, config}) => {
     const picture = place.querySelector('svg'), holder = document.createElement('div');
-    holder.style.height = `${picture.getBoundingClientRect().height}px`;
-    picture.parentNode.style.height = holder.style.height;
     picture.before(holder);
     await Plotly.newPlot(holder, figure.data, figure.layout, config);
     picture.remove();

@@ -18,6 +18,7 @@ from dashboards.pages import arrival
 from dashboards.pages.drawing import DARK_TEXT
 from dashboards.pages.easel import Easel
 from dashboards.pages.reading import Reader
+from dashboards.pages.study import about_words
 from storage import tables
 from storage.database import Database
 
@@ -34,9 +35,9 @@ def test_a_study_is_seen_before_any_script_runs(pages: Pages, database: Database
     found = picture(pages)
     assert found is not None
     reader = Reader(database)
-    summary, drawn = reader.summary("a"), Easel(reader).draw("tradeoff", ["a"], [], "light")
-    assert summary.best is not None
-    assert f"Most accurate {100 * summary.best.accuracy:.1f} %" in found
+    drawn = Easel(reader).draw("tradeoff", ["a"], [], "light")
+    assert about_words(reader.summary("a").study) in found
+    assert [choice for choice in drawn.choices if f"<li>{choice}</li>" not in found] == []
     assert drawn.figure["layout"]["xaxis"]["title"]["text"] in found
     front = next(trace for trace in drawn.figure["data"] if trace["name"].startswith("front"))
     svg = ElementTree.fromstring(found[found.index("<svg") : found.index("</svg>") + 6])
@@ -135,7 +136,7 @@ def test_the_picture_is_a_figure_before_the_page_is_there_and_what_was_done_to_i
     expect(page.locator("#arrival .figure > svg")).to_have_count(0)
     box = early.locator(".nsewdrag").first.bounding_box()
     assert box is not None
-    before = page.evaluate(LOOKS, "#arrival .js-plotly-plot")
+    before, place = page.evaluate(LOOKS, "#arrival .js-plotly-plot"), early.bounding_box()
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"], steps=4)
@@ -154,6 +155,7 @@ def test_the_picture_is_a_figure_before_the_page_is_there_and_what_was_done_to_i
         "seen => document.querySelector(seen)._fullData.some(one => one.visible !== true)", arg=FIGURE
     )
     assert page.evaluate(LOOKS, FIGURE) == done
+    assert page.locator(FIGURE).bounding_box() == place
 
 
 @needs_chromium
@@ -193,7 +195,7 @@ def test_the_figure_is_that_of_the_page(pages: Pages, database: Database) -> Non
 def test_a_picture_of_a_page_that_is_left_does_not_stay(page: Page, database: Database) -> None:
     write_study(database, "a", 8)
     page.goto("/study/a", wait_until="commit")
-    expect(page.locator("#arrival svg")).to_be_visible()
+    expect(page.locator("#arrival .figure")).to_be_visible()
     page.get_by_role("link", name="Machines").click(force=True)
     expect(page.get_by_role("heading", name="Machines")).to_be_visible()
     expect(page.locator("#arrival")).to_have_count(0)

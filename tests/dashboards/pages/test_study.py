@@ -12,7 +12,7 @@ from plotly.utils import PlotlyJSONEncoder
 from synthetic import DEVICE, NOW, attempt_row, summary_of, trial
 
 from dashboards.pages.choosing import AT_LEAST
-from dashboards.pages.study import TABS, show_head, study_notes
+from dashboards.pages.study import TABS, show_facts, study_notes
 from dashboards.summary import summarize
 from storage.database import Database
 from storage.rows import SittingRow
@@ -65,9 +65,9 @@ def find_columns(answer: Any) -> str:
     return match[1]
 
 
-def test_the_head_says_the_energy_and_how_it_is_known() -> None:
+def test_the_facts_say_the_energy_and_how_it_is_known() -> None:
     study = summary_of(trial(0, [(900, 1.0)])).study
     sitting = SittingRow(1, DEVICE, 1, 1, NOW, 20.0, 4000.0)
     for sittings, words in (((sitting,), "energy 4 kJ, measured: "), ((), "energy absent: no meter")):
-        head = show_head(summarize(replace(study, sittings=sittings)), may_operate=False)
-        assert words in json.dumps(head, cls=PlotlyJSONEncoder)
+        facts = show_facts(summarize(replace(study, sittings=sittings)))
+        assert words in json.dumps(facts, cls=PlotlyJSONEncoder)
