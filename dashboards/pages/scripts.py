@@ -20,8 +20,8 @@ from dashboards.pages.shared import OWN, SUITES
 SCRIPTS = Path(__file__).parent / "browser"
 """Where the scripts of ours are, and what of plotly pages draw with."""
 
-PART = SCRIPTS / "plotly-cartesian.min.js"
-"""Plotly for figures with axes, as its makers build it: a third of the whole, which plotly's package has."""
+PART = SCRIPTS / "plotly-pages.min.js"
+"""What pages draw with of plotly: a third of the whole, which plotly's package has, and within our security policy."""
 
 KEPT = {"cache-control": "public, max-age=31536000"}
 """What tells browsers to keep an answer, as Dash tells them of scripts whose address has their version."""

@@ -12,6 +12,7 @@ from pages import MACHINE, Noting, Pages, serving
 from playwright.sync_api import Page
 
 from dashboards.web import add_pages
+from search.service.envelope import Envelope, security_policy
 from storage.database import Database
 
 PATIENCE_MILLISECONDS = 30_000
@@ -27,7 +28,8 @@ def pages(tmp_path: Path, database: Database) -> Iterator[Pages]:
 @pytest.fixture
 def address(tmp_path: Path, database: Database) -> Iterator[str]:
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_pages(server, database, Noting(tmp_path).actions, lambda: True, lambda: MACHINE)
+    pages = add_pages(server, database, Noting(tmp_path).actions, lambda: True, lambda: MACHINE)
+    server.add_middleware(Envelope, policy=security_policy(pages.hashes))  # what a browser lets the pages do
     with serving(server) as address:
         yield address
 

@@ -158,7 +158,7 @@ def test_a_large_study_is_shown_brushed_and_followed(page: Page, database: Datab
     expect(page.locator(".ag-center-cols-container .ag-row")).to_have_count(count)
     add_trial(database, large)
     page.wait_for_function(
-        "document.querySelector('#page .js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
+        "() => document.querySelector('#page .js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
     )
 
 

@@ -63,20 +63,22 @@ def test_a_live_page_shows_what_is_new_and_keeps_zoom_choice_and_address(page: P
     page.locator(FIGURE).first.wait_for(state="attached")
     page.get_by_role("combobox").nth(1).or_(page.locator("input[aria-label*='x: logarithmic']")).first.click()
     page.get_by_role("option", name="x: linear").click()
-    page.wait_for_function("document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.type === 'linear'")
+    page.wait_for_function("() => document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.type === 'linear'")
     box = page.locator("#page .js-plotly-plot .nsewdrag").first.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 60, box["y"] + 60)
     page.mouse.down()
     page.mouse.move(box["x"] + 260, box["y"] + 220, steps=5)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.autorange === false")
+    page.wait_for_function(
+        "() => document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.autorange === false"
+    )
     page.wait_for_timeout(800)
     zoom = page.evaluate(RANGE)
     add_epoch(database, uuid)
     expect(page.locator("#facts")).to_contain_text("99.9 %")
     page.wait_for_function(
-        "document.querySelector('#page .js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
+        "() => document.querySelector('#page .js-plotly-plot').data.some(trace => trace.y && trace.y.includes(99.9))"
     )
     assert page.evaluate(RANGE) == zoom
     assert page.evaluate("document.querySelector('#page .js-plotly-plot')._fullLayout.xaxis.type") == "linear"
@@ -104,7 +106,7 @@ def test_the_figures_follow_dark_and_light(page: Page, database: Database) -> No
     colour = "document.querySelector('#page .js-plotly-plot')._fullLayout.font.color"
     assert page.evaluate(colour) == "#D5D9DD"
     page.get_by_label("dark or light").click()
-    page.wait_for_function(f"{colour} === '#222222'")
+    page.wait_for_function(f"() => {colour} === '#222222'")
     assert page.evaluate("document.body.dataset.agThemeMode") == "light"
 
 
@@ -116,7 +118,23 @@ def test_every_tab_opens_in_the_dark(page: Page, database: Database) -> None:
     for tab in DRAWN_TABS:
         page.get_by_role("tab", name=TABS[tab]).click()
         page.locator(f"#tab [id*='{tab}'] .js-plotly-plot .main-svg").first.wait_for(state="attached")
-        page.wait_for_function("document.querySelector('#tab .js-plotly-plot').data?.length > 0")
+        page.wait_for_function("() => document.querySelector('#tab .js-plotly-plot').data?.length > 0")
+
+
+INK = """() => [...document.querySelectorAll('#tab .gl-canvas')].some(own => {
+  const context = own.getContext('webgl'), here = new Uint8Array(4 * own.width * own.height);
+  context.readPixels(0, 0, own.width, own.height, context.RGBA, context.UNSIGNED_BYTE, here);
+  return here.some(value => value > 0);
+})"""
+"""Whether anything is drawn by WebGL."""
+
+
+def test_parallel_coordinates_are_drawn_within_the_security_policy(page: Page, database: Database) -> None:
+    write_study(database, "a", 12)
+    page.goto("/study/a?tab=parallel")
+    page.locator("#tab .js-plotly-plot .main-svg").first.wait_for(state="attached")
+    expect(page.locator("#tab .no-webgl")).to_have_count(0)
+    page.wait_for_function(INK)
 
 
 def test_figures_come_where_a_browser_does_not_tell_when_it_rests(page: Page, database: Database) -> None:

@@ -5,8 +5,6 @@
   const props = {id: {...id, part: 'graph'}, figure: fresh, config, style: {height: '100%'}};
   const graph = {namespace: 'dash_core_components', type: 'Graph', props};
   if (id.kind === 'tradeoff') return graph;
-  const isPlain = fresh.data.every(({type}) => ['scatter', 'bar', 'heatmap'].includes(type));
   const wait = window.requestIdleCallback || (then => setTimeout(then));  // Safari lacks the first
-  const idle = new Promise(done => wait(done, {timeout: 1000}));
-  return Promise.all([idle, isPlain || window.wholePlotly()]).then(() => graph);
+  return new Promise(done => wait(() => done(graph), {timeout: 1000}));
 }

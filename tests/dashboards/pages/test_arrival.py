@@ -143,7 +143,7 @@ def test_the_picture_is_a_figure_before_the_page_is_there_and_what_was_done_to_i
     page.mouse.up()
     early.locator(".legendtoggle").last.click()
     page.wait_for_function(
-        "document.querySelector('#arrival .js-plotly-plot')._fullData.some(one => one.visible !== true)"
+        "() => document.querySelector('#arrival .js-plotly-plot')._fullData.some(one => one.visible !== true)"
     )
     done = page.evaluate(LOOKS, "#arrival .js-plotly-plot")
     assert done["range"] != before["range"]
