@@ -16,6 +16,7 @@ from dashboards.devices import device_warning, name_devices
 from dashboards.energy import bill_energy, energy_words
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
+from dashboards.plotting import read_part
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
 from dashboards.summary import Checkpoint, Summary
@@ -43,9 +44,8 @@ def write_report(summary: Summary, path: Path) -> None:
 
 @collector_rests()
 def render_report(summary: Summary) -> str:
-    """Returns the report as HTML, with plotly's script in it."""
+    """Returns the report as HTML, with the script that draws its figures in it."""
     from jinja2 import Environment, PackageLoader
-    from plotly.offline import get_plotlyjs
 
     environment = Environment(loader=PackageLoader("dashboards", "."), autoescape=True)
     environment.globals.update(accuracy=accuracy_words, cost=cost_words, setting=params_words, COSTS=COSTS)
@@ -77,7 +77,7 @@ def render_report(summary: Summary) -> str:
         disturbed=disturbance_lines(summary.study),
         spec_changes=change_lines(summary.study),
         sources=source_lines(summary.study),
-        plotlyjs=get_plotlyjs(),
+        plotlyjs=read_part(),
     )
 
 

@@ -16,12 +16,10 @@ from dash.fingerprint import build_fingerprint
 from fastapi import FastAPI, Response
 
 from dashboards.pages.shared import OWN, SUITES
+from dashboards.plotting import PART, find_version, read_part
 
 SCRIPTS = Path(__file__).parent / "browser"
-"""Where the scripts of ours are, and what of plotly pages draw with."""
-
-PART = SCRIPTS / "plotly-pages.min.js"
-"""What pages draw with of plotly: a third of the whole, which plotly's package has, and within our security policy."""
+"""Where the scripts of ours are."""
 
 KEPT = {"cache-control": "public, max-age=31536000"}
 """What tells browsers to keep an answer, as Dash tells them of scripts whose address has their version."""
@@ -53,7 +51,7 @@ def add_part(server: FastAPI) -> None:
 
     @server.get(PART_ADDRESS, include_in_schema=False)
     def _() -> Response:
-        return Response(PART.read_bytes(), media_type="text/javascript", headers=KEPT)
+        return Response(read_part(), media_type="text/javascript", headers=KEPT)
 
 
 def list_drawing() -> list[dict[str, str]]:
@@ -80,16 +78,8 @@ def _find_address(package: ModuleType, name: str) -> str:
     return f"{SUITES}{package.__name__}/{kept}"
 
 
-def find_version(script: Path) -> str:
-    """Returns the version of a script of plotly's, which begins with it."""
-    with script.open(encoding="utf-8") as file:
-        found = re.search(r"v(\d+\.\d+\.\d+)", file.read(200))
-    assert found is not None, script
-    return found[1]
-
-
 def _find_part_address() -> str:
-    return OWN + str(build_fingerprint(PART.name, find_version(PART), int(PART.stat().st_mtime)))  # type: ignore[no-untyped-call]
+    return OWN + str(build_fingerprint(PART.name, find_version(), int(PART.stat().st_mtime)))  # type: ignore[no-untyped-call]
 
 
 GRAPH_ADDRESS = _find_address(dash, "dcc/async-graph.js")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plotly.offline import get_plotlyjs
 from synthetic import NOW, attempt_row, summary_of, synthetic_summary, trial
 
 from dashboards.bills import bill_lines
@@ -28,6 +27,7 @@ from dashboards.figures.spending import draw_spending, tell_spending, trace_spen
 from dashboards.figures.timeline import trace_timeline
 from dashboards.figures.tradeoff import MOST_EARLIER, draw_tradeoff, tell_tradeoff, trace_tradeoff
 from dashboards.palette import LAYOUT, RED
+from dashboards.plotting import read_part
 from dashboards.report import MOST_ROWS, render_report
 from dashboards.summary import Summary, summarize
 from storage.ledger import CostValue
@@ -333,7 +333,7 @@ def test_what_is_left_out_of_5000_trials_is_said(large: Summary) -> None:
 
 def test_the_report_of_5000_trials_stays_small(large: Summary) -> None:
     page = render_report(large)
-    assert len(page) - len(get_plotlyjs()) < 5_000_000
+    assert len(page) - len(read_part()) < 5_000_000
     assert page.count("<td>complete") <= MOST_ROWS + 1
     assert "of 5,000 trials: the" in page
     assert all(f'<h2 id="{name}">' in page for name, figure in FIGURES.items() if not figure.takes_several)

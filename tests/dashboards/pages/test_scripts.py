@@ -15,8 +15,9 @@ from starlette.middleware.gzip import GZipResponder
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dashboards.pages.scripts import PART, find_version, list_drawing
+from dashboards.pages.scripts import list_drawing
 from dashboards.pages.shared import SharedAnswers
+from dashboards.plotting import find_version
 from storage.database import Database
 from storage.studies import delete_study
 
@@ -65,7 +66,7 @@ def test_what_few_look_at_is_fetched_once_somebody_does(page: Page, database: Da
 
 
 def test_the_part_of_plotly_goes_with_the_whole() -> None:
-    assert find_version(PART).partition(".")[0] == get_plotlyjs_version().partition(".")[0]
+    assert find_version().partition(".")[0] == get_plotlyjs_version().partition(".")[0]
 
 
 def test_a_study_whose_name_looks_like_a_version_is_shown_as_it_is(pages: Pages, database: Database) -> None:
