@@ -49,8 +49,10 @@ def list_hashes(app: Dash) -> list[str]:
 def add_part(server: FastAPI) -> None:
     """Adds where browsers get the part of plotly from."""
 
-    @server.get(PART_ADDRESS, include_in_schema=False)
-    def _() -> Response:
+    @server.get(OWN + "{name}", include_in_schema=False)
+    def _(name: str) -> Response:
+        if OWN + name != PART_ADDRESS:
+            return Response(status_code=404)
         return Response(read_part(), media_type="text/javascript", headers=KEPT)
 
 
@@ -63,7 +65,7 @@ def list_drawing() -> list[dict[str, str]]:
 
 
 def leave_tables() -> None:
-    """Takes the scripts of tables out of what each page begins with: most are left before anybody looks at one.
+    """Takes the scripts of tables out of what each page begins with: they come once somebody opens one.
 
     Dash has tables of its own as well, which no page shows.
     """

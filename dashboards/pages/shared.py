@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from http import HTTPStatus
+from typing import Any, TypeAlias
 
+import brotli
 from dash.fingerprint import check_fingerprint
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.pages.recent import Recent
@@ -35,6 +37,12 @@ MOST_KEPT = 64
 
 MOST_FILES = 32
 """Scripts and styles: a page has some 15, of 2.4 megabytes together."""
+
+
+QUALITY = 9
+"""Of Brotli: a quarter of a second for all that a page has; at 11 it would be four."""
+
+Ask: TypeAlias = Callable[[Scope, Receive], Awaitable[list[Message]]]
 
 
 @dataclass
@@ -69,8 +77,10 @@ class SharedAnswers:
         elif scope["path"] == CALL:
             await self._answer_call(scope, receive, send)
         elif scope["method"] == "GET" and _is_kept(scope["path"]):
-            answer = self._files.find((scope["path"], "gzip" in Headers(scope=scope).get("accept-encoding", "")))
-            await self._give(answer, KEEP_FILES_SECONDS, scope, receive, send)
+            encoding = _choose_encoding(scope)
+            ask = self._ask_brotli if encoding == "br" else self._ask
+            answer = self._files.find((scope["path"], encoding))
+            await self._give(answer, KEEP_FILES_SECONDS, ask, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -87,13 +97,15 @@ class SharedAnswers:
             await self._app(scope, again, send)
             return
         answer = self._answers.find((body, Headers(scope=scope).get("accept-encoding"), self._may_operate()))
-        await self._give(answer, KEEP_SECONDS, scope, again, send)
+        await self._give(answer, KEEP_SECONDS, self._ask, scope, again, send)
 
-    async def _give(self, answer: _Answer, keep_seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _give(
+        self, answer: _Answer, keep_seconds: float, ask: Ask, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Sends an answer, made anew where it is older than so many seconds."""
         async with answer.lock:
             if time.monotonic() - answer.made_at > keep_seconds:
-                answer.messages = await self._ask(scope, receive)
+                answer.messages = await ask(scope, receive)
                 if answer.messages[0]["status"] < 300:  # noqa: PLR2004
                     answer.made_at = time.monotonic()
         for message in answer.messages:
@@ -107,6 +119,23 @@ class SharedAnswers:
 
         await self._app(scope, receive, keep)
         return messages
+
+    async def _ask_brotli(self, scope: Scope, receive: Receive) -> list[Message]:
+        """Returns an answer in a tenth fewer bytes than those of the layers within."""
+        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        start, *parts = await self._ask({**scope, "headers": plain}, receive)
+        if start["status"] != HTTPStatus.OK:
+            return [start, *parts]
+        body = await asyncio.to_thread(brotli.compress, b"".join(part["body"] for part in parts), quality=QUALITY)
+        headers = MutableHeaders(raw=start["headers"])
+        headers["content-encoding"], headers["content-length"] = "br", str(len(body))
+        return [start, {"type": "http.response.body", "body": body}]
+
+
+def _choose_encoding(scope: Scope) -> str:
+    """Returns how a file is compressed: browsers take `br` over HTTPS, and from their own machine."""
+    accepted = [one.split(";")[0].strip() for one in Headers(scope=scope).get("accept-encoding", "").split(",")]
+    return next((one for one in ("br", "gzip") if one in accepted), "identity")
 
 
 def _is_kept(path: str) -> bool:

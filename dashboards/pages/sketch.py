@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from operator import itemgetter
 from typing import Any
 
 from dashboards.palette import GREY
@@ -147,18 +149,21 @@ def _title(layout: Mapping[str, Any], axis: str) -> str:
 
 
 def _density(trace: Mapping[str, Any], x: Axis, y: Axis) -> Iterator[str]:
-    """Yields the places of a heatmap, those of one shade together."""
+    """Yields the places of a heatmap: those of one shade together, and what lies side by side in one piece."""
     columns, rows = [x.place(end) for end in trace["x"]], [y.place(end) for end in trace["y"]]
     strongest = max((value for row in trace["z"] for value in row if value is not None), default=1.0) or 1.0
     shades: dict[int, list[str]] = {}
     for row, values in enumerate(trace["z"]):
         top, bottom = rows[row + 1], rows[row]
-        for column, value in enumerate(values):
-            left, right = columns[column], columns[column + 1]
-            if value is None or left is None or right is None or top is None or bottom is None:
+        shaded = [None if value is None else math.ceil(LEVELS * value / strongest) for value in values]
+        ends = zip(shaded, columns, columns[1:], strict=False)
+        for shade, pieces in itertools.groupby(ends, key=itemgetter(0)):
+            [(_, left, right), *more] = pieces
+            right = more[-1][2] if more else right
+            if shade is None or left is None or right is None or top is None or bottom is None:
                 continue
-            shade = math.ceil(LEVELS * value / strongest)
-            shades.setdefault(shade, []).append(f"M{left} {top}H{right}V{bottom}H{left}Z")
+            wide, high = right - left, bottom - top
+            shades.setdefault(shade, []).append(f"M{left} {top}h{wide:.1f}v{high:.1f}h{-wide:.1f}z")
     for shade, places in sorted(shades.items()):
         opacity = 0.25 + 0.75 * shade / LEVELS
         yield f'<path d="{"".join(places)}" fill="{GREY}" fill-opacity="{opacity:.2f}"/>'

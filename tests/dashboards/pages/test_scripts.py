@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
+import brotli
 import httpx
 import pytest
 from browser import needs_chromium, opening
@@ -88,11 +90,29 @@ def test_a_file_is_compressed_once_for_all_that_take_it_so(pages: Pages, monkeyp
     assert (len(made) > 0, len({one.content for one in packed})) == (True, 1)
     before = len(made)
     plain = ask(pages, PLOTLY, "identity")
-    assert (plain.content, ask(pages, PLOTLY, "br, gzip").content) == (packed[0].content, packed[0].content)
+    assert (plain.content, ask(pages, PLOTLY, "zstd, gzip").content) == (packed[0].content, packed[0].content)
     assert len(made) == before
     assert [one.headers.get("content-encoding") for one in (packed[2], plain)] == ["gzip", None]
     assert int(packed[2].headers["content-length"]) < int(plain.headers["content-length"])
     assert "max-age=31536000" in packed[2].headers["cache-control"]
+
+
+def test_a_browser_that_takes_brotli_gets_fewer_bytes(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, real = list[int](), brotli.compress
+
+    def compress(body: bytes, **options: Any) -> bytes:
+        made.append(len(body))
+        return real(body, **options)
+
+    monkeypatch.setattr(brotli, "compress", compress)
+    packed, plain = [ask(pages, PLOTLY, "gzip, deflate, br, zstd") for _ in range(2)], ask(pages, PLOTLY, "gzip")
+    assert len(made) == 1
+    assert [one.headers["content-encoding"] for one in packed] == ["br", "br"]
+    assert [one.headers["vary"] for one in (*packed, plain)] == ["Accept-Encoding"] * 3
+    assert packed[0].content == packed[1].content == plain.content  # as the client unpacks them
+    assert int(packed[0].headers["content-length"]) < 0.95 * int(plain.headers["content-length"])
+    gone = ask(pages, PLOTLY.replace("plotly-pages", "gone"), "br")
+    assert (gone.status_code, gone.headers.get("content-encoding")) == (404, None)
 
 
 def test_a_fault_is_not_kept() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -56,8 +57,21 @@ def test_each_place_of_a_density_is_drawn_once_and_the_stronger_the_more_it_coun
     trace = {"type": "heatmap", "x": [1.0, 2.0, 4.0, 8.0], "y": [0.0, 10.0, 20.0], "z": z}
     picture = ElementTree.fromstring(sketch({"layout": LAYOUT, "data": [trace]}))
     weak, strong = [path for path in picture.iter(f"{SVG}path") if path.get("fill-opacity")]
-    assert (weak.get("d", "").count("Z"), strong.get("d", "").count("Z")) == (1, 2)
+    assert (weak.get("d", "").count("z"), strong.get("d", "").count("z")) == (1, 2)
     assert float(weak.get("fill-opacity", "")) < float(strong.get("fill-opacity", "")) == 1.0
+
+
+def test_places_of_one_shade_side_by_side_are_one_piece() -> None:
+    z = [[8.0, 8.0, None, 8.0], [8.0, 0.1, 0.1, 0.1]]
+    trace = {"type": "heatmap", "x": [1.0, 2.0, 4.0, 8.0, 16.0], "y": [0.0, 10.0, 20.0], "z": z}
+    picture = ElementTree.fromstring(sketch({"layout": LAYOUT, "data": [trace]}))
+    weak, strong = [path.get("d", "") for path in picture.iter(f"{SVG}path") if path.get("fill-opacity")]
+    pieces = [re.findall(r"M(\S+) \S+h(\S+?)v", told) for told in (weak, strong)]
+    [[(start, wide)], [first, *rest]] = pieces
+    place = float(first[1]) / 2
+    assert float(wide) == pytest.approx(3 * place, abs=0.2)
+    assert float(start) == pytest.approx(float(first[0]) + place, abs=0.2)
+    assert [float(width) for _, width in rest] == pytest.approx([place, place], abs=0.2)
 
 
 def test_titles_and_colours_are_text() -> None:
