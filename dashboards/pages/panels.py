@@ -15,7 +15,11 @@ from dashboards.pages.easel import Easel
 from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section, waiting
 from dashboards.pages.scripts import read_script
 from dashboards.pages.site import Site
+from dashboards.palette import LAYOUT
 from storage.faults import StorageFault
+
+HEIGHT = LAYOUT["height"]
+"""Pixels of most figures, which their place has from the beginning."""
 
 
 def panel(kind: str, more: str = "") -> Component:
@@ -33,7 +37,7 @@ def panel(kind: str, more: str = "") -> Component:
         dcc.Store(id=_part("fresh", kind)),
         dcc.Store(id=_part("config", kind), data=GRAPH_CONFIG),
         html.Div(
-            html.Div(waiting(450), id=_part("inner", kind)),
+            html.Div(waiting(HEIGHT), id=_part("inner", kind)),
             style={"overflowX": "auto"},
         ),
         html.Div(id=_part("fault", kind)),

@@ -13,7 +13,8 @@ far fewer rows). Each side is served by its own command and looked at by a new h
 - all end when the browser has painted the points in a figure that can be zoomed and asked, by its own clock, which
   begins with the navigation; `seen` ends when the trade-off is seen, which with Paretune is a picture before; `whole`
   when what is around the figure is there as well, which with Paretune comes after it;
-- `bytes` are those that came over the wire, headers included; `scripts` is the part that a browser keeps for a year;
+- `bytes` are those that came over the wire, headers included, for a window of 1,280 by 900 that nobody scrolls (what is
+  below is read by Paretune once it is about to be in sight); `scripts` is the part that a browser keeps for a year;
 - `rss` is the memory of the server's process after that;
 - `new trial`: from the commit of a transaction with a new trial, better than all, to its point on the page.
 

@@ -1,14 +1,13 @@
-// Opens a tab once it is about to be in sight, and the script of what is in it has come; that of tables is fetched for
-// the first one.
+// Opens a tab once it is about to be in sight, or at once where the address asks for it, and once the script of what is
+// in it has come; that of tables is fetched for the first one.
 tab => {
-  const place = document.getElementById('tab');
-  const near = new Promise(done => {
-    const watch = new IntersectionObserver(seen => {
-      if (!seen.some(one => one.isIntersecting)) return;
+  const seen = () => new Promise(done => {
+    const watch = new IntersectionObserver(found => {
+      if (!found.some(one => one.isIntersecting)) return;
       watch.disconnect();
       done();
-    }, {rootMargin: '300px'});
-    watch.observe(place);
+    }, {rootMargin: '100px'});
+    watch.observe(document.getElementById('tab'));
   });
   const fetchGrid = () => new Promise((done, fail) => {
     const script = document.createElement('script');
@@ -17,5 +16,7 @@ tab => {
     script.onerror = () => fail(new Error('the script of tables did not come'));
     document.body.append(script);
   });
-  return near.then(() => tab !== 'trials' || window.dash_ag_grid || fetchGrid()).then(() => tab);
+  const isAsked = new URLSearchParams(window.location.search).has('tab');
+  const ready = isAsked ? Promise.resolve() : seen();
+  return ready.then(() => tab !== 'trials' || window.dash_ag_grid || fetchGrid()).then(() => tab);
 }

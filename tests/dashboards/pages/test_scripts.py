@@ -67,6 +67,21 @@ def test_what_few_look_at_is_fetched_once_somebody_does(page: Page, database: Da
     assert page.locator("script[src*=dash_ag_grid]").count() == 1
 
 
+@needs_chromium
+def test_a_tab_is_read_once_it_is_about_to_be_in_sight(page: Page, database: Database) -> None:
+    write_study(database, "a", 8)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto("/study/a")
+    page.locator("#page .js-plotly-plot .main-svg").first.wait_for(state="attached")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("#tab").inner_text() == ""
+    page.locator("#facts").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 600)
+    page.locator("#tab [id*=curves] .js-plotly-plot .main-svg").first.wait_for(state="attached")
+    page.goto("/study/a?tab=slices")
+    page.locator("#tab [id*=slices] .js-plotly-plot .main-svg").first.wait_for(state="attached")
+
+
 def test_the_part_of_plotly_goes_with_the_whole() -> None:
     assert find_version().partition(".")[0] == get_plotlyjs_version().partition(".")[0]
 
