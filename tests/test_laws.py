@@ -14,7 +14,7 @@ from storage.studies import create_study
 
 ROOT = Path(__file__).parent.parent
 HOUSE = {"search", "objectives", "storage", "dashboards"}
-PAGES = {"dash", "dash_ag_grid", "dash_mantine_components", "fastapi", "starlette"}
+PAGES = {"brotli", "dash", "dash_ag_grid", "dash_mantine_components", "fastapi", "starlette"}
 MAY_IMPORT = {
     "objectives": {"PIL", "numpy", "torch", "torchvision", "pynvml"},
     "storage": {"alembic", "filelock", "optuna", "psutil", "sqlalchemy"},
