@@ -1,3 +1,4 @@
+// Lets the address hold which trials are chosen, so that it can be shared.
 (words, brush) => {
   const url = new URL(window.location);
   for (const name of ['trials', 'box', 'lasso']) url.searchParams.delete(name);

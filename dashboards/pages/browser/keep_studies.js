@@ -1,4 +1,4 @@
-// Both let the address lead to what is looked at, without asking for the page anew.
+// Lets the address lead to the studies that are compared, without asking for the page anew.
 names => {
   const url = new URL(window.location);
   url.searchParams.delete('study');

@@ -1,3 +1,4 @@
+// Lets the address lead to the tab that is looked at, without asking for the page anew.
 tab => {
   const url = new URL(window.location);
   url.searchParams.set('tab', tab);
