@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.brushing import parse_search, read_brush
 from dashboards.figures import FIGURES
-from dashboards.pages.drawing import DARK, Drawn
+from dashboards.pages.drawing import DARK, Drawn, find_height
 from dashboards.pages.parts import GRAPH_CONFIG
 from dashboards.pages.scripts import put_before
 from dashboards.pages.site import Site
@@ -133,10 +133,10 @@ def show(study: StudyRow, drawn: Drawn) -> str:
         drawn: Its trade-off.
     """
     menus = "".join(f"<li>{escape(choice)}</li>" for choice in drawn.choices)
-    height = int(drawn.figure["layout"].get("height", 450))
     return (
         f'<div id="arrival"><style>{STYLE}</style><div><b>Paretune</b><h1>{escape(study.name)}</h1>'
         f"<p>{escape(about_words(study))}</p><section><h2>{escape(FIGURES['tradeoff'].title)}</h2>"
         f"<p>{escape(FIGURES['tradeoff'].text)} {escape(BILLED)}</p><ul>{menus}</ul>"
-        f'<div class="figure" style="height: {height}px">{sketch(drawn.figure)}</div></section></div></div>'
+        f'<div class="figure" style="height: {find_height(drawn.figure)}px">{sketch(drawn.figure)}</div>'
+        "</section></div></div>"
     )

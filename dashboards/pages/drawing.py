@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.areas import AXES, MOST_CORNERS, Area
@@ -188,6 +188,11 @@ def _prepare_areas(figure: go.Figure, axis: str, area: Area | None) -> None:
     elif area.is_log == (figure.layout.xaxis.type == "log"):
         path = "L".join(f"{x:.6g},{y:.6g}" for x, y in area.corners)
         figure.update_layout(selections=[{"type": "path", "path": f"M{path}Z"}])
+
+
+def find_height(figure: Mapping[str, Any]) -> int:
+    """Returns the pixels of a figure, which plotly draws 450 high where it says nothing."""
+    return int(figure["layout"].get("height", 450))
 
 
 def colour(figure: go.Figure, scheme: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
 
 from dashboards.brushing import read_brush
 from dashboards.figures import FIGURES
-from dashboards.pages.drawing import Drawn
+from dashboards.pages.drawing import Drawn, find_height
 from dashboards.pages.easel import Easel
 from dashboards.pages.parts import GRAPH_CONFIG, Component, aria, faults, section, waiting
 from dashboards.pages.scripts import read_script
@@ -143,7 +143,7 @@ def redraw(
     now = {"asked": [mark, scheme, names, drawn.choices, seen], "menus": drawn.menus}
     return (
         drawn.figure,
-        {"minWidth": f"{drawn.least_width}px", "height": f"{drawn.figure['layout'].get('height', 450)}px"},
+        {"minWidth": f"{drawn.least_width}px", "height": f"{find_height(drawn.figure)}px"},
         no_update if is_same else menu_row(kind, drawn),
         now,
         None,

@@ -10,6 +10,7 @@ from html import escape
 from operator import itemgetter
 from typing import Any
 
+from dashboards.pages.drawing import find_height
 from dashboards.palette import GREY
 
 MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 70, 20, 20, 60
@@ -74,7 +75,7 @@ def sketch(figure: Mapping[str, Any], width: int = 826) -> str:
         width: Of the picture in pixels.
     """
     layout = figure["layout"]
-    height = int(layout.get("height", 450))
+    height = find_height(figure)
     x, y = _axes(figure, width, height)
     parts = [*_frame_parts(layout, x, y), '<g clip-path="url(#plot)">']
     for trace in figure["data"]:
