@@ -12,7 +12,7 @@ from html import escape
 
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.brushing import parse_search, read_brush
@@ -111,8 +111,8 @@ def add_figure(server: FastAPI, site: Site) -> None:
     def _(name: str, request: Request, scheme: str = "") -> Response:
         try:
             drawn = _draw(site, name, request.url.query, DARK if scheme == DARK else "light")
-        except StorageFault:
-            return Response(status_code=404)
+        except StorageFault as fault:
+            return PlainTextResponse(str(fault), status_code=404)
         return JSONResponse({"figure": drawn.figure, "config": CONFIG})
 
 

@@ -188,7 +188,8 @@ def test_the_figure_is_that_of_the_page(pages: Pages, database: Database) -> Non
         answer = pages.client.get(f"/study/a/tradeoff{search}").json()
         brush = None if chosen is None else Brush("address", frozenset(chosen))
         assert answer["figure"] == Easel(Reader(database)).draw("tradeoff", ["a"], [], scheme, brush).figure
-    assert pages.client.get("/study/gone/tradeoff").status_code == 404
+    gone = pages.client.get("/study/gone/tradeoff")
+    assert (gone.status_code, "gone" in gone.text, gone.text.count("\n")) == (404, True, 0)
 
 
 @needs_chromium
