@@ -4,7 +4,7 @@ title => {
   const lift = () => {
     const place = find();
     if (!place) return;
-    const graph = document.querySelector('#page .js-plotly-plot:has(.main-svg)');
+    const graph = document.querySelector(`[id*='"kind":"tradeoff"'] .js-plotly-plot:has(.main-svg)`);
     const isAwaited = /^\/study\/[^/]+$/.test(window.location.pathname) && document.getElementById('tabs');
     if (isAwaited && (!graph || place.isHeld)) return setTimeout(lift, 50);
     if (isAwaited) (place.done || []).forEach(again => again(graph));
