@@ -215,11 +215,11 @@ def grid_trace(grid: Grid, name: str) -> Any:
     import plotly.graph_objects as go
 
     strength: list[list[float | None]] = [[None] * COLUMNS for _ in range(ROWS)]
-    told: list[list[list[float | str] | None]] = [[None] * COLUMNS for _ in range(ROWS)]
+    told: list[list[list[float] | None]] = [[None] * COLUMNS for _ in range(ROWS)]
     for place in grid.places:
         strength[place.row][place.column] = round(math.log1p(place.num_here), 2)
-        words = f"trial {place.trial}, epoch {place.epoch}"
-        told[place.row][place.column] = [words, percent(place.accuracy), short(place.cost), place.num_here]
+        accuracy, cost = round(100 * place.accuracy, 1), short(place.cost, 3)  # as they are read: most of the bytes
+        told[place.row][place.column] = [place.trial, place.epoch, accuracy, cost, place.num_here]
     return go.Heatmap(
         name=name,
         x=[short(end, 5) for end in grid.columns],
@@ -230,6 +230,6 @@ def grid_trace(grid: Grid, name: str) -> Any:
         showscale=False,
         showlegend=True,
         hoverongaps=False,
-        hovertemplate="%{customdata[0]}<br>%{customdata[1]:.1f} %, %{customdata[2]:.3s}<br>"
-        "the most accurate of %{customdata[3]:,} here<extra></extra>",
+        hovertemplate="trial %{customdata[0]}, epoch %{customdata[1]}<br>"
+        "%{customdata[2]:.1f} %, %{customdata[3]:.3s}<br>the most accurate of %{customdata[4]:,} here<extra></extra>",
     )
