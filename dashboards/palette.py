@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#222222", "#9AA5B1"
@@ -53,6 +54,14 @@ LAYOUT: dict[str, Any] = {
         "tracegroupgap": 0,
     },
 }
+
+ICON = "data:image/svg+xml," + quote(
+    f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='7' fill='{BLUE}'/>"
+    "<path d='M6 26V17H12V10H20V7H27' fill='none' stroke='#fff' stroke-width='3'/>"
+    f"<circle cx='12' cy='10' r='5' fill='{ORANGE}'/></svg>",
+    safe=" '/:=",
+)
+"""What a browser shows beside the title of a page, as an address: a front and its knee."""
 
 LEGEND_ABOVE: dict[str, Any] = {"orientation": "h", "x": 0, "y": 1, "yref": "paper", "yanchor": "bottom"}
 """The legend of a figure that is as high as what it shows, so that it is in sight with the first bars."""

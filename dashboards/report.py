@@ -16,6 +16,7 @@ from dashboards.devices import device_warning, name_devices
 from dashboards.energy import bill_energy, energy_words
 from dashboards.environments import environment_lines
 from dashboards.figures import FIGURES
+from dashboards.palette import ICON
 from dashboards.plotting import read_part
 from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
@@ -53,6 +54,7 @@ def render_report(summary: Summary) -> str:
     drawn = {name: figure.draw(figure.trace([summary])) for name, figure in single.items()}
     lines = bill_lines(summary.study)
     return environment.get_template("report.html").render(
+        icon=ICON,
         summary=summary,
         study=summary.study,
         figures=single,

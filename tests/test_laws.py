@@ -14,11 +14,11 @@ from storage.studies import create_study
 
 ROOT = Path(__file__).parent.parent
 HOUSE = {"search", "objectives", "storage", "dashboards"}
-PAGES = {"brotli", "dash", "dash_ag_grid", "dash_mantine_components", "fastapi", "starlette"}
+PAGES = {"dash", "dash_ag_grid", "dash_mantine_components", "fastapi", "starlette"}
 MAY_IMPORT = {
     "objectives": {"PIL", "numpy", "torch", "torchvision", "pynvml"},
     "storage": {"alembic", "filelock", "optuna", "psutil", "sqlalchemy"},
-    "dashboards": {"storage", "objectives", "numpy", "jinja2", "moocore", "plotly", *PAGES},
+    "dashboards": {"storage", "objectives", "brotli", "numpy", "jinja2", "moocore", "plotly", *PAGES},
 }
 TORCH_FREE = [
     "objectives.card", "objectives.costs", "objectives.data", "objectives.data.folder", "objectives.data.imported",

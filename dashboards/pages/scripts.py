@@ -13,9 +13,10 @@ import dash_ag_grid
 import plotly
 from dash import Dash, dash_table
 from dash.fingerprint import build_fingerprint
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
-from dashboards.pages.shared import OWN, SUITES
+from dashboards.pages.shared import BROTLI, OWN, SUITES, takes_brotli
+from dashboards.palette import ICON
 from dashboards.plotting import PART, find_version, read_part
 
 SCRIPTS = Path(__file__).parent / "browser"
@@ -50,10 +51,13 @@ def add_part(server: FastAPI) -> None:
     """Adds where browsers get the part of plotly from."""
 
     @server.get(OWN + "{name}", include_in_schema=False)
-    def _(name: str) -> Response:
+    def _(name: str, request: Request) -> Response:
         if OWN + name != PART_ADDRESS:
             return Response(status_code=404)
-        return Response(read_part(), media_type="text/javascript", headers=KEPT)
+        is_packed = takes_brotli(request.headers)
+        part = PART.read_bytes() if is_packed else read_part()
+        headers = {**KEPT, "content-encoding": BROTLI, "vary": "Accept-Encoding"} if is_packed else KEPT
+        return Response(part, media_type="text/javascript", headers=headers)
 
 
 def list_drawing() -> list[dict[str, str]]:
@@ -81,7 +85,7 @@ def _find_address(package: ModuleType, name: str) -> str:
 
 
 def _find_part_address() -> str:
-    return OWN + str(build_fingerprint(PART.name, find_version(), int(PART.stat().st_mtime)))  # type: ignore[no-untyped-call]
+    return OWN + str(build_fingerprint(PART.stem, find_version(), int(PART.stat().st_mtime)))  # type: ignore[no-untyped-call]
 
 
 GRAPH_ADDRESS = _find_address(dash, "dcc/async-graph.js")
@@ -93,7 +97,7 @@ AWAIT = read_script("await_plotly")
 BEGIN = read_script("begin")
 INDEX = f"""<!DOCTYPE html>
 <html lang="en">
-  <head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}{{%css%}}</head>
+  <head>{{%metas%}}<title>{{%title%}}</title><link rel="icon" href="{ICON}">{{%css%}}</head>
   <body><script>{AWAIT}</script>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body>
 </html>"""
 """The document of every page, as Dash fills it in."""

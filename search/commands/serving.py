@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from storage.database import Database
     from storage.tokens import Token
 
-MODULES = ("brotli", "fastapi", "uvicorn", "dash", "dash_mantine_components", "dash_ag_grid", "janus")
+MODULES = ("fastapi", "uvicorn", "dash", "dash_mantine_components", "dash_ag_grid", "janus")
 """What the extra brings."""
 
 GRACE_SECONDS = 5

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from dashboards.palette import ICON
 from search.service.auth import Gate, address
 from search.service.problems import Problem
 from search.service.sessions import LIFE_SECONDS
@@ -21,7 +22,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Paretune: log in</title>
-<link rel="icon" href="data:,">
+<link rel="icon" href="{icon}">
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 1rem/1.5 system-ui, sans-serif; display: grid; place-content: center; min-height: 90vh; margin: 1rem; }}
@@ -95,4 +96,4 @@ def _page(fault: str = "", problem: Problem | None = None) -> HTMLResponse:
     told = f'<p id="fault" role="alert">{escape(fault)}</p>\n' if fault else ""
     described = ' aria-describedby="fault"' if fault else ""
     status, headers = (problem.status, problem.headers) if problem else (200, {})
-    return HTMLResponse(PAGE.format(fault=told, described=described), status, headers)
+    return HTMLResponse(PAGE.format(icon=ICON, fault=told, described=described), status, headers)
