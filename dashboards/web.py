@@ -176,7 +176,7 @@ def _register_address(app: Dash, site: Site) -> None:
         return await find_page(site, path or "/", search or "")
 
     title = Input("title", "data")
-    app.clientside_callback(read_script("watch_scheme"), Output("scheme", "data"), title)  # type: ignore[no-untyped-call]
+    app.clientside_callback(read_script("tell_page"), Output("scheme", "data"), title)  # type: ignore[no-untyped-call]
     for script, told in (
         ("lift", title),
         ("keep_tab", Input("tabs", "value")),

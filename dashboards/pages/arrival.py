@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboards.brushing import parse_search, read_brush
 from dashboards.figures import FIGURES
 from dashboards.pages.drawing import DARK, Drawn, find_height
+from dashboards.pages.panels import hand_over
 from dashboards.pages.parts import GRAPH_CONFIG
 from dashboards.pages.scripts import put_before
 from dashboards.pages.site import Site
@@ -105,15 +106,21 @@ class Arrival:
 
 
 def add_figure(server: FastAPI, site: Site) -> None:
-    """Adds where a picture's script asks for the figure itself, by the same search as its page."""
+    """Adds where a picture's script asks for the figure itself, by the same search as its page.
+
+    It is answered as what the page's own place for it is given, which therefore need not ask.
+    """
 
     @server.get("/study/{name}/tradeoff", include_in_schema=False)
     def _(name: str, request: Request, scheme: str = "") -> Response:
+        scheme = DARK if scheme == DARK else "light"
         try:
-            drawn = _draw(site, name, request.url.query, DARK if scheme == DARK else "light")
+            mark = site.reader.mark([name])
+            drawn = _draw(site, name, request.url.query, scheme)
         except StorageFault as fault:
             return PlainTextResponse(str(fault), status_code=404)
-        return JSONResponse({"figure": drawn.figure, "config": CONFIG})
+        parts = hand_over(drawn, [name], mark, scheme, parse_search(request.url.query))
+        return JSONResponse({"parts": parts, "config": CONFIG})
 
 
 def _draw(site: Site, name: str, search: str, scheme: str) -> Drawn:

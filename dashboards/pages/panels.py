@@ -139,15 +139,40 @@ def redraw(
         drawn = easel.draw(kind, names, choices, scheme, read_brush(brush))
     except StorageFault as fault:
         return (*(no_update,) * 4, faults("The figure could not be drawn anew", [str(fault)]))
-    is_same = before is not None and before["menus"] == drawn.menus
     now = {"asked": [mark, scheme, names, drawn.choices, seen], "menus": drawn.menus}
+    has_figure = before is not None and before["asked"] == now["asked"]
+    has_menus = before is not None and before["menus"] == drawn.menus
     return (
-        drawn.figure,
-        {"minWidth": f"{drawn.least_width}px", "height": f"{find_height(drawn.figure)}px"},
-        no_update if is_same else menu_row(kind, drawn),
+        no_update if has_figure else drawn.figure,
+        _style(drawn),
+        no_update if has_menus else menu_row(kind, drawn),
         now,
         None,
     )
+
+
+def hand_over(
+    drawn: Drawn, names: list[str], mark: str, scheme: str, brush: dict[str, Any] | None
+) -> dict[str, dict[str, Any]]:
+    """Returns the properties of a panel's parts by which it has a figure; its menus it asks for as ever.
+
+    Args:
+        drawn: The figure.
+        names: The studies that it is of.
+        mark: Of these studies, no later than the figure.
+        scheme: dark or light.
+        brush: The trials that are chosen.
+    """
+    asked = [mark, scheme, names, drawn.choices, brush]
+    return {
+        "inner": {"style": _style(drawn)},
+        "drawn": {"data": {"asked": asked, "menus": []}},
+        "fresh": {"data": drawn.figure},
+    }
+
+
+def _style(drawn: Drawn) -> dict[str, str]:
+    return {"minWidth": f"{drawn.least_width}px", "height": f"{find_height(drawn.figure)}px"}
 
 
 def _part(part: str, kind: str) -> dict[str, str]:

@@ -34,15 +34,17 @@
     const answer = await fetch(`${location.pathname}/tradeoff?${search}`);
     return answer.ok ? answer.json() : null;
   };
-  // What is done to it is noted, to be done to the figure of the page as well.
-  const draw = async ({figure, config}) => {
+  // It is kept for the page, and what is done to it is noted, to be done to the figure of the page as well.
+  const draw = async told => {
+    const figure = structuredClone(told.parts.fresh.data);  // plotly writes into what it draws
     const picture = place.querySelector('svg'), holder = document.createElement('div');
     picture.before(holder);
-    await Plotly.newPlot(holder, figure.data, figure.layout, config);
+    await Plotly.newPlot(holder, figure.data, figure.layout, told.config);
     picture.remove();
+    place.parts = told.parts;
     place.done = [];
-    holder.on('plotly_relayout', told => 'autosize' in told || place.done.push(graph => Plotly.relayout(graph, told)));
-    holder.on('plotly_restyle', told => place.done.push(graph => Plotly.restyle(graph, ...told)));
+    holder.on('plotly_relayout', how => 'autosize' in how || place.done.push(graph => Plotly.relayout(graph, how)));
+    holder.on('plotly_restyle', how => place.done.push(graph => Plotly.restyle(graph, ...how)));
     holder.addEventListener('pointerdown', () => { place.isHeld = true; }, true);
     window.addEventListener('pointerup', () => { place.isHeld = false; }, true);
   };

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 from browser import needs_chromium
-from pages import HOSTILE, Pages, write_study
-from playwright.sync_api import Page, Route, expect
+from pages import HOSTILE, Pages, add_epoch, write_study
+from playwright.sync_api import Page, Response, Route, expect
 from sqlalchemy import update
 
 from dashboards.brushing import Brush
@@ -18,9 +18,11 @@ from dashboards.pages import arrival
 from dashboards.pages.drawing import DARK_TEXT
 from dashboards.pages.easel import Easel
 from dashboards.pages.reading import Reader
+from dashboards.pages.shared import CALL
 from dashboards.pages.study import about_words
 from storage import tables
 from storage.database import Database
+from storage.studies import delete_study
 
 
 def picture(pages: Pages, path: str = "/study/a") -> str | None:
@@ -121,6 +123,12 @@ def hold(page: Page, pattern: str) -> list[Route]:
     return held
 
 
+def release(page: Page, held: list[Route]) -> None:
+    while not held:
+        page.wait_for_timeout(10)
+    held.pop().continue_()
+
+
 @needs_chromium
 @pytest.mark.parametrize("toggled", [None, "light"])
 def test_the_picture_is_a_figure_before_the_page_is_there_and_what_was_done_to_it_stays(
@@ -149,7 +157,7 @@ def test_the_picture_is_a_figure_before_the_page_is_there_and_what_was_done_to_i
     assert done["range"] != before["range"]
     assert (done["font"] == DARK_TEXT) == (toggled is None)
     assert page.locator(FIGURE).count() == 0
-    held.pop().continue_()
+    release(page, held)
     expect(page.locator("#arrival")).to_have_count(0)
     page.wait_for_function(
         "seen => document.querySelector(seen)._fullData.some(one => one.visible !== true)", arg=FIGURE
@@ -159,17 +167,54 @@ def test_the_picture_is_a_figure_before_the_page_is_there_and_what_was_done_to_i
 
 
 @needs_chromium
+@pytest.mark.parametrize(("search", "is_new"), [("", False), ("?trials=1-3", False), ("", True)])
+def test_the_figure_is_sent_once_unless_there_is_something_new(
+    page: Page, database: Database, search: str, *, is_new: bool
+) -> None:
+    uuid = write_study(database, "a", 8)
+    answers = list[Response]()
+    page.on("response", lambda one: answers.append(one))  # noqa: PLW0108  a builtin is not taken
+    held = hold(page, "**/dash_renderer*")
+    page.goto(f"/study/a{search}", wait_until="commit")
+    page.locator("#arrival .js-plotly-plot .scatterlayer .trace").first.wait_for(state="attached")
+    if is_new:
+        add_epoch(database, uuid)  # the best: of 99.9 %
+    release(page, held)
+    expect(page.locator("#arrival")).to_have_count(0)
+    expect(page.locator("[id*=tradeoff][id*=choice]")).to_have_count(4)
+    page.wait_for_function(
+        "([seen, best]) => document.querySelector(seen)._fullData.some(one => one.y.includes(99.9)) === best",
+        arg=[FIGURE, is_new],
+    )
+    asked = [one for one in answers if CALL in one.url and one.status == 200]
+    sent = [part for one in asked for part in one.json()["response"] if "tradeoff" in part and "fresh" in part]
+    assert len(sent) == is_new
+
+
+@needs_chromium
 def test_a_figure_that_is_held_is_not_taken_away(page: Page, database: Database) -> None:
     write_study(database, "a", 8)
     held = hold(page, "**/dash_renderer*")
     page.goto("/study/a", wait_until="commit")
     page.locator("#arrival .js-plotly-plot .nsewdrag").first.hover()
     page.mouse.down()
-    held.pop().continue_()
+    release(page, held)
     page.locator(f"{FIGURE} .scatterlayer .trace").first.wait_for(state="attached")
     page.wait_for_timeout(500)
     expect(page.locator("#arrival")).to_have_count(1)
     page.mouse.up()
+    expect(page.locator("#arrival")).to_have_count(0)
+
+
+@needs_chromium
+def test_a_study_that_is_gone_meanwhile_is_said_to_be(page: Page, database: Database) -> None:
+    write_study(database, "a", 8)
+    held = hold(page, "**/dash_renderer*")
+    page.goto("/study/a", wait_until="commit")
+    page.locator("#arrival .js-plotly-plot .scatterlayer .trace").first.wait_for(state="attached")
+    delete_study(database, "a")
+    release(page, held)
+    expect(page.get_by_text("Nothing to show here")).to_be_visible()
     expect(page.locator("#arrival")).to_have_count(0)
 
 
@@ -187,7 +232,10 @@ def test_the_figure_is_that_of_the_page(pages: Pages, database: Database) -> Non
     for search, scheme, chosen in (("", "light", None), ("?trials=1-3&scheme=dark", "dark", {1, 2, 3})):
         answer = pages.client.get(f"/study/a/tradeoff{search}").json()
         brush = None if chosen is None else Brush("address", frozenset(chosen))
-        assert answer["figure"] == Easel(Reader(database)).draw("tradeoff", ["a"], [], scheme, brush).figure
+        assert (
+            answer["parts"]["fresh"]["data"]
+            == Easel(Reader(database)).draw("tradeoff", ["a"], [], scheme, brush).figure
+        )
     gone = pages.client.get("/study/gone/tradeoff")
     assert (gone.status_code, "gone" in gone.text, gone.text.count("\n")) == (404, True, 0)
 

@@ -1,6 +1,11 @@
-// Sets the window's title, and tells figures and tables whether the page is dark or light, now and later.
+// Sets the window's title, gives the page the figure that was there before it, and tells figures and tables whether the
+// page is dark or light, now and later. They are asked for once they know that, so what is given is not asked for again.
 title => {
   document.title = title;
+  const place = document.getElementById('arrival') || {}, isStudy = document.getElementById('tabs');
+  for (const [part, props] of Object.entries((isStudy && place.parts) || {}))
+    window.dash_clientside.set_props({part, kind: 'tradeoff'}, props);
+  delete place.parts;
   const root = document.documentElement, now = () => root.dataset.mantineColorScheme || 'light';
   const tell = () => {
     document.body.dataset.agThemeMode = now();
