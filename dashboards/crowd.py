@@ -9,18 +9,17 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.bills import add_idle
-from dashboards.columns import align, find_front, to_table
+from dashboards.columns import SHIFT, align, find_front, to_table
+from dashboards.crowd_money import price_bills, price_checkpoints
 from dashboards.holding import is_device_searched
-from dashboards.prices import billed_per_second, book_of, money_per_joule, rent_per_second
+from dashboards.prices import book_of
 from dashboards.remeasured import add_remeasurement
-from dashboards.rents import SHIFT, rent_epochs, rent_trials
 from dashboards.summary import CANDIDATE_STATES, Summary, first_cost, summarize
 from objectives.costs import COSTS, MINIMIZABLE, ONCE
-from objectives.prices import ELECTRICITY, PriceBook
+from objectives.prices import PriceBook
 from storage.columns import (
     list_devices,
     read_attempts,
@@ -36,7 +35,7 @@ from storage.columns import (
 from storage.database import Database
 from storage.reading import load_study, read_sittings
 from storage.rows import TrialRow
-from storage.watching import Since, see_trials
+from storage.watching import Rows, Since, see_trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,9 +112,19 @@ class Crowd:
         self._whole: dict[int, TrialRow] = {}  # of those that have ended, which change no more
 
     @property
+    def book(self) -> PriceBook:
+        """The prices."""
+        return self.peak().book
+
+    @property
     def currency(self) -> str:
         """Of money."""
-        return self.peak().book.currency
+        return self.book.currency
+
+    @property
+    def device(self) -> Any:
+        """What all attempts ran on that told it; None where that was not one device."""
+        return json.loads(next(iter(self._devices))) if len(self._devices) == 1 else None
 
     @property
     def trial(self) -> Whole:
@@ -163,8 +172,45 @@ class Crowd:
     def cost(self, name: str) -> Numbers:
         """Returns a cost of each checkpoint, cumulative, in its unit; NaN where it is absent."""
         if name not in self._totals:
-            self._totals[name] = self._money() if name == MONEY else self._add_up(name)
+            self._totals[name] = price_checkpoints(self) if name == MONEY else self._add_up(name)
         return self._totals[name]
+
+    def own_cost(self, name: str) -> Numbers:
+        """Returns a cost of each checkpoint's own epoch, in its unit; NaN where it is absent."""
+        if name not in self._own:
+            with self._database.read() as connection:
+                found = self._read_cost(connection, name, Since())
+            wanted = self._key - self.epoch if name in ONCE else self._key
+            self._own[name] = align(wanted, *found)
+        return self._own[name]
+
+    def accumulate(self, own: Numbers, *, is_sum: bool = True) -> Numbers:
+        """Returns the sum, or else the largest, of what the epochs of each trial have up to each checkpoint."""
+        import numpy as np
+
+        add = np.add if is_sum else np.maximum
+        totals, trial = own.copy(), self.trial
+        place = np.arange(len(own)) - np.searchsorted(trial, trial)
+        for index in range(1, int(place.max(initial=0)) + 1):
+            here = np.flatnonzero(place == index)
+            totals[here] = add(totals[here - 1], own[here])
+        return totals
+
+    def own_attempt(self) -> Numbers:
+        """Returns the attempt that the epoch of each checkpoint was trained in."""
+        return self.own_cost(ATTEMPT)
+
+    def attempts(self) -> Rows:
+        """Returns all attempts, as `storage.columns.read_attempts` does."""
+        with self._database.read() as connection:
+            return read_attempts(connection, self._uuid)
+
+    def wanted_devices(self) -> dict[int, str] | None:
+        """Returns the kind of device that the setting of each trial with a silent attempt names; None for any kind."""
+        if not is_device_searched(self._spec()):
+            return None
+        with self._database.read() as connection:
+            return read_wanted_devices(connection, self._uuid)
 
     def is_last(self) -> NDArray[np.bool_]:
         """Returns whether each checkpoint is the last of its trial."""
@@ -179,7 +225,7 @@ class Crowd:
         last = self.is_last()
         trial = self.trial[last]
         seconds = self._bill(trial)
-        amount = self._price_bills(seconds, last) if cost == MONEY else seconds
+        amount = price_bills(self, seconds) if cost == MONEY else seconds
         return Points(trial, self.epoch[last], self.accuracy[last], amount)
 
     def peak(self, cost: str | None = None) -> Summary:
@@ -252,43 +298,8 @@ class Crowd:
         return (rows[:, 0] * SHIFT + rows[:, 1]).astype(np.int64), rows[:, 2]
 
     def _add_up(self, name: str) -> Numbers:
-        own = self._own_cost(name)
-        return own if name in ONCE else self._accumulate(own, is_sum=COSTS[name].accumulate == "sum")
-
-    def _own_cost(self, name: str) -> Numbers:
-        """Returns a cost of each checkpoint's own epoch, or the attempt that it was trained in."""
-        if name not in self._own:
-            with self._database.read() as connection:
-                found = self._read_cost(connection, name, Since())
-            wanted = self._key - self.epoch if name in ONCE else self._key
-            self._own[name] = align(wanted, *found)
-        return self._own[name]
-
-    def _accumulate(self, own: Numbers, *, is_sum: bool = True) -> Numbers:
-        """Returns the sum, or else the largest, of what the epochs of each trial have up to each checkpoint."""
-        import numpy as np
-
-        add = np.add if is_sum else np.maximum
-        totals, trial = own.copy(), self.trial
-        place = np.arange(len(own)) - np.searchsorted(trial, trial)
-        for index in range(1, int(place.max(initial=0)) + 1):
-            here = np.flatnonzero(place == index)
-            totals[here] = add(totals[here - 1], own[here])
-        return totals
-
-    def _money(self) -> Numbers:
-        """Returns what all checkpoints come to: by joules as electricity, else by the rent of their devices."""
-        book = self.peak().book
-        if book.money == ELECTRICITY:
-            rate = money_per_joule(book)
-            return self.cost("energy_joules") * (nan if rate is None else rate)
-        if len(self._devices) == 1:
-            rate = rent_per_second(json.loads(next(iter(self._devices))), book)
-            return self.cost("device_seconds") * (nan if rate is None else rate)
-        with self._database.read() as connection:
-            attempted = read_attempts(connection, self._uuid)
-        rates = rent_epochs(attempted, self.trial, self._own_cost(ATTEMPT), book)
-        return self._accumulate(self._own_cost("device_seconds") * rates)
+        own = self.own_cost(name)
+        return own if name in ONCE else self.accumulate(own, is_sum=COSTS[name].accumulate == "sum")
 
     def _bill(self, trial: Whole) -> Numbers:
         """Returns the seconds that the attempts of each of these trials were billed, NaN where nothing is yet."""
@@ -299,38 +310,6 @@ class Crowd:
                 rows = read_billed(connection, self._uuid, Since())
             self._billed = _renew((np.empty(0, np.int64), np.empty(0)), rows, Since())
         return align(trial, *self._billed)
-
-    def _price_bills(self, seconds: Numbers, last: NDArray[np.bool_]) -> Numbers:
-        """Returns the money of each trial's bill, NaN where it is absent.
-
-        Energy is metered while training alone, so that it counts over the bill's seconds as in `Metered.over`.
-        """
-        import numpy as np
-
-        book = self.peak().book
-        if book.money != ELECTRICITY:
-            return self._rent_bills(seconds, last, book)
-        rate = money_per_joule(book)
-        if rate is None:
-            return np.full(len(seconds), np.nan)
-        joules, starts = (
-            self.cost("energy_joules")[last],
-            np.flatnonzero(np.append([True] * bool(len(last)), last[:-1])),
-        )
-        own = np.nan_to_num(self._own_cost("device_seconds"))
-        trained = np.add.reduceat(own, starts) if len(starts) else seconds
-        longer = np.divide(seconds, trained, out=np.ones(len(seconds)), where=trained > 0)
-        return np.where(np.isnan(seconds), np.nan, joules * np.maximum(1.0, longer)) * rate
-
-    def _rent_bills(self, seconds: Numbers, last: NDArray[np.bool_], book: PriceBook) -> Numbers:
-        if len(self._devices) == 1:
-            rate = billed_per_second(json.loads(next(iter(self._devices))), book)
-            return seconds * (nan if rate is None else rate)
-        is_searched = is_device_searched(self._spec())
-        with self._database.read() as connection:
-            attempted = read_attempts(connection, self._uuid)
-            wanted = read_wanted_devices(connection, self._uuid) if is_searched else None
-        return rent_trials(attempted, wanted, self.trial[last], book)
 
 
 def _renew(billed: tuple[Whole, Numbers], rows: Sequence[tuple[Any, ...]], since: Since) -> tuple[Whole, Numbers]:
