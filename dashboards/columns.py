@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = NDArray[np.float64]
     Whole: TypeAlias = NDArray[np.int64]
 
+SHIFT = 2**20
+"""More attempts or epochs than a trial has: what tells one apart is its trial times this, plus its number."""
+
 
 def to_table(rows: Sequence[tuple[Any, ...]], width: int) -> Numbers:
     """Returns rows as an array; what is NULL becomes NaN."""

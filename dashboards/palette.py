@@ -59,7 +59,7 @@ ICON = "data:image/svg+xml," + quote(
     f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='7' fill='{BLUE}'/>"
     "<path d='M6 26V17H12V10H20V7H27' fill='none' stroke='#fff' stroke-width='3'/>"
     f"<circle cx='12' cy='10' r='5' fill='{ORANGE}'/></svg>",
-    safe=" '/:=",
+    safe=" /:=",
 )
 """What a browser shows beside the title of a page, as an address: a front and its knee."""
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage.faults import NoTrial
 from storage.ledger import CostValue
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,8 @@ class RunningStudy:
     is_alone: bool
 
 
-def is_imported(study: StudyRow) -> bool:
-    """Says whether the study came from elsewhere whole, so that it can be looked at but not run."""
+def is_imported(study: StudyRow | Row[Any]) -> bool:
+    """Says whether a study, or its row, came from elsewhere whole, so that it can be looked at but not run."""
     return "imported" in study.data
 
 

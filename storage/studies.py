@@ -17,7 +17,7 @@ from storage.beginnings import Beginning, write_beginning
 from storage.database import Database
 from storage.faults import NameTaken, NoStudy, StorageFault
 from storage.machine import Holder
-from storage.rows import RunningStudy, StudyLine
+from storage.rows import RunningStudy, StudyLine, is_imported
 
 _remeasures = tables.studies.c.spec[("search", "remeasures")].as_string()
 """The UUID of the study that one trains again, of its spec."""
@@ -170,7 +170,7 @@ def delete_study(database: Database, name: str) -> str:
         if study_state(connection, row) == "running":
             raise StorageFault(f"study: {name!r} is running; `paretune stop {name}` first")
         connection.execute(delete(tables.studies).where(tables.studies.c.uuid == row.uuid))
-    if "imported" in row.data:  # one of Optuna's that has its name is somebody's own
+    if is_imported(row):  # one of Optuna's that has its name is somebody's own
         return str(row.uuid)
     with suppress(KeyError):  # it was interrupted before Optuna's study was made
         optuna.delete_study(study_name=name, storage=optuna_storage(database))

@@ -15,6 +15,7 @@ from dashboards.bills import bill_lines
 from dashboards.choice import NothingFits, pick
 from dashboards.contention import Contention, contention_words, find_contention
 from dashboards.devices import device_warning, name_devices
+from dashboards.palette import ICON
 from dashboards.records import as_json
 from dashboards.report import render_report
 from dashboards.summary import Summary, summarize
@@ -171,7 +172,8 @@ def test_the_report_needs_nothing_from_outside_and_escapes_what_it_shows(summary
     html = render_report(summarize(hostile))
     links = Links()
     links.feed(html)
-    assert links.found == []
+    assert links.found == [ICON]
+    assert ICON.startswith("data:")
     assert "<script>alert(1)" not in html
     assert "96.0 % (94.6-97.0)" in html
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pages import Pages, write_study
 
+from dashboards.palette import ICON
 from storage.database import Database
 
 NOT_FOUND = "Nothing to show here"
@@ -34,7 +35,7 @@ def test_nothing_is_fetched_from_another_host_and_the_second_way_in_is_shut(page
         html = pages.client.get(path).text
         found = re.findall(r"""(?:src|href)=["']([^"']+)""", html)
         assert len(found) > 5
-        assert [url for url in found if not url.startswith(("/_", "/scripts/"))] == []
+        assert [url for url in found if not url.startswith(("/_", "/scripts/"))] == [ICON]
         assert '"websocket"' not in html
         for url in (one for one in found if one.endswith(".js")):
             assert pages.client.get(url).status_code == 200
