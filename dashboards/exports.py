@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboards.figures import Figure
+from dashboards.palette import ICON
+from dashboards.plotting import read_part
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -60,13 +63,14 @@ def as_plain(value: Any) -> Any:
 
 
 def _write_html(figure: Figure, info: Any, path: Path) -> None:
-    page = figure.draw(info).to_html(include_plotlyjs=True, config={"displaylogo": False})
-    path.write_text(page, encoding="utf-8")
+    page = figure.draw(info).to_html(include_plotlyjs=False, config={"displaylogo": False})
+    icon = f'<link rel="icon" href="{ICON}">'
+    head = f"<title>{escape(_heading(figure, info))}</title>{icon}<script>{read_part()}</script></head>"
+    path.write_text(page.replace("</head>", head, 1), encoding="utf-8")
 
 
 def _write_image(figure: Figure, info: Any, path: Path) -> None:
-    name = f"{info.study}: " if hasattr(info, "study") else ""
-    drawn = as_still(figure.draw(info), f"{name}{figure.title}")
+    drawn = as_still(figure.draw(info), _heading(figure, info))
     with path.open("wb") as file:  # found out first: it is quick, an image is not
         try:
             file.write(drawn.to_image(format=path.suffix.removeprefix("."), width=WIDTH))
@@ -76,6 +80,10 @@ def _write_image(figure: Figure, info: Any, path: Path) -> None:
                 f"{path.name}: an image needs kaleido (`pip install paretune[images]`) and a Chrome or Chromium; "
                 f".html and .json need neither: {_first_line(str(error))}"
             ) from error
+
+
+def _heading(figure: Figure, info: Any) -> str:
+    return f"{info.study}: {figure.title}" if hasattr(info, "study") else figure.title
 
 
 def as_still(drawn: go.Figure, heading: str) -> go.Figure:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import needs_chromium, opening
 from synthetic import NOW, attempt_row, summary_of, synthetic_summary, trial
 
 from dashboards.bills import bill_lines
@@ -351,12 +351,19 @@ def test_the_data_is_written_as_it_is(summary: Summary, tmp_path: Path) -> None:
     }
 
 
-def test_a_page_needs_nothing_from_outside(summary: Summary, tmp_path: Path) -> None:
-    figure = FIGURES["importance"]
-    write_figure(figure, figure.trace([summary]), tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text()
-    assert "plotly.js v" in page
-    assert 'src="http' not in page
+@needs_chromium
+def test_a_page_of_each_figure_opens_offline_and_draws_it(tmp_path: Path) -> None:
+    hostile = synthetic_summary(20)
+    hostile = replace(hostile, study=replace(hostile.study, name="</title><script>alert(1)</script>"))
+    with opening() as window:
+        for kind, figure in FIGURES.items():
+            path = tmp_path / f"{kind}.html"
+            write_figure(figure, figure.trace([hostile]), path)
+            window.page.goto(f"file://{path}")
+            window.page.locator(".plotly-graph-div .main-svg").first.wait_for(state="attached")
+            assert window.page.title().endswith(figure.title)
+            assert path.stat().st_size < 3e6
+    assert (window.faults, window.fetched_elsewhere("file:", "blob:", "data:")) == ([], [])
 
 
 def test_an_image_has_a_heading_and_no_menus(summary: Summary) -> None:
@@ -369,7 +376,7 @@ def test_an_image_has_a_heading_and_no_menus(summary: Summary) -> None:
     assert "left out" in as_still(warned, "x").layout.title.text
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium here")
+@needs_chromium
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_images_are_drawn(ending: str, summary: Summary, tmp_path: Path) -> None:
     pytest.importorskip("kaleido")
