@@ -103,7 +103,6 @@ def test_what_holds_with_several_slots_holds_after_a_kill(sampler: str, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_50_trials_are_25_and_25_and_50_with_kills(sampler: str, tmp_path: Path) -> None:
