@@ -114,6 +114,8 @@ class Context:
         self._is_training = True
         yield
         self._is_training = False
+        if self._epoch == self.num_epochs:
+            self._meters.read_all_next()
         self._costs = add_costs(self._costs, self._meters.stop())
 
     def time_inference(self, predict: Callable[[], object], *, num_parameters: int | None = None) -> None:

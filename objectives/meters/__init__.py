@@ -12,6 +12,7 @@ from objectives.meters.memory import ResidentMemory, TorchMemory, UsedMemory
 from objectives.meters.neighbours import Neighbours
 from objectives.meters.nvml import open_nvml
 from objectives.meters.rapl import open_rapl
+from objectives.meters.seldom import SELDOM_SECONDS, Seldom, Sparing
 from objectives.meters.throttling import Throttling
 from objectives.meters.time import CpuTime, EventTime, Stopwatch
 from objectives.trial import Device
@@ -51,7 +52,7 @@ def open_counter(device: Device) -> EnergyCounter | str:
 
 
 def open_meters(
-    device: Device, counter: EnergyCounter | str, throttling: Throttling, graph_bytes: float = 0.0
+    device: Device, counter: EnergyCounter | str, seldom: Seldom, graph_bytes: float = 0.0
 ) -> dict[str, Meter]:
     """Returns the meters of a slot, by the cost that each measures, in the order in which they are read.
 
@@ -60,17 +61,17 @@ def open_meters(
     Args:
         device: What the slot runs on.
         counter: Its energy counter, or why there is none.
-        throttling: Tells how long it was held back.
+        seldom: Says at which stops it is asked what it takes long to tell.
         graph_bytes: Memory of arrays within the graphs that training replays.
     """
     return {
         "event_seconds": _open_events(device),
         "cpu_seconds": CpuTime(),
         "contention_seconds": Contention(device),
-        "energy_joules": Energy(counter),
-        **_open_memories(device, graph_bytes),
-        "throttled_seconds": throttling,
-        "other_processes": Neighbours(device),
+        "energy_joules": Energy(counter, seldom),
+        **_open_memories(device, seldom, graph_bytes),
+        "throttled_seconds": Throttling(device, own_cores(), seldom),
+        "other_processes": Sparing(Neighbours(device), seldom),
     }
 
 
@@ -80,13 +81,13 @@ def _open_events(device: Device) -> Meter:
     return EventTime() if device.slots == 1 else NoMeter("what other slots do on the GPU is between its events too")
 
 
-def _open_memories(device: Device, graph_bytes: float) -> dict[str, Meter]:
+def _open_memories(device: Device, seldom: Seldom, graph_bytes: float) -> dict[str, Meter]:
     """Returns the meters of a device's memory; on a CPU it is one with that of the slot's process."""
     if device.kind == "cuda":
         return {
             "peak_memory_bytes": TorchMemory("allocated", graph_bytes),
             "reserved_memory_bytes": TorchMemory("reserved"),
-            "used_memory_bytes": UsedMemory(device),
+            "used_memory_bytes": Sparing(UsedMemory(device), seldom),
             "resident_memory_bytes": ResidentMemory(),
         }
     return {
@@ -113,12 +114,12 @@ class Meters:
             graph_bytes: Memory of arrays within the graphs that training replays.
         """
         self.counter = open_counter(device)
-        self._throttling = Throttling(device, own_cores())
-        self._watch, self._meters = watch, open_meters(device, self.counter, self._throttling, graph_bytes)
+        self._seldom = Seldom(SELDOM_SECONDS if device.kind == "cuda" else 0.0)
+        self._watch, self._meters = watch, open_meters(device, self.counter, self._seldom, graph_bytes)
 
     def read_all_next(self) -> None:
         """Lets the next stop, which is a trial's last, read what is read seldom."""
-        self._throttling.is_due = True
+        self._seldom.ask_next()
 
     def start(self, line: str | None = None) -> None:
         """Begins a stretch, and books what came before it on a line of the bill; None where that is done.
@@ -134,6 +135,7 @@ class Meters:
     def stop(self, line: str = "training") -> dict[str, Measurement]:
         """Ends the stretch, books it on a line of the bill, and returns its costs by name."""
         seconds = self._watch.lap(line)
+        self._seldom.begin_stop()
         costs = {name: meter.stop(seconds) for name, meter in self._meters.items()}
         self._watch.lap("metering")
         return {"device_seconds": measured(seconds), **costs}

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from objectives.costs import Measurement, absent, measured, scale
-from objectives.meters.power import Piece, PowerRecord, mean_watts, sum_joules
+from objectives.meters.power import Piece, PowerRecord, cut, mean_watts, sum_joules
+from objectives.meters.seldom import SELDOM_SECONDS, Seldom
 
 MOVES = 4
 """Of a counter, whose distances tell its tick."""
@@ -19,6 +20,9 @@ PATIENCE_SECONDS = 1.0
 
 LEAST_TICKS = 3
 """That passes go on for, so that one uneven tick does not decide."""
+
+SURELY_BRIEF = 2
+"""Brief stretches one after the other, after which the next one is taken to be brief."""
 
 SETTLE_SECONDS, STEADY_SECONDS = 0.06, 0.14
 """How long passes run until a sensor has followed them, and are then watched by what the driver remembers."""
@@ -53,6 +57,20 @@ class EnergyCounter(Protocol):
         """Returns the power now, by a sensor of its own; None where there is none."""
 
 
+class Untold(NamedTuple):
+    """A stretch whose power was not recalled yet.
+
+    Attributes:
+        start: When it began, by the clock.
+        stop: When it ended.
+        joules: That were told of it.
+    """
+
+    start: float
+    stop: float
+    joules: float
+
+
 class Energy:
     """Tells a stretch's energy: by what the driver remembers of the power, else by the energy counter at both ends.
 
@@ -61,20 +79,29 @@ class Energy:
     takes milliseconds to read, so that for a while after a reading what it would show is told by what the driver
     remembers since.
 
+    What the driver remembers takes a while to recall as well. Once stretches are brief it is recalled seldom: those at
+    whose end it is not are told the power of those before, and the next one makes their sum right.
+
     Args:
         counter: The device's, or why there is none.
+        seldom: Says at which stops power is recalled; None for all.
         clock: Tells seconds.
     """
 
-    def __init__(self, counter: EnergyCounter | str, clock: Callable[[], float] = perf_counter) -> None:
-        self._counter, self._clock = counter, clock
+    def __init__(
+        self, counter: EnergyCounter | str, seldom: Seldom | None = None, clock: Callable[[], float] = perf_counter
+    ) -> None:
+        self._counter, self._seldom, self._clock = counter, seldom or Seldom(), clock
         self._start: float | str = "it was not begun"
         self._read_at: float | None = None
-        self._shown_joules = self._most_watts = 0.0
+        self._shown_joules = self._most_watts = self._last_watts = 0.0
+        self._num_brief = 0  # stretches before this one, without a long one between them
+        self._untold: list[Untold] = []
+        self._excess_joules = 0.0  # told beyond what it was
 
     def start(self) -> None:
         """Begins a stretch."""
-        if isinstance(self._counter, str):
+        if isinstance(self._counter, str) or self._is_brief:
             return
         try:
             self._start = self._read(self._counter)
@@ -86,8 +113,8 @@ class Energy:
         counter = self._counter
         if isinstance(counter, str):
             return absent(counter)
-        if counter.record is not None and (pieces := self._recall(counter.record, seconds)) is not None:
-            return measured(sum_joules(pieces), error=self._most_watts * counter.record.late_seconds)
+        if counter.record is not None and (found := self._stop_by_record(counter.record, seconds)) is not None:
+            return found
         if isinstance(self._start, str):
             return absent(self._start)
         if seconds > counter.most_seconds:
@@ -100,6 +127,46 @@ class Energy:
         sensed = None if seconds > counter.tick_seconds else counter.read_watts()
         watts = joules / seconds if sensed is None else sensed
         return measured(joules, error=watts * counter.tick_seconds)
+
+    @property
+    def _is_brief(self) -> bool:
+        """Whether the stretch under way is taken to be brief: what the counter showed as it began was not read."""
+        return self._num_brief >= SURELY_BRIEF
+
+    def _stop_by_record(self, record: PowerRecord, seconds: float) -> Measurement | None:
+        """Returns the energy of a stretch that ends now; None where the counter was read for it."""
+        now, was_brief = self._clock(), self._is_brief
+        if was_brief and not self._seldom.is_due:
+            joules = self._last_watts * seconds
+            self._untold.append(Untold(now - seconds, now, joules))
+            return measured(joules, error=self._most_watts * max(seconds, record.late_seconds))
+        stretches = [*self._untold, Untold(now - seconds, now, 0.0)]
+        self._untold = []
+        if seconds >= record.span_seconds:
+            self._num_brief = 0
+            return self._extrapolate(record, seconds) if was_brief else None
+        found = self._tell(record, [one for one in stretches if now - one.start < record.span_seconds], now)
+        self._num_brief = 0 if found is None or seconds >= SELDOM_SECONDS else self._num_brief + 1
+        return absent("the driver does not tell the power any more") if found is None and was_brief else found
+
+    def _tell(self, record: PowerRecord, stretches: list[Untold], now: float) -> Measurement | None:
+        """Returns the energy of stretches less what was told of them; None where it is not remembered."""
+        since = stretches[0].start
+        if (pieces := self._recall(record, now - since)) is None:
+            return None
+        joules = sum(sum_joules(cut(pieces, one.start - since, one.stop - since)) for one in stretches)
+        self._last_watts = joules / sum(one.stop - one.start for one in stretches)
+        rest = joules - sum(one.joules for one in stretches) - self._excess_joules
+        self._excess_joules = max(0.0, -rest)
+        return measured(max(0.0, rest), error=self._most_watts * record.late_seconds)
+
+    def _extrapolate(self, record: PowerRecord, seconds: float) -> Measurement:
+        """Returns the energy of a stretch that was longer than the driver remembers, though those before were brief."""
+        known_seconds = record.span_seconds / 2
+        if (pieces := self._recall(record, known_seconds)) is None:
+            return absent("the driver does not tell the power any more")
+        joules = sum_joules(pieces) / known_seconds * seconds
+        return measured(joules, error=self._most_watts * (seconds - known_seconds))
 
     def _read(self, counter: EnergyCounter) -> float:
         """Returns what the counter shows, or would show; it is read where the driver does not remember since when."""

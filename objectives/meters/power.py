@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol
 
 from objectives.costs import Measurement, measured
@@ -66,6 +66,20 @@ def divide(samples: Sequence[tuple[float, float]], start: float, stop: float) ->
         Piece(min(end, stop) - max(begin, start), watts) for (begin, _), (end, watts) in pairwise(ends) if end > start
     ]
     return [piece for piece in pieces if piece.seconds > 0] or [Piece(stop - start, samples[-1][1])]
+
+
+def cut(pieces: Sequence[Piece], start: float, stop: float) -> list[Piece]:
+    """Returns the part of a stretch between two moments, in seconds since it began.
+
+    >>> cut([Piece(1.0, 50.0), Piece(1.0, 100.0), Piece(1.0, 0.0)], 0.5, 1.25)
+    [Piece(seconds=0.5, watts=50.0), Piece(seconds=0.25, watts=100.0)]
+    """
+    ends = list(accumulate(piece.seconds for piece in pieces))
+    parts = [
+        Piece(min(end, stop) - max(end - piece.seconds, start), piece.watts)
+        for end, piece in zip(ends, pieces, strict=True)
+    ]
+    return [part for part in parts if part.seconds > 0]
 
 
 def sum_joules(pieces: Sequence[Piece]) -> float:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
 
 from objectives.costs import Measurement, absent, measured
 from objectives.meters.nvml import call_nvml, find_handle
+from objectives.meters.seldom import Seldom
 from objectives.trial import Device
 
 CPUS = Path("/sys/devices/system/cpu")
 """Where the kernel counts for how long each core was throttled (Intel; Documentation/ABI/testing)."""
-
-SELDOM_SECONDS = 0.25
-"""How far apart a GPU's counters are read at least."""
 
 Reader = Callable[[], list[float]]
 """Reads counters of seconds, those of one device in the same order each time."""
@@ -24,43 +21,35 @@ class Throttling:
     """Reads the hardware's own counters at both ends of a stretch.
 
     Of several cores the one counts that was throttled longest. A GPU's counters are those of its power limit and its
-    temperature (nvml.h, `nvmlViolationTime_t`). They take over a millisecond to read, so that this is done four times a
-    second at most, and at a trial's last stop: brief stretches are told together in the one at whose end it is done, no
-    longer than they took. Of a trial that is stopped before its end what came after the last reading is not told.
+    temperature (nvml.h, `nvmlViolationTime_t`). They are read seldom: brief stretches are told together in the one at
+    whose end it is done, no longer than they took. Of a trial that is stopped before its end what came after the last
+    reading is not told.
 
     Args:
         device: What the slot runs on.
         cores: Of a CPU's slot.
+        seldom: Says at which stops a GPU's are read.
         root: Where the kernel shows the cores.
-        clock: Tells seconds.
-
-    Attributes:
-        is_due: Whether the next stop reads, however soon it is.
     """
 
-    def __init__(
-        self, device: Device, cores: Sequence[int], root: Path = CPUS, clock: Callable[[], float] = perf_counter
-    ) -> None:
-        self._is_slow, self._clock = device.kind == "cuda", clock
+    def __init__(self, device: Device, cores: Sequence[int], seldom: Seldom, root: Path = CPUS) -> None:
+        self._is_slow, self._seldom = device.kind == "cuda", seldom
         self._read = _gpu_reader(device.identity) if self._is_slow else _cpu_reader(cores, root)
         self._start: list[float] | str = "it was never read"
-        self._read_at = self._unread_seconds = 0.0
-        self.is_due = False
+        self._unread_seconds = 0.0
 
     def start(self) -> None:
         """Begins a stretch."""
         if isinstance(self._start, str) or not self._is_slow:
-            self._start, self._read_at = self._try(), self._clock()
+            self._start = self._try()
 
     def stop(self, seconds: float) -> Measurement:
         """Returns for how much of a stretch of so many seconds the device was throttled."""
         self._unread_seconds += seconds
-        now = self._clock()
-        is_early = self._is_slow and now - self._read_at < SELDOM_SECONDS and not self.is_due
-        if is_early and not isinstance(self._start, str):
+        if not self._seldom.is_due and not isinstance(self._start, str):
             return measured(0.0)
         start, end, most = self._start, self._try(), self._unread_seconds
-        self._start, self._read_at, self._unread_seconds, self.is_due = end, now, 0.0, False
+        self._start, self._unread_seconds = end, 0.0
         if isinstance(start, str) or isinstance(end, str):
             return absent(end if isinstance(end, str) else str(start))
         return measured(min(most, max(after - before for before, after in zip(start, end, strict=True))))

@@ -22,14 +22,16 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 
-def train(config: Any, device: Any) -> float:
-    """Returns the seconds of a trial."""
+def train(config: Any, device: Any) -> tuple[float, float]:
+    """Returns the seconds of a trial, and those that its meters were billed for each epoch."""
     from objectives.train import run_trial
+    from objectives.trial import EpochEnded
 
-    start = time.perf_counter()
-    for _ in run_trial(config, device):
-        pass
-    return time.perf_counter() - start
+    start, metering = time.perf_counter(), 0.0
+    for event in run_trial(config, device):
+        if isinstance(event, EpochEnded):
+            metering += event.record.bill["metering"]
+    return time.perf_counter() - start, metering / config.epochs
 
 
 def main() -> None:
@@ -78,20 +80,18 @@ def main() -> None:
     )
     sides: dict[str, Any] = {"meters": Meters, "clock": ClockAlone}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
+    readings: list[float] = []
     train(config, device)
     for pair in range(chosen.pairs):
         for name in list(sides) if pair % 2 else list(sides)[::-1]:
             objectives.train.Meters = sides[name]  # type: ignore[misc]
-            seconds[name].append(train(config, device))
+            taken, metering = train(config, device)
+            seconds[name].append(taken)
+            readings += [metering] if name == "meters" else []
     ratios = [ours / clock for ours, clock in zip(seconds["meters"], seconds["clock"], strict=True)]
     mean, (low, high) = student_interval(ratios)
 
-    meters = Meters(device, Stopwatch(device))
-    start = time.perf_counter()
-    for _ in range(1000):
-        meters.start()
-        meters.stop()
-    reading_seconds = (time.perf_counter() - start) / 1000
+    reading_seconds = median(readings)
     epoch_seconds = median(seconds["clock"]) / chosen.epochs
     print(
         f"{chosen.pairs} pairs of {chosen.epochs} epochs of {epoch_seconds:.3f} s: with meters / with the clock alone "

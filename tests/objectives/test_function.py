@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from objectives.costs import Measurement
 from objectives.function import Context, run_function
+from objectives.meters.seldom import Seldom
+from objectives.meters.throttling import Throttling
 from objectives.slot import run_bundle
 from objectives.states import read_state
 from objectives.trial import (
@@ -78,6 +81,23 @@ def test_what_it_tells_becomes_events(run: Callable[..., Iterator[Event]]) -> No
     assert record.costs["train_flops"].reason == "the training function did not tell it"
     bills = [started.bill, finished.bill, *(event.record.bill for event in epochs)]  # type: ignore[union-attr]
     assert sum(seconds for bill in bills for seconds in bill.values()) == pytest.approx(elapsed, abs=0.02)
+
+
+def test_what_is_read_seldom_is_read_at_the_end(
+    run: Callable[..., Iterator[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Seldom] = []
+    asked: list[bool] = []
+    stop = Throttling.stop
+
+    def note(meter: Throttling, seconds: float) -> Measurement:
+        asked.append(made[0].is_due)
+        return stop(meter, seconds)
+
+    monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: made.append(Seldom(1000.0)) or made[-1])
+    monkeypatch.setattr(Throttling, "stop", note)
+    list(run(counts))
+    assert asked == [True, False, True]
 
 
 @pytest.mark.usefixtures("saves_always")

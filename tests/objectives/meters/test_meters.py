@@ -9,6 +9,7 @@ import pytest
 
 from objectives.costs import Measurement, counted
 from objectives.meters import Meters, NoMeter, open_meters
+from objectives.meters.seldom import SELDOM_SECONDS, Seldom, Sparing
 from objectives.meters.throttling import Throttling
 from objectives.meters.time import EventTime, Stopwatch
 from objectives.train import run_trial
@@ -47,26 +48,57 @@ def test_memory_within_graphs_is_part_of_the_peak_of_a_gpu(monkeypatch: pytest.M
     monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda: None)
     monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda: 100)
     monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda: 300)
-    meters = open_meters(GPU, "no counter", Throttling(GPU, []), 50.0)
+    meters = open_meters(GPU, "no counter", Seldom(), 50.0)
     found = {name: meters[name].stop(1.0).value for name in ("peak_memory_bytes", "reserved_memory_bytes")}
     assert found == {"peak_memory_bytes": 150, "reserved_memory_bytes": 300}
 
 
 def test_what_is_read_seldom_is_read_at_the_end_of_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    asked: list[bool] = []
     stop = Throttling.stop
 
     def note(meter: Throttling, seconds: float) -> Measurement:
-        asked.append(meter.is_due)
+        asked.append(meter._seldom.is_due)
         return stop(meter, seconds)
 
     monkeypatch.setattr(Throttling, "stop", note)
     list(run_trial(CONFIG, CPU))
-    assert asked == [False, False, True]
+    assert asked == [True, True, True], "a CPU tells at once"
+    monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: Seldom(1000.0))
+    list(run_trial(CONFIG, CPU))
+    assert asked[3:] == [True, False, True]
+
+
+class Counting:
+    """A meter that tells how often it was begun and asked."""
+
+    num_started = num_asked = 0
+
+    def start(self) -> None:
+        self.num_started += 1
+
+    def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  it counts
+        self.num_asked += 1
+        return counted(self.num_asked)
+
+
+def test_a_meter_is_spared_between_two_stops_that_ask() -> None:
+    now = [0.0]
+    seldom, meter = Seldom(SELDOM_SECONDS, lambda: now[0]), Counting()
+    sparing, told = Sparing(meter, seldom), []
+    for stop in range(20):
+        sparing.start()
+        now[0] += 0.1
+        if stop == 19:
+            seldom.ask_next()
+        seldom.begin_stop()
+        told.append(sparing.stop(0.1).value)
+    assert told == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 8]
+    assert (meter.num_started, meter.num_asked) == (8, 8)
 
 
 def test_where_slots_share_a_gpu_events_tell_nothing() -> None:
-    own, shared = (open_meters(each, "no counter", Throttling(each, [])) for each in (GPU, replace(GPU, slots=2)))
+    own, shared = (open_meters(each, "no counter", Seldom()) for each in (GPU, replace(GPU, slots=2)))
     assert isinstance(own["event_seconds"], EventTime)
     assert isinstance(shared["event_seconds"], NoMeter)
 

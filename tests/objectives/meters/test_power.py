@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 
 import pytest
 from replay import Replay
@@ -10,6 +11,7 @@ from replay import Replay
 from objectives.meters.energy import Energy, measure_passes
 from objectives.meters.nvml import DriverRecord
 from objectives.meters.power import Piece, divide, mean_watts
+from objectives.meters.seldom import SELDOM_SECONDS, Seldom
 
 SPACING, LATE, SPAN = 0.02, 0.04, 2.0
 
@@ -21,10 +23,12 @@ class Remembered:
 
     def __init__(self, device: Replay, *watts: tuple[float, float]) -> None:
         self.device, self.watts, self.is_there = device, watts, True
+        self.num_recalled = 0
 
     def recall(self, seconds: float) -> list[Piece] | None:
         """Returns the power; each of `watts` is a moment from which on it is so much."""
         now = self.device.now
+        self.num_recalled += 1
         if not self.is_there:
             return None
         moments = [index * SPACING for index in range(int(now / SPACING) + 1)]
@@ -43,7 +47,7 @@ def device(*watts: tuple[float, float]) -> Replay:
 @pytest.mark.parametrize("since", [0.0, 0.013])
 def test_a_stretch_shorter_than_a_tick_has_its_energy_and_says_how_sure(seconds: float, since: float) -> None:
     played = device((0.0, 100.0), (1.0, 500.0))
-    meter = Energy(played, played.clock)
+    meter = Energy(played, clock=played.clock)
     played.play(1.0 + since)
     meter.start()
     played.play(seconds)
@@ -53,18 +57,84 @@ def test_a_stretch_shorter_than_a_tick_has_its_energy_and_says_how_sure(seconds:
     assert found.error == pytest.approx(500 * LATE)
 
 
-def test_the_counter_is_read_seldom_while_stretches_are_brief() -> None:
+def test_the_counter_is_read_seldom_while_stretches_are_short() -> None:
     played = device((0.0, 100.0))
     reads: list[float] = []
     read = played.read_joules
     played.read_joules = lambda: reads.append(played.now) or read()  # type: ignore[method-assign, func-returns-value]
-    meter = Energy(played, played.clock)
+    meter = Energy(played, clock=played.clock)
     for _ in range(30):
         meter.start()
-        played.play(0.1)
-        assert meter.stop(0.1).value == pytest.approx(10)
+        played.play(0.3)
+        assert meter.stop(0.3).value == pytest.approx(30)
         played.play(0.05)
-    assert len(reads) == pytest.approx(30 * 0.15 / (SPAN / 2), abs=1)
+    assert len(reads) == pytest.approx(30 * 0.35 / (SPAN / 2), abs=2)
+
+
+TRAINED, BETWEEN, LAST = 0.012, 0.004, 299
+"""Seconds of a brief epoch, of what comes between two, and the number of the last one."""
+
+
+def train_briefly(meter: Energy, seldom: Seldom, played: Replay) -> list[float]:
+    """Returns the joules that are told of each brief epoch."""
+    told = []
+    for epoch in range(LAST + 1):
+        meter.start()
+        played.play(TRAINED)
+        if epoch == LAST:
+            seldom.ask_next()
+        seldom.begin_stop()
+        found = meter.stop(TRAINED)
+        assert found.value is not None
+        assert (found.error or 0.0) >= 100 * LATE
+        told.append(found.value)
+        played.play(BETWEEN)
+    return told
+
+
+def test_brief_stretches_are_told_seldom_and_their_sum_is_right() -> None:
+    played = device((0.0, 400.0), (2.0, 100.0), (3.0, 600.0))
+    seldom = Seldom(SELDOM_SECONDS, played.clock)
+    told = train_briefly(Energy(played, seldom, played.clock), seldom, played)
+    share, seconds = TRAINED / (TRAINED + BETWEEN), 300 * (TRAINED + BETWEEN)
+    assert sum(told) == pytest.approx(share * (400 * 2 + 100 * 1 + 600 * (seconds - 3)), abs=600 * LATE)
+    assert min(told) >= 0
+    assert told[60] == pytest.approx(400 * TRAINED)
+    assert median(told[150:185]) == pytest.approx(100 * TRAINED)
+    assert told[-1] == pytest.approx(600 * TRAINED, abs=1e-6 + 600 * LATE)
+    assert played.record.num_recalled <= seconds / SELDOM_SECONDS + 6
+
+
+def test_a_long_stretch_after_brief_ones_has_the_power_of_what_is_remembered() -> None:
+    played = Replay.steady(200.0, 0.1, 60.0)
+    played.record = Remembered(played, (0.0, 200.0))
+    seldom = Seldom(SELDOM_SECONDS, played.clock)
+    meter = Energy(played, seldom, played.clock)
+    train_briefly(meter, seldom, played)
+    for seconds, error in ((5.0, 200 * (5 - SPAN / 2)), (7.0, 200 * 0.1)):
+        meter.start()
+        played.play(seconds)
+        seldom.begin_stop()
+        found = meter.stop(seconds)
+        assert found.value == pytest.approx(200 * seconds, abs=20)
+        assert found.error == pytest.approx(error, abs=1)
+
+
+def test_brief_stretches_that_the_driver_forgets_are_absent_until_the_counter_is_read() -> None:
+    played = Replay.steady(200.0, 0.1, 60.0)
+    played.record = Remembered(played, (0.0, 200.0))
+    seldom = Seldom(SELDOM_SECONDS, played.clock)
+    meter = Energy(played, seldom, played.clock)
+    train_briefly(meter, seldom, played)
+    played.record.is_there = False
+    told = []
+    for _ in range(2):
+        meter.start()
+        played.play(1.0)
+        seldom.begin_stop()
+        told.append(meter.stop(1.0))
+    assert told[0].reason == "the driver does not tell the power any more"
+    assert told[1].value == pytest.approx(200)
 
 
 @pytest.mark.parametrize("lengths", [(4.0, 1.0, 3.0), (0.3, 0.9, 7.0, 0.2, 2.1, 0.1, 5.0), (1.0, 1.9, 2.0, 2.1)])
@@ -72,12 +142,13 @@ def test_stretches_of_all_lengths_have_their_energy(lengths: tuple[float, ...]) 
     played = Replay.steady(200.0, 0.1, 60.0, since=0.03)
     played.record = Remembered(played, (0.0, 200.0))
     played.play(5.0)
-    meter = Energy(played, played.clock)
+    meter = Energy(played, clock=played.clock)
     for seconds in lengths:
         meter.start()
         played.play(seconds)
         found = meter.stop(seconds)
         assert found.value == pytest.approx(200 * seconds, abs=200 * 0.14)
+        assert (found.error or 0.0) <= 200 * 0.101
         played.play(0.2)
 
 
@@ -86,7 +157,7 @@ def test_a_counter_that_cannot_be_read_any_more_is_no_end_of_a_trial() -> None:
         raise OSError("NVML: the GPU is lost")
 
     played = Replay.steady(200.0, 0.1, 60.0)
-    meter = Energy(played, played.clock)
+    meter = Energy(played, clock=played.clock)
     meter.start()
     played.read_joules = fail  # type: ignore[method-assign]
     assert meter.stop(1.0).reason == "NVML: the GPU is lost"
@@ -98,7 +169,7 @@ def test_a_counter_that_cannot_be_read_any_more_is_no_end_of_a_trial() -> None:
 def test_a_long_stretch_is_counted() -> None:
     played = Replay.steady(100.0, 0.1, 60.0)
     played.record = Remembered(played, (0.0, 900.0))
-    meter = Energy(played, played.clock)
+    meter = Energy(played, clock=played.clock)
     meter.start()
     played.play(10.0)
     found = meter.stop(10.0)
@@ -110,7 +181,7 @@ def test_where_nothing_is_remembered_after_all_the_counter_tells() -> None:
     played = Replay.steady(100.0, 0.1, 60.0)
     played.record = Remembered(played, (0.0, 900.0))
     played.record.is_there = False
-    meter = Energy(played, played.clock)
+    meter = Energy(played, clock=played.clock)
     for _ in range(2):
         meter.start()
         played.play(1.0)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from objectives.meters.neighbours import Neighbours
+from objectives.meters.seldom import SELDOM_SECONDS, Seldom
 from objectives.meters.throttling import Throttling
 from objectives.trial import Device
 
@@ -20,7 +21,7 @@ def throttle(root: Path, core: int, milliseconds: int) -> None:
 def test_the_core_that_was_throttled_longest_counts(tmp_path: Path) -> None:
     throttle(tmp_path, 0, 100)
     throttle(tmp_path, 1, 5000)
-    meter = Throttling(CPU, [0, 1], tmp_path)
+    meter = Throttling(CPU, [0, 1], Seldom(), tmp_path)
     meter.start()
     throttle(tmp_path, 0, 350)
     throttle(tmp_path, 1, 5100)
@@ -32,11 +33,11 @@ def test_the_core_that_was_throttled_longest_counts(tmp_path: Path) -> None:
 
 
 def test_what_is_not_counted_is_absent(tmp_path: Path) -> None:
-    meter = Throttling(CPU, [0], tmp_path)
+    meter = Throttling(CPU, [0], Seldom(), tmp_path)
     meter.start()
     assert "does not count for how long its cores are throttled" in str(meter.stop(1.0).reason)
     throttle(tmp_path, 0, 1)
-    meter = Throttling(CPU, [0], tmp_path)
+    meter = Throttling(CPU, [0], Seldom(), tmp_path)
     meter.start()
     (tmp_path / "cpu0/thermal_throttle/core_throttle_total_time_ms").write_text("gone")
     assert "throttling cannot be read" in str(meter.stop(1.0).reason)
@@ -50,26 +51,29 @@ def test_a_gpus_counters_are_read_seldom_and_nothing_is_left_out(monkeypatch: py
         return list(shown)
 
     monkeypatch.setattr("objectives.meters.throttling._gpu_reader", lambda _uuid: read)
-    meter = Throttling(GPU, [], clock=lambda: now[0])
-    told = []
+    seldom = Seldom(SELDOM_SECONDS, clock=lambda: now[0])
+    meter, told = Throttling(GPU, [], seldom), []
     for epoch in range(30):
         meter.start()
         now[0] += 0.04
         shown[0] += 0.01 if epoch >= 10 else 0.0
-        meter.is_due = epoch == 29  # a trial's last
+        if epoch == 29:  # a trial's last
+            seldom.ask_next()
+        seldom.begin_stop()
         told.append(meter.stop(0.04).value)
         now[0] += 0.01
     assert sum(told) == pytest.approx(0.2)
-    assert len(reads) == 7, "four times a second at most"
+    assert len(reads) == 8, "four times a second at most"
     for _ in range(3):
         meter.start()
         now[0] += 0.1
         shown[0] += 100
+        seldom.begin_stop()
         last = meter.stop(0.1).value
     assert last == pytest.approx(0.3), "no longer than the stretches took"
 
 
-@pytest.mark.parametrize("meter", [Throttling(GPU, []), Neighbours(GPU)])
+@pytest.mark.parametrize("meter", [Throttling(GPU, [], Seldom()), Neighbours(GPU)])
 def test_a_gpu_that_nvml_does_not_know_has_neither(meter: Throttling | Neighbours) -> None:
     meter.start()
     assert "NVML does not tell" in str(meter.stop(1.0).reason)
@@ -104,7 +108,7 @@ def test_a_gpu_tells_of_its_limits_and_of_other_processes() -> None:
 
     torch.zeros(1, device="cuda")
     own = Device("cuda", "", str(torch.cuda.get_device_properties(0).uuid), 1, "")
-    throttling, neighbours = Throttling(own, []), Neighbours(own)
+    throttling, neighbours = Throttling(own, [], Seldom()), Neighbours(own)
     throttling.start()
     neighbours.start()
     before = neighbours.stop(1.0).value

@@ -1,0 +1,78 @@
+"""What a GPU takes long to tell is asked for seldom: else its meters would be a notable part of brief epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Protocol
+
+from objectives.costs import Measurement
+
+SELDOM_SECONDS = 0.25
+"""How far apart a GPU is asked at least: all that is asked then takes over a millisecond."""
+
+
+class Seldom:
+    """Says at which stops of a stretch a device is asked: four times a second at most, and at a trial's last stop.
+
+    Args:
+        least_seconds: How far apart at least; 0 for a device that answers at once.
+        clock: Tells seconds.
+
+    Attributes:
+        is_due: Whether it is asked at the stop that has begun.
+    """
+
+    def __init__(self, least_seconds: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
+        self.is_due = True
+        self._least_seconds, self._clock = least_seconds, clock
+        self._asked_at, self._is_last = float("-inf"), False
+
+    def begin_stop(self) -> None:
+        """Decides for the stop that begins."""
+        now = self._clock()
+        self.is_due = self._is_last or now - self._asked_at >= self._least_seconds
+        if self.is_due:
+            self._asked_at, self._is_last = now, False
+
+    def ask_next(self) -> None:
+        """Lets the next stop ask, however soon it is."""
+        self._is_last = True
+
+
+class Asked(Protocol):
+    """A meter that asks the device."""
+
+    def start(self) -> None:
+        """Begins a stretch."""
+
+    def stop(self, seconds: float) -> Measurement:
+        """Ends the stretch."""
+
+
+class Sparing:
+    """Lets a meter ask seldom: at other stops it tells what it told before.
+
+    It is for what hardly changes from one stretch to the next, and spans the stretches since it asked last.
+
+    Args:
+        meter: Is started after each stop at which it asked.
+        seldom: Says at which stops that is.
+    """
+
+    def __init__(self, meter: Asked, seldom: Seldom) -> None:
+        self._meter, self._seldom = meter, seldom
+        self._last: Measurement | None = None
+        self._is_started = False
+
+    def start(self) -> None:
+        """Begins a stretch."""
+        if not self._is_started:
+            self._meter.start()
+            self._is_started = True
+
+    def stop(self, seconds: float) -> Measurement:
+        """Returns what the meter tells, or told last."""
+        if self._last is None or self._seldom.is_due:
+            self._last, self._is_started = self._meter.stop(seconds), False
+        return self._last
