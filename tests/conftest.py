@@ -15,7 +15,7 @@ from postgresql import find_postgresql, running_postgresql
 from storage.database import Database
 
 TESTS = Path(__file__).parent
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers share two cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # where pytest's own folders stay
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # else what a run in the background begins ignores Ctrl-C

@@ -118,7 +118,7 @@ class Meters:
         self._watch, self._meters = watch, open_meters(device, self.counter, self._seldom, graph_bytes)
 
     def read_all_next(self) -> None:
-        """Lets the next stop, which is a trial's last, read what is read seldom."""
+        """Lets the next stop, which may be a trial's last, read what is read seldom."""
         self._seldom.ask_next()
 
     def start(self, line: str | None = None) -> None:

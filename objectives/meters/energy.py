@@ -63,12 +63,12 @@ class Untold(NamedTuple):
     Attributes:
         start: When it began, by the clock.
         stop: When it ended.
-        joules: That were told of it.
+        guess: The joules that were told of it, before what was told too much was taken off.
     """
 
     start: float
     stop: float
-    joules: float
+    guess: float
 
 
 class Energy:
@@ -80,7 +80,9 @@ class Energy:
     remembers since.
 
     What the driver remembers takes a while to recall as well. Once stretches are brief it is recalled seldom: those at
-    whose end it is not are told the power of those before, and the next one makes their sum right.
+    whose end it is not are told the power of those before, and the next ones make their sum right. Of a trial that is
+    stopped before its end the last quarter of a second stays so told. The first stretch after brief ones that is longer
+    than the driver remembers is told the power of what it does; from then on the counter is read for all.
 
     Args:
         counter: The device's, or why there is none.
@@ -96,6 +98,7 @@ class Energy:
         self._read_at: float | None = None
         self._shown_joules = self._most_watts = self._last_watts = 0.0
         self._num_brief = 0  # stretches before this one, without a long one between them
+        self._was_surprised = False  # by a long one after them
         self._untold: list[Untold] = []
         self._excess_joules = 0.0  # told beyond what it was
 
@@ -131,42 +134,50 @@ class Energy:
     @property
     def _is_brief(self) -> bool:
         """Whether the stretch under way is taken to be brief: what the counter showed as it began was not read."""
-        return self._num_brief >= SURELY_BRIEF
+        return self._num_brief >= SURELY_BRIEF and not self._was_surprised
 
     def _stop_by_record(self, record: PowerRecord, seconds: float) -> Measurement | None:
         """Returns the energy of a stretch that ends now; None where the counter was read for it."""
         now, was_brief = self._clock(), self._is_brief
         if was_brief and not self._seldom.is_due:
-            joules = self._last_watts * seconds
-            self._untold.append(Untold(now - seconds, now, joules))
-            return measured(joules, error=self._most_watts * max(seconds, record.late_seconds))
-        stretches = [*self._untold, Untold(now - seconds, now, 0.0)]
-        self._untold = []
+            return self._guess(record, seconds, now)
+        untold, self._untold = [one for one in self._untold if now - one.start < record.span_seconds], []
         if seconds >= record.span_seconds:
-            self._num_brief = 0
+            self._num_brief, self._was_surprised = 0, self._was_surprised or was_brief
             return self._extrapolate(record, seconds) if was_brief else None
-        found = self._tell(record, [one for one in stretches if now - one.start < record.span_seconds], now)
+        found = self._tell(record, untold, Untold(now - seconds, now, 0.0))
         self._num_brief = 0 if found is None or seconds >= SELDOM_SECONDS else self._num_brief + 1
-        return absent("the driver does not tell the power any more") if found is None and was_brief else found
+        return self._extrapolate(record, seconds) if found is None and was_brief else found
 
-    def _tell(self, record: PowerRecord, stretches: list[Untold], now: float) -> Measurement | None:
-        """Returns the energy of stretches less what was told of them; None where it is not remembered."""
+    def _guess(self, record: PowerRecord, seconds: float, now: float) -> Measurement:
+        """Returns the energy of a brief stretch by the power of those before, less what these were told too much."""
+        guess = self._last_watts * seconds
+        joules = max(0.0, guess - self._excess_joules)
+        self._excess_joules -= guess - joules
+        self._untold.append(Untold(now - seconds, now, guess))
+        return measured(joules, error=self._most_watts * max(seconds, record.late_seconds))
+
+    def _tell(self, record: PowerRecord, untold: list[Untold], last: Untold) -> Measurement | None:
+        """Returns the energy of the last stretch, and what others lack; None where it is not remembered."""
+        stretches = [*untold, last]
         since = stretches[0].start
-        if (pieces := self._recall(record, now - since)) is None:
+        if (pieces := self._recall(record, last.stop - since)) is None:
             return None
-        joules = sum(sum_joules(cut(pieces, one.start - since, one.stop - since)) for one in stretches)
-        self._last_watts = joules / sum(one.stop - one.start for one in stretches)
-        rest = joules - sum(one.joules for one in stretches) - self._excess_joules
-        self._excess_joules = max(0.0, -rest)
-        return measured(max(0.0, rest), error=self._most_watts * record.late_seconds)
+        each = [sum_joules(cut(pieces, one.start - since, one.stop - since)) for one in stretches]
+        self._last_watts = sum(each) / sum(one.stop - one.start for one in stretches)
+        lack = sum(each) - each[-1] - sum(one.guess for one in untold) - self._excess_joules
+        joules = max(0.0, each[-1] + lack)
+        self._excess_joules = joules - each[-1] - lack
+        return measured(joules, error=abs(joules - each[-1]) + self._most_watts * record.late_seconds)
 
     def _extrapolate(self, record: PowerRecord, seconds: float) -> Measurement:
-        """Returns the energy of a stretch that was longer than the driver remembers, though those before were brief."""
-        known_seconds = record.span_seconds / 2
-        if (pieces := self._recall(record, known_seconds)) is None:
-            return absent("the driver does not tell the power any more")
+        """Returns the energy of a stretch at the power of as much of it as is remembered, or of those before."""
+        known_seconds = min(seconds, record.span_seconds / 2)
+        pieces = self._recall(record, known_seconds)
+        if pieces is None:
+            return measured(self._last_watts * seconds, error=self._most_watts * seconds)
         joules = sum_joules(pieces) / known_seconds * seconds
-        return measured(joules, error=self._most_watts * (seconds - known_seconds))
+        return measured(joules, error=self._most_watts * (seconds - known_seconds + record.late_seconds))
 
     def _read(self, counter: EnergyCounter) -> float:
         """Returns what the counter shows, or would show; it is read where the driver does not remember since when."""

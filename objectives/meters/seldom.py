@@ -13,7 +13,9 @@ SELDOM_SECONDS = 0.25
 
 
 class Seldom:
-    """Says at which stops of a stretch a device is asked: four times a second at most, and at a trial's last stop.
+    """Says at which stops of a stretch a device is asked: four times a second at most, and where it is told to.
+
+    Of a trial that ends sooner than was known, what came after the last such stop is not asked for.
 
     Args:
         least_seconds: How far apart at least; 0 for a device that answers at once.

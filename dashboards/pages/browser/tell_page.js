@@ -1,5 +1,6 @@
 // Sets the window's title, gives the page the figure that was there before it, and tells figures and tables whether the
-// page is dark or light, now and later. They are asked for once they know that, so what is given is not asked for again.
+// page is dark or light, now and later. They are asked for once they know that, so what is given is not sent again; Dash
+// shows it as that is answered.
 title => {
   document.title = title;
   const place = document.getElementById('arrival') || {}, isStudy = document.getElementById('tabs');

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from objectives.costs import Measurement, counted
 from objectives.meters import Meters, NoMeter, open_meters
+from objectives.meters.power import Piece
 from objectives.meters.seldom import SELDOM_SECONDS, Seldom, Sparing
 from objectives.meters.throttling import Throttling
 from objectives.meters.time import EventTime, Stopwatch
@@ -95,6 +100,56 @@ def test_a_meter_is_spared_between_two_stops_that_ask() -> None:
         told.append(sparing.stop(0.1).value)
     assert told == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 8]
     assert (meter.num_started, meter.num_asked) == (8, 8)
+
+
+class Noting:
+    """A GPU's counter and its driver's record at once, at 100 W, which notes how often each is asked."""
+
+    tick_seconds, most_seconds, span_seconds, late_seconds = 0.1, math.inf, 2.0, 0.04
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.record = self
+
+    def read_joules(self) -> float:
+        self.asked["counter"] += 1
+        return 100 * time.perf_counter()
+
+    def read_watts(self) -> float:
+        return 100.0
+
+    def recall(self, seconds: float) -> list[Piece]:
+        self.asked["record"] += 1
+        return [Piece(seconds, 100.0)]
+
+    def call_nvml(self, name: str, answer: Any) -> Callable[..., Any]:
+        """Returns what answers in the place of NVML."""
+        return lambda _ask: self.asked.update([name]) or answer
+
+
+def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Noting()
+    monkeypatch.setattr("objectives.meters.open_counter", lambda _device: gpu)
+    monkeypatch.setattr("objectives.meters._open_events", lambda _device: NoMeter("no GPU"))
+    for name, answer in (("throttling", [1.0]), ("neighbours", 3), ("memory", 50.0)):
+        monkeypatch.setattr(f"objectives.meters.{name}.call_nvml", gpu.call_nvml(name, answer))
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda: None)
+    for name in ("max_memory_allocated", "max_memory_reserved"):
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda: 100)
+    meters, joules, seconds = Meters(GPU, Stopwatch(GPU)), 0.0, 0.0
+    begun = time.perf_counter()
+    for stretch in range(100):
+        meters.start()
+        if stretch == 99:
+            meters.read_all_next()
+        costs = meters.stop()
+        joules += costs["energy_joules"].value or 0.0
+        seconds += costs["device_seconds"].value or 0.0
+    assert joules == pytest.approx(100 * seconds, abs=100 * 0.001)
+    assert (costs["other_processes"].value, costs["used_memory_bytes"].value) == (2, 50.0)
+    assert set(gpu.asked) == {"counter", "record", "throttling", "neighbours", "memory"}
+    assert max(gpu.asked.values()) <= 10 + 4 * (time.perf_counter() - begun) / SELDOM_SECONDS
 
 
 def test_where_slots_share_a_gpu_events_tell_nothing() -> None:

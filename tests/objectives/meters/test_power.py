@@ -8,6 +8,7 @@ from statistics import median
 import pytest
 from replay import Replay
 
+from objectives.costs import Measurement
 from objectives.meters.energy import Energy, measure_passes
 from objectives.meters.nvml import DriverRecord
 from objectives.meters.power import Piece, divide, mean_watts
@@ -71,70 +72,75 @@ def test_the_counter_is_read_seldom_while_stretches_are_short() -> None:
     assert len(reads) == pytest.approx(30 * 0.35 / (SPAN / 2), abs=2)
 
 
-TRAINED, BETWEEN, LAST = 0.012, 0.004, 299
-"""Seconds of a brief epoch, of what comes between two, and the number of the last one."""
+class Trial:
+    """Epochs at a device that is played, of which the meter is asked seldom."""
+
+    def __init__(self, played: Replay) -> None:
+        self.played, self.seldom = played, Seldom(SELDOM_SECONDS, played.clock)
+        self.meter = Energy(played, self.seldom, played.clock)
+
+    def train(self, seconds: float, *, is_last: bool = False) -> Measurement:
+        self.meter.start()
+        self.played.play(seconds)
+        if is_last:
+            self.seldom.ask_next()
+        self.seldom.begin_stop()
+        return self.meter.stop(seconds)
+
+    def train_briefly(self, seconds: float, between: float, until: float) -> list[tuple[float, Measurement]]:
+        """Returns when each of many brief epochs ended, and what was told of it."""
+        told = []
+        while self.played.now < until:
+            found = self.train(seconds, is_last=self.played.now + 2 * seconds + between >= until)
+            told.append((self.played.now, found))
+            self.played.play(between)
+        return told
 
 
-def train_briefly(meter: Energy, seldom: Seldom, played: Replay) -> list[float]:
-    """Returns the joules that are told of each brief epoch."""
-    told = []
-    for epoch in range(LAST + 1):
-        meter.start()
-        played.play(TRAINED)
-        if epoch == LAST:
-            seldom.ask_next()
-        seldom.begin_stop()
-        found = meter.stop(TRAINED)
+@pytest.mark.parametrize(("trained", "between"), [(0.012, 0.004), (0.002, 0.001), (0.06, 0.01)])
+def test_brief_stretches_are_told_seldom_and_their_sum_is_right(trained: float, between: float) -> None:
+    steps = ((0.0, 400.0), (2.0, 200.0), (4.0, 600.0), (5.0, 200.0))
+    played = device(*steps)
+    told = Trial(played).train_briefly(trained, between, 7.0)
+    share = trained / (trained + between)
+    assert sum(found.value or 0.0 for _, found in told) == pytest.approx(share * 2200, abs=10)  # a sample is 12
+    for at, found in told:
+        power = [watts for since, watts in steps if since <= at][-1]
         assert found.value is not None
-        assert (found.error or 0.0) >= 100 * LATE
-        told.append(found.value)
-        played.play(BETWEEN)
-    return told
+        assert found.value >= 0
+        if not 4.0 < at < 4.3:  # until the step is seen nobody knows
+            assert abs(found.value - power * trained) <= (found.error or 0.0) + 1e-9
+    for begin, end, watts in ((0.5, 2.0, 400), (3.0, 4.0, 200), (4.3, 5.0, 600), (6.2, 6.9, 200)):
+        values = [found.value or 0.0 for at, found in told if begin < at < end]
+        assert median(values) == pytest.approx(watts * trained), "what was told too much is paid back soon"
+    assert played.record.num_recalled <= 7.0 / SELDOM_SECONDS + 6
 
 
-def test_brief_stretches_are_told_seldom_and_their_sum_is_right() -> None:
-    played = device((0.0, 400.0), (2.0, 100.0), (3.0, 600.0))
-    seldom = Seldom(SELDOM_SECONDS, played.clock)
-    told = train_briefly(Energy(played, seldom, played.clock), seldom, played)
-    share, seconds = TRAINED / (TRAINED + BETWEEN), 300 * (TRAINED + BETWEEN)
-    assert sum(told) == pytest.approx(share * (400 * 2 + 100 * 1 + 600 * (seconds - 3)), abs=600 * LATE)
-    assert min(told) >= 0
-    assert told[60] == pytest.approx(400 * TRAINED)
-    assert median(told[150:185]) == pytest.approx(100 * TRAINED)
-    assert told[-1] == pytest.approx(600 * TRAINED, abs=1e-6 + 600 * LATE)
-    assert played.record.num_recalled <= seconds / SELDOM_SECONDS + 6
+def test_a_long_stretch_after_brief_ones_has_the_power_of_what_is_remembered_once() -> None:
+    played = device((0.0, 200.0), (9.0, 100.0))
+    trial = Trial(played)
+    trial.train_briefly(0.012, 0.004, 5.0)
+    found = trial.train(5.0)
+    assert found.value == pytest.approx(500)
+    assert found.error == pytest.approx(200 * (5 - SPAN / 2 + LATE))
+    steady = Replay.steady(200.0, 0.1, 60.0)
+    steady.record = Remembered(steady, (0.0, 200.0))
+    trial = Trial(steady)
+    first, *later = [trial.train(seconds) for seconds in (0.1, 0.1, 5.0) * 3][2::3]
+    assert (first.error or 0.0) > 800
+    for one in later:
+        assert (one.value, one.error) == (pytest.approx(1000, abs=21), pytest.approx(20, abs=1)), "by the counter"
 
 
-def test_a_long_stretch_after_brief_ones_has_the_power_of_what_is_remembered() -> None:
+def test_where_the_driver_forgets_brief_stretches_have_the_power_of_those_before() -> None:
     played = Replay.steady(200.0, 0.1, 60.0)
-    played.record = Remembered(played, (0.0, 200.0))
-    seldom = Seldom(SELDOM_SECONDS, played.clock)
-    meter = Energy(played, seldom, played.clock)
-    train_briefly(meter, seldom, played)
-    for seconds, error in ((5.0, 200 * (5 - SPAN / 2)), (7.0, 200 * 0.1)):
-        meter.start()
-        played.play(seconds)
-        seldom.begin_stop()
-        found = meter.stop(seconds)
-        assert found.value == pytest.approx(200 * seconds, abs=20)
-        assert found.error == pytest.approx(error, abs=1)
-
-
-def test_brief_stretches_that_the_driver_forgets_are_absent_until_the_counter_is_read() -> None:
-    played = Replay.steady(200.0, 0.1, 60.0)
-    played.record = Remembered(played, (0.0, 200.0))
-    seldom = Seldom(SELDOM_SECONDS, played.clock)
-    meter = Energy(played, seldom, played.clock)
-    train_briefly(meter, seldom, played)
+    played.record = Remembered(played, (0.0, 250.0))
+    trial = Trial(played)
+    trial.train_briefly(0.012, 0.004, 5.0)
     played.record.is_there = False
-    told = []
-    for _ in range(2):
-        meter.start()
-        played.play(1.0)
-        seldom.begin_stop()
-        told.append(meter.stop(1.0))
-    assert told[0].reason == "the driver does not tell the power any more"
-    assert told[1].value == pytest.approx(200)
+    guessed, counted = trial.train(1.0), trial.train(1.0)
+    assert (guessed.value, guessed.error) == (pytest.approx(250), pytest.approx(250))
+    assert counted.value == pytest.approx(200)
 
 
 @pytest.mark.parametrize("lengths", [(4.0, 1.0, 3.0), (0.3, 0.9, 7.0, 0.2, 2.1, 0.1, 5.0), (1.0, 1.9, 2.0, 2.1)])
