@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 from objectives.costs import Measurement, absent, measured
+from objectives.meters.kernel import read_kernel, write_kernel
 from objectives.meters.nvml import call_nvml
 from objectives.trial import Device
 
-RESET_PEAK = "5"
+RESET_PEAK = b"5"
 """Written to /proc/self/clear_refs it sets the process's peak to what it holds now (Linux, proc(5))."""
 
 
@@ -25,7 +25,7 @@ class ResidentMemory:
     def start(self) -> None:
         """Begins a stretch: the peak is what is held now."""
         try:
-            Path("/proc/self/clear_refs").write_text(RESET_PEAK)
+            write_kernel("/proc/self/clear_refs", RESET_PEAK)
         except OSError as error:
             self._fault = f"the peak of resident memory cannot be reset here: {error.strerror or error}"
 
@@ -33,10 +33,10 @@ class ResidentMemory:
         """Returns the stretch's peak in bytes."""
         if self._fault is not None:
             return absent(self._fault)
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return measured(float(line.split()[1]) * 1024)
-        return absent("this kernel does not tell the peak of resident memory")
+        _, _, peak = read_kernel("/proc/self/status").partition(b"VmHWM:")
+        if not peak:
+            return absent("this kernel does not tell the peak of resident memory")
+        return measured(float(peak.split(maxsplit=1)[0]) * 1024)
 
 
 class TorchMemory:
