@@ -22,6 +22,9 @@ from dashboards.summary import Checkpoint
 from dashboards.words import accuracy_words, cost_words, params_words
 from storage.faults import StorageFault
 
+NO_BREAK = "\u00a0"
+"""Between a number and its unit, which a line is not to part."""
+
 AT_LEAST, AT_MOST = "at least this accuracy", "at most this cost"
 
 
@@ -122,7 +125,7 @@ def answer_wish(tradeoff: Tradeoff, kind: str, value: float, currency: str) -> O
         return Offer(wish, None, "No checkpoint of the front keeps this.", "")
     found = (
         f"Trial {point.numbers} after epoch {point.epoch}: {accuracy_words(point.accuracy, point.interval)} for "
-        f"{cost_words(cost, point.value(cost), currency)}"
+        + cost_words(cost, point.value(cost), currency).replace(" ", NO_BREAK)
     )
     return Offer(wish, point, found, marginal_words(tradeoff.front, point, cost, currency))
 

@@ -10,12 +10,27 @@ from browser import opening
 from fastapi import FastAPI
 from pages import MACHINE, Noting, Pages, serving
 from playwright.sync_api import Page
+from synthetic import summary_of, trial
 
+from dashboards.summary import Summary
 from dashboards.web import add_pages
 from search.service.envelope import Envelope, security_policy
 from storage.database import Database
 
 PATIENCE_MILLISECONDS = 30_000
+
+
+@pytest.fixture
+def summary() -> Summary:
+    """Six trials: three on the way to the front, one infeasible, one failed, one that has not begun."""
+    return summary_of(
+        trial(0, [(500, 2.0), (800, 2.0)]),
+        trial(1, [(900, 1.0), (960, 1.0)]),
+        trial(2, [(960, 3.0), (980, 6.0)], optimizer="sgd"),
+        trial(3, [(990, 0.5)], "infeasible"),
+        trial(4, [(970, 0.1)], "failed"),
+        trial(5, []),
+    )
 
 
 @pytest.fixture

@@ -23,18 +23,6 @@ from storage.ledger import CostValue
 from storage.rows import TrialRow
 
 
-@pytest.fixture
-def summary() -> Summary:
-    return summary_of(
-        trial(0, [(500, 2.0), (800, 2.0)]),
-        trial(1, [(900, 1.0), (960, 1.0)]),
-        trial(2, [(960, 3.0), (980, 6.0)], optimizer="sgd"),
-        trial(3, [(990, 0.5)], "infeasible"),
-        trial(4, [(970, 0.1)], "failed"),
-        trial(5, []),
-    )
-
-
 def test_every_checkpoint_is_a_candidate_at_its_cumulative_cost(summary: Summary) -> None:
     found = [(point.trial, point.epoch, point.accuracy, point.value("device_seconds")) for point in summary.front]
     assert found == [(1, 1, 0.9, 1.0), (1, 2, 0.96, 2.0), (2, 2, 0.98, 9.0)]

@@ -5,15 +5,13 @@ import random
 import time
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import needs_chromium, opening
 from synthetic import NOW, attempt_row, summary_of, synthetic_summary, trial
 
 from dashboards.bills import bill_lines
-from dashboards.exports import NoImages, as_plain, as_still, write_figure
+from dashboards.exports import as_plain
 from dashboards.figures import FIGURES
 from dashboards.figures.compare import draw_compare, trace_compare
 from dashboards.figures.curves import MOST_OTHERS, draw_curves, trace_curves
@@ -23,26 +21,14 @@ from dashboards.figures.optimizers import trace_optimizers
 from dashboards.figures.parallel import draw_parallel, trace_parallel
 from dashboards.figures.parts import hover
 from dashboards.figures.slices import MOST_POINTS, draw_slices, trace_slices
-from dashboards.figures.spending import draw_spending, tell_spending, trace_spending
+from dashboards.figures.spending import tell_spending, trace_spending
 from dashboards.figures.timeline import trace_timeline
 from dashboards.figures.tradeoff import MOST_EARLIER, draw_tradeoff, tell_tradeoff, trace_tradeoff
-from dashboards.palette import LAYOUT, RED
+from dashboards.palette import RED
 from dashboards.plotting import read_part
 from dashboards.report import MOST_ROWS, render_report
 from dashboards.summary import Summary, summarize
 from storage.ledger import CostValue
-
-
-@pytest.fixture
-def summary() -> Summary:
-    return summary_of(
-        trial(0, [(500, 2.0), (800, 2.0)]),
-        trial(1, [(900, 1.0), (960, 1.0)]),
-        trial(2, [(960, 3.0), (980, 6.0)], optimizer="sgd"),
-        trial(3, [(990, 0.5)], "infeasible"),
-        trial(4, [(970, 0.1)], "failed"),
-        trial(5, []),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -337,63 +323,6 @@ def test_the_report_of_5000_trials_stays_small(large: Summary) -> None:
     assert page.count("<td>complete") <= MOST_ROWS + 1
     assert "of 5,000 trials: the" in page
     assert all(f'<h2 id="{name}">' in page for name, figure in FIGURES.items() if not figure.takes_several)
-
-
-def test_the_data_is_written_as_it_is(summary: Summary, tmp_path: Path) -> None:
-    figure = FIGURES["spending"]
-    write_figure(figure, figure.trace([summary]), tmp_path / "spending.json")
-    read = json.loads((tmp_path / "spending.json").read_text())
-    assert read["lines"]["setup"] == 6.0
-    assert read["divisions"][0]["parts"][1] == {
-        "label": "failed",
-        "num_trials": 1,
-        "lines": {"training": 0.1, "setup": 1.0},
-    }
-
-
-@needs_chromium
-def test_a_page_of_each_figure_opens_offline_and_draws_it(tmp_path: Path) -> None:
-    hostile = synthetic_summary(20)
-    hostile = replace(hostile, study=replace(hostile.study, name="</title><script>alert(1)</script>"))
-    with opening() as window:
-        for kind, figure in FIGURES.items():
-            path = tmp_path / f"{kind}.html"
-            write_figure(figure, figure.trace([hostile]), path)
-            window.page.goto(f"file://{path}")
-            window.page.locator(".plotly-graph-div .main-svg").first.wait_for(state="attached")
-            assert window.page.title().endswith(figure.title)
-            assert path.stat().st_size < 3e6
-    assert (window.faults, window.fetched_elsewhere("file:", "blob:", "data:")) == ([], [])
-
-
-def test_an_image_has_a_heading_and_no_menus(summary: Summary) -> None:
-    menus, bars = draw_tradeoff(trace_tradeoff(summary)), draw_spending(trace_spending(summary))
-    height = bars.layout.height
-    assert as_still(menus, "study: heading").layout.updatemenus == ()
-    assert (menus.layout.title.text, menus.layout.height) == ("<b>study: heading</b>", LAYOUT["height"])
-    assert as_still(bars, "x").layout.height > height
-    warned = draw_compare(trace_compare([summary, summary_of(name="empty")]))
-    assert "left out" in as_still(warned, "x").layout.title.text
-
-
-@needs_chromium
-@pytest.mark.parametrize("ending", ["png", "svg"])
-def test_images_are_drawn(ending: str, summary: Summary, tmp_path: Path) -> None:
-    pytest.importorskip("kaleido")
-    figure = FIGURES["tradeoff"]
-    path = tmp_path / f"tradeoff.{ending}"
-    write_figure(figure, figure.trace([summary]), path)
-    assert path.read_bytes().startswith(b"\x89PNG" if ending == "png" else b"<svg")
-
-
-def test_without_kaleido_an_image_says_what_is_missing(
-    summary: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("plotly.io._kaleido.kaleido_available", lambda: False)
-    figure = FIGURES["tradeoff"]
-    with pytest.raises(NoImages, match=r"^tradeoff.png: an image needs kaleido .*\.html and \.json need neither"):
-        write_figure(figure, figure.trace([summary]), tmp_path / "tradeoff.png")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_point_whose_training_waited_for_its_cores_says_so() -> None:

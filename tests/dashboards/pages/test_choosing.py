@@ -65,7 +65,7 @@ def test_the_slider_answers_with_the_cheapest_or_the_best() -> None:
     assert (least.low, least.high, least.start) == (90.0, 98.0, 96.0)
     assert (most.low, round(10**most.high, 1)) == (0.0, 9.1)
     told = answer_wish(found, AT_LEAST, 95.0, "USD")
-    assert told.found == "Trial 1 after epoch 1: 96.0 % (94.6-97.0) for 2 s"
+    assert told.found == "Trial 1 after epoch 1: 96.0 % (94.6-97.0) for 2\u00a0s"
     assert told.more.startswith("The next 2 percentage points would cost 4.5 times as much (9 s)")
     for kind, wish in ((AT_LEAST, least), (AT_MOST, most)):
         for value in (wish.low, wish.start, wish.high):
