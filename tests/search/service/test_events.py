@@ -72,7 +72,7 @@ def end(database: Database) -> None:
 def test_a_sweep_is_watched_from_its_first_epoch_to_its_end(database: Database) -> None:
     with serving(database, allow_import=True) as service, service.client(service.operate) as client:
         try:
-            assert client.post("/api/studies", json=slow_spec(2)).status_code == 201
+            assert client.post("/api/studies", json=slow_spec(8)).status_code == 201
             with listening(client, "slow") as told:
                 found = list(told)
             shown = client.get("/api/studies/slow").json()
@@ -80,10 +80,10 @@ def test_a_sweep_is_watched_from_its_first_epoch_to_its_end(database: Database) 
             if (holding := find_holding(database, "slow")) is not None:
                 os.kill(holding.pid, signal.SIGKILL)
     assert (found[0][0], found[0][2]["state"]) == ("study", "running")
-    assert (found[-1][0], found[-1][2]["state"], found[-1][2]["num_ended"]) == ("end", "complete", 2)
+    assert (found[-1][0], found[-1][2]["state"], found[-1][2]["num_ended"]) == ("end", "complete", 8)
     trials = [data for kind, _, data in found if kind == "trial"]
     assert {data["number"]: data for data in trials} == {data["number"]: data for data in shown["trials"]}
-    assert len(trials) > 2  # they were told while they ran
+    assert len(trials) > 8  # they were told while they ran
 
 
 @pytest.mark.usefixtures("at_once")
