@@ -7,6 +7,7 @@ from typing import Protocol
 
 from objectives.costs import Measurement, absent, measured
 from objectives.meters.contention import Contention
+from objectives.meters.counted import COUNTED_SECONDS, CountedSeldom
 from objectives.meters.energy import Energy, EnergyCounter
 from objectives.meters.memory import ResidentMemory, TorchMemory, UsedMemory
 from objectives.meters.neighbours import Neighbours
@@ -68,11 +69,17 @@ def open_meters(
         "event_seconds": _open_events(device),
         "cpu_seconds": CpuTime(),
         "contention_seconds": Contention(device),
-        "energy_joules": Energy(counter, seldom),
+        "energy_joules": _open_energy(device, counter, seldom),
         **_open_memories(device, seldom, graph_bytes),
         "throttled_seconds": Throttling(device, own_cores(), seldom),
         "other_processes": Sparing(Neighbours(device), seldom),
     }
+
+
+def _open_energy(device: Device, counter: EnergyCounter | str, seldom: Seldom) -> Meter:
+    if device.kind == "cuda" and not isinstance(counter, str) and counter.record is None:
+        return CountedSeldom(counter, seldom)
+    return Energy(counter, seldom)
 
 
 def _open_events(device: Device) -> Meter:
@@ -114,7 +121,7 @@ class Meters:
             graph_bytes: Memory of arrays within the graphs that training replays.
         """
         self.counter = open_counter(device)
-        self._seldom = Seldom(SELDOM_SECONDS if device.kind == "cuda" else 0.0)
+        self._seldom = Seldom(_least_seconds(device, self.counter))
         self._watch, self._meters = watch, open_meters(device, self.counter, self._seldom, graph_bytes)
 
     def read_all_next(self) -> None:
@@ -139,6 +146,13 @@ class Meters:
         costs = {name: meter.stop(seconds) for name, meter in self._meters.items()}
         self._watch.lap("metering")
         return {"device_seconds": measured(seconds), **costs}
+
+
+def _least_seconds(device: Device, counter: EnergyCounter | str) -> float:
+    """Returns how far apart a device is asked at least what takes it long to tell."""
+    if device.kind != "cuda":
+        return 0.0
+    return SELDOM_SECONDS if isinstance(counter, str) or counter.record is not None else COUNTED_SECONDS
 
 
 def own_cores() -> list[int]:

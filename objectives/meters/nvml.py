@@ -18,7 +18,7 @@ TICK_SECONDS = 0.1
 """How often the counter moves (A100, H100), where it does not move while it is watched."""
 
 
-REMEMBERING = ("H100",)
+REMEMBERING = ("H100", "H200")
 """Parts of the names of GPUs whose record was compared with their counter; on others it is not relied on.
 
 Sensors of some see a quarter of the time alone, or tell means of a second: Z. Yang et al., "Part-time power

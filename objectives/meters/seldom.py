@@ -13,7 +13,7 @@ SELDOM_SECONDS = 0.25
 
 
 class Seldom:
-    """Says at which stops of a stretch a device is asked: four times a second at most, and where it is told to.
+    """Says at which stops of a stretch a device is asked: seldom, and where it is told to.
 
     Of a trial that ends sooner than was known, what came after the last such stop is not asked for.
 
@@ -22,18 +22,19 @@ class Seldom:
         clock: Tells seconds.
 
     Attributes:
+        least_seconds: As it was given.
         is_due: Whether it is asked at the stop that has begun.
     """
 
     def __init__(self, least_seconds: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
         self.is_due = True
-        self._least_seconds, self._clock = least_seconds, clock
+        self.least_seconds, self._clock = least_seconds, clock
         self._asked_at, self._is_last = float("-inf"), False
 
     def begin_stop(self) -> None:
         """Decides for the stop that begins."""
         now = self._clock()
-        self.is_due = self._is_last or now - self._asked_at >= self._least_seconds
+        self.is_due = self._is_last or now - self._asked_at >= self.least_seconds
         if self.is_due:
             self._asked_at, self._is_last = now, False
 

@@ -107,15 +107,16 @@ class Noting:
 
     tick_seconds, most_seconds, span_seconds, late_seconds = 0.1, math.inf, 2.0, 0.04
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool) -> None:
         self.asked: Counter[str] = Counter()
-        self.record = self
+        self.record = self if remembers else None
 
     def read_joules(self) -> float:
         self.asked["counter"] += 1
         return 100 * time.perf_counter()
 
     def read_watts(self) -> float:
+        self.asked["sensor"] += 1
         return 100.0
 
     def recall(self, seconds: float) -> list[Piece]:
@@ -127,8 +128,9 @@ class Noting:
         return lambda _ask: self.asked.update([name]) or answer
 
 
-def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    gpu = Noting()
+@pytest.mark.parametrize("teller", ["record", "sensor"])
+def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(teller: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Noting(remembers=teller == "record")
     monkeypatch.setattr("objectives.meters.open_counter", lambda _device: gpu)
     monkeypatch.setattr("objectives.meters._open_events", lambda _device: NoMeter("no GPU"))
     for name, answer in (("throttling", [1.0]), ("neighbours", 3), ("memory", 50.0)):
@@ -148,7 +150,7 @@ def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(monkeypatch: pytest.Monk
         seconds += costs["device_seconds"].value or 0.0
     assert joules == pytest.approx(100 * seconds, abs=100 * 0.001)
     assert (costs["other_processes"].value, costs["used_memory_bytes"].value) == (2, 50.0)
-    assert set(gpu.asked) == {"counter", "record", "throttling", "neighbours", "memory"}
+    assert set(gpu.asked) == {"counter", teller, "throttling", "neighbours", "memory"}
     assert max(gpu.asked.values()) <= 10 + 4 * (time.perf_counter() - begun) / SELDOM_SECONDS
 
 

@@ -1,0 +1,110 @@
+"""The energy of brief epochs by a counter that takes long to read: played, so that what it must tell is known."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+from replay import Replay
+
+from objectives.costs import Measurement
+from objectives.meters.counted import COUNTED_SECONDS, CountedSeldom
+from objectives.meters.seldom import Seldom
+
+TICK_SECONDS = 0.1
+STEPS = ((0.0, 100.0), (1.0, 300.0), (11.0, 500.0), (21.0, 200.0))
+"""Moments, and the power in watts from then on."""
+
+
+def uneven(num_seconds: int = 40) -> Replay:
+    """Returns a device whose counter moves each tenth of a second, as the power of `STEPS` went by then."""
+    readings, joules = [(0.0, 0.0)], 0.0
+    for tick in range(1, int(num_seconds / TICK_SECONDS)):
+        at = tick * TICK_SECONDS
+        joules += TICK_SECONDS * next(watts for since, watts in reversed(STEPS) if since < at - 1e-9)
+        readings.append((at, joules))
+    return Replay(readings, TICK_SECONDS, 250.0)
+
+
+class Trial:
+    """Epochs at a device that is played; `num_read` counts how often its counter was read."""
+
+    def __init__(self, played: Replay) -> None:
+        self.played, self.seldom, self.num_read = played, Seldom(COUNTED_SECONDS, played.clock), 0
+        read = played.read_joules
+
+        def counted() -> float:
+            self.num_read += 1
+            return read()
+
+        played.read_joules = counted  # type: ignore[method-assign]
+        self.meter = CountedSeldom(played, self.seldom, played.clock)
+
+    def train(self, seconds: float, *, is_last: bool = False) -> Measurement:
+        self.meter.start()
+        self.played.play(seconds)
+        if is_last:
+            self.seldom.ask_next()
+        self.seldom.begin_stop()
+        return self.meter.stop(seconds)
+
+
+@pytest.mark.parametrize(("trained", "between"), [(0.045, 0.005), (0.0021, 0.0004), (0.4, 0.1)])
+def test_brief_stretches_are_told_seldom_and_their_sum_is_right(trained: float, between: float) -> None:
+    trial = Trial(uneven())
+    trial.played.play(1.0)
+    told: list[tuple[float, Measurement]] = []
+    while trial.played.now < 31.0:
+        last = trial.played.now + trained + between >= 31.0
+        told.append((trial.played.now, trial.train(trained, is_last=last)))
+        trial.played.play(between)
+    share = trained / (trained + between)
+    assert sum(found.value or 0.0 for _, found in told) == pytest.approx(share * (3000 + 5000 + 2000), rel=0.01)
+    assert [found for _, found in told if found.value is None or found.value < 0] == []
+    assert trial.num_read <= 30.0 / COUNTED_SECONDS + 2
+    for begin, end, watts in ((4.0, 11.0, 300), (14.0, 21.0, 500), (25.0, 31.0, 200)):
+        steady = [found for at, found in told if begin < at < end - trained]
+        assert median(found.value or 0.0 for found in steady) == pytest.approx(watts * trained, rel=0.01)
+        if trained < TICK_SECONDS:
+            assert median(found.error or 0.0 for found in steady) == pytest.approx(watts * TICK_SECONDS, rel=0.01)
+
+
+def test_first_stretches_that_are_brief_are_told_by_the_sensor_and_never_zero() -> None:
+    trial = Trial(Replay.steady(300.0, TICK_SECONDS, 40.0))
+    found = trial.train(0.045)
+    trial.played._sensed_watts = None
+    assert (found.value, found.error) == (pytest.approx(0.045 * 300), pytest.approx(300 * TICK_SECONDS))
+    found = Trial(Replay([(0.0, 0.0)], TICK_SECONDS, None)).train(0.045)
+    assert found.reason == "so brief a stretch is told by a power sensor, and there is none"
+
+
+def test_long_stretches_are_read_at_both_ends_and_what_is_between_is_not_theirs() -> None:
+    trial = Trial(uneven())
+    trial.played.play(1.0)
+    first = trial.train(2.0)
+    trial.played.play(8.0)
+    second = trial.train(4.0)
+    assert (first.value, second.value) == (pytest.approx(600, abs=31), pytest.approx(2000, abs=51))
+    assert (first.error, second.error) == (pytest.approx(30, rel=0.1), pytest.approx(50, rel=0.1))
+    assert trial.num_read == 4
+
+
+def test_what_was_told_too_much_is_taken_off_the_next_ones() -> None:
+    played = Replay.steady(100.0, TICK_SECONDS, 40.0)
+    played._sensed_watts = 200.0  # a mean of a second that was another's
+    trial = Trial(played)
+    told = [trial.train(0.2) for _ in range(20)]
+    assert sum(found.value or 0.0 for found in told) == pytest.approx(100 * 0.2 * 20, rel=0.03)
+    assert [found.value for found in told[:2]] == [pytest.approx(40), pytest.approx(40)]
+
+
+def test_a_counter_that_cannot_be_read_any_more_is_no_end_of_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(Replay.steady(100.0, TICK_SECONDS, 40.0))
+    assert trial.train(2.0).value == pytest.approx(200, abs=10)
+
+    def lost() -> float:
+        raise OSError("GPU is lost")
+
+    monkeypatch.setattr(trial.played, "read_joules", lost)
+    assert trial.train(2.0).reason == "GPU is lost"
+    assert trial.train(0.1).reason == "GPU is lost"
