@@ -137,6 +137,9 @@ def _run_one(
 def open_device(placement: Placement) -> Device:
     """Loads what every trial needs, sets torch up where it is loaded, and returns what the slot runs on.
 
+    What is loaded by then is not looked through for garbage any more: that would take a tenth of a second in the middle
+    of an epoch.
+
     Raises:
         RuntimeError: where the device is not there.
         ImportFault: where the training function is not.
@@ -145,6 +148,8 @@ def open_device(placement: Placement) -> Device:
         import objectives.train  # noqa: F401  so that it is no trial's set-up
     else:
         find_callable(placement.preload)
+    gc.collect()
+    gc.freeze()
     version = metadata.version("torch")
     if placement.device == "cpu":
         if "torch" in sys.modules:  # a training function may well do without

@@ -29,7 +29,7 @@ from objectives.models import build_model
 from objectives.optimizers import build_optimizer
 from objectives.precision import computing, prepare
 from objectives.randomness import restore_states, seed_everything, take_states
-from objectives.resident import ResidentPart, load_resident, num_images_at_once
+from objectives.resident import ResidentData, ResidentPart, load_resident, num_images_at_once
 from objectives.schedules import lr_factors
 from objectives.seeds import derive_seed
 from objectives.sharing import Sharing
@@ -180,7 +180,7 @@ class Training:
         known = config.calibrations.get(described.digest, {})
         self.calibration: Mapping[str, Measurement] = known if sharing.is_shared else {}
         with computing(config.recipe.precision, device.type):
-            self._flops = rehearse(model, data.train, self._batch_size)
+            self._flops = rehearse(model, config, data, self._batch_size)
         self._gradients = self._build_gradients(model)
         self._meters = Meters(described, watch, self._gradients.graph_bytes)
 
@@ -342,15 +342,22 @@ def train_epoch(
         yield
 
 
-def rehearse(model: nn.Module, part: ResidentPart, batch_size: int) -> Flops | str:
-    """Takes a forward and backward pass with a copy, so that the first step measured is a step like the others.
+def rehearse(model: nn.Module, config: TrialConfig, data: ResidentData, batch_size: int) -> Flops | str:
+    """Takes a step and an evaluation with a copy, so that the first ones measured are like the others.
 
     Returns the FLOPs of one image, or why they cannot be counted.
     """
-    rehearsal = copy.deepcopy(model)
+    rehearsal, part, validation = copy.deepcopy(model), data.train, data.validation
     at_once = min(batch_size, num_images_at_once(part.images_NCHW))
+    at_once_evaluated = num_images_at_once(validation.images_NCHW, VALUES_EVALUATED_AT_ONCE)
+    order_B = torch.arange(at_once, device=part.labels_N.device)
     with torch.random.fork_rng(devices=[]):
-        torch.autograd.backward(F.cross_entropy(rehearsal(part.images_NCHW[:at_once]), part.labels_N[:at_once]))
+        ((images_BCHW, labels_B),) = draw_batches(part, order_B, at_once)
+        torch.autograd.backward(F.cross_entropy(rehearsal(images_BCHW), labels_B))
+        build_optimizer(config.optimizer, rehearsal.parameters(), config.lr, config.optimizer_options).step()
+        some = ResidentPart(validation.images_NCHW[:at_once_evaluated], validation.labels_N[:at_once_evaluated])
+        evaluate(rehearsal, some, config.recipe.precision)
+        rehearsal.train()
         try:
             return count_flops(rehearsal, part.images_NCHW[:2], part.labels_N[:2])
         except Exception as error:  # noqa: BLE001  whatever it raises while it is watched, it may well train

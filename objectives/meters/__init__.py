@@ -95,7 +95,7 @@ def _open_memories(device: Device, seldom: Seldom, graph_bytes: float) -> dict[s
             "peak_memory_bytes": TorchMemory("allocated", graph_bytes),
             "reserved_memory_bytes": TorchMemory("reserved"),
             "used_memory_bytes": Sparing(UsedMemory(device), seldom),
-            "resident_memory_bytes": ResidentMemory(),
+            "resident_memory_bytes": Sparing(ResidentMemory(), seldom),
         }
     return {
         "peak_memory_bytes": ResidentMemory(),

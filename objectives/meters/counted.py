@@ -10,8 +10,8 @@ from objectives.costs import Measurement, absent, measured
 from objectives.meters.energy import LEAST_TICKS, EnergyCounter
 from objectives.meters.seldom import Seldom
 
-COUNTED_SECONDS = 1.0
-"""How far apart such a counter is read at least: on an H200 that took over 4 ms."""
+COUNTED_SECONDS = 2.0
+"""How far apart such a counter is read at least: on an H200 that took 2 to 14 ms."""
 
 
 class Reading(NamedTuple):
@@ -30,10 +30,10 @@ class CountedSeldom:
     """Tells a stretch's energy by the power between two readings of the counter, some ticks apart.
 
     The first reading is at the first start. Brief stretches between two readings are told the power of those before,
-    the first ones that of the power sensor, and the stretch at whose end the counter is read makes their sum right: the
-    time that they took, at the mean power since the reading before. What was told too much is taken off the next ones.
-    What the device does between brief stretches is in that mean. Stretches that are longer have a reading at both ends.
-    Of a trial that is stopped before its end the last second stays as it was told.
+    the first ones that of the power sensor; once the counter is read, the next ones make their sum right: the time that
+    they took, at the mean power since the reading before. None of them pays more than half its own energy for others,
+    but the last one pays what is left. What the device does between brief stretches is in that mean. Longer stretches
+    have a reading at both ends. Of a trial that is stopped before its end the last two seconds stay as they were told.
 
     Args:
         counter: The device's.
@@ -45,8 +45,8 @@ class CountedSeldom:
         self._counter, self._seldom, self._clock = counter, seldom, clock
         self._reading: Reading | None = None
         self._watts: float | None = None
-        self._seconds = 0.0  # of the stretches since the reading
-        self._told_joules = 0.0  # of them, and what was told too much of those before
+        self._seconds = self._guessed_joules = 0.0  # of the stretches since the reading
+        self._owed_joules = 0.0  # to those before, of which less was told than they took
         self._fault: str | None = None
 
     def start(self) -> None:
@@ -70,20 +70,29 @@ class CountedSeldom:
     def _tell(self, seconds: float, before: Reading, after: Reading) -> Measurement:
         """Returns the energy of a stretch at the power between two readings, and what others lack."""
         self._watts = (after.joules - before.joules) / (after.at - before.at)
-        owed = self._watts * self._seconds - self._told_joules
-        joules = max(0.0, owed)
+        self._owed_joules += self._watts * (self._seconds - seconds) - self._guessed_joules
+        self._seconds = self._guessed_joules = 0.0
         self._reading = after if seconds < self._seldom.least_seconds else None
-        self._seconds, self._told_joules = 0.0, joules - owed
-        return measured(joules, error=abs(joules - self._watts * seconds) + self._watts * self._counter.tick_seconds)
+        joules = self._watts * seconds
+        paid = self._pay(joules)
+        return measured(joules + paid, error=abs(paid) + self._watts * self._counter.tick_seconds)
 
     def _guess(self, seconds: float) -> Measurement:
-        """Returns the energy of a stretch at the power before, less what was told too much."""
+        """Returns the energy of a stretch at the power before."""
         self._watts = self._counter.read_watts() if self._watts is None else self._watts
         if self._watts is None:
             self._seconds -= seconds
             return absent("so brief a stretch is told by a power sensor, and there is none")
-        told, self._told_joules = self._told_joules, max(self._told_joules, self._watts * self._seconds)
-        return measured(self._told_joules - told, error=self._watts * max(seconds, self._counter.tick_seconds))
+        joules = self._watts * seconds
+        self._guessed_joules += joules
+        return measured(joules + self._pay(joules), error=self._watts * max(seconds, self._counter.tick_seconds))
+
+    def _pay(self, joules: float) -> float:
+        """Returns what a stretch of so much energy is told more, or less, for those before it."""
+        most = joules / 2
+        paid = max(-joules, self._owed_joules) if self._seldom.is_last else min(most, max(-most, self._owed_joules))
+        self._owed_joules -= paid
+        return paid
 
     def _read(self) -> Reading | None:
         """Returns what the counter shows now; None where it cannot be read any more."""

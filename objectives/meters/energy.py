@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from objectives.costs import Measurement, absent, measured, scale
 from objectives.meters.power import Piece, PowerRecord, cut, mean_watts, sum_joules
-from objectives.meters.seldom import SELDOM_SECONDS, Seldom
+from objectives.meters.seldom import Seldom
 
 MOVES = 4
 """Of a counter, whose distances tell its tick."""
@@ -81,7 +81,7 @@ class Energy:
 
     What the driver remembers takes a while to recall as well. Once stretches are brief it is recalled seldom: those at
     whose end it is not are told the power of those before, and the next ones make their sum right. Of a trial that is
-    stopped before its end the last quarter of a second stays so told. The first stretch after brief ones that is longer
+    stopped before its end the last half second stays so told. The first stretch after brief ones that is longer
     than the driver remembers is told the power of what it does; from then on the counter is read for all.
 
     Args:
@@ -146,7 +146,7 @@ class Energy:
             self._num_brief, self._was_surprised = 0, self._was_surprised or was_brief
             return self._extrapolate(record, seconds) if was_brief else None
         found = self._tell(record, untold, Untold(now - seconds, now, 0.0))
-        self._num_brief = 0 if found is None or seconds >= SELDOM_SECONDS else self._num_brief + 1
+        self._num_brief = 0 if found is None or seconds >= self._seldom.least_seconds else self._num_brief + 1
         return self._extrapolate(record, seconds) if found is None and was_brief else found
 
     def _guess(self, record: PowerRecord, seconds: float, now: float) -> Measurement:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from objectives.costs import Measurement
 
-SELDOM_SECONDS = 0.25
+SELDOM_SECONDS = 0.5
 """How far apart a GPU is asked at least: all that is asked then takes over a millisecond."""
 
 
@@ -24,23 +24,26 @@ class Seldom:
     Attributes:
         least_seconds: As it was given.
         is_due: Whether it is asked at the stop that has begun.
+        is_last: Whether that was told to be the last.
     """
 
     def __init__(self, least_seconds: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
         self.is_due = True
         self.least_seconds, self._clock = least_seconds, clock
-        self._asked_at, self._is_last = float("-inf"), False
+        self.is_last = self._is_next_last = False
+        self._asked_at = float("-inf")
 
     def begin_stop(self) -> None:
         """Decides for the stop that begins."""
         now = self._clock()
-        self.is_due = self._is_last or now - self._asked_at >= self.least_seconds
+        self.is_last, self._is_next_last = self._is_next_last, False
+        self.is_due = self.is_last or now - self._asked_at >= self.least_seconds
         if self.is_due:
-            self._asked_at, self._is_last = now, False
+            self._asked_at = now
 
     def ask_next(self) -> None:
         """Lets the next stop ask, however soon it is."""
-        self._is_last = True
+        self._is_next_last = True
 
 
 class Asked(Protocol):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import re
 from dataclasses import replace
@@ -276,3 +277,10 @@ def test_evaluation_is_at_the_precision_of_the_training() -> None:
     model = build_model("cnn", 1, 10, {"width": 1.0})
     assert evaluate(model, data.validation, "bf16")[0] != evaluate(model, data.validation)[0]
     assert evaluate(model, data.validation, "bf16")[0] == pytest.approx(evaluate(model, data.validation)[0], rel=0.01)
+
+
+def test_what_a_slot_has_loaded_is_not_looked_through_for_garbage_in_mid_epoch() -> None:
+    gc.unfreeze()
+    open_device(Placement(0, "cpu", 1))
+    assert gc.get_freeze_count() > 50_000, "torch alone brings more"
+    assert len(gc.get_objects()) < 5_000

@@ -16,7 +16,7 @@ STEPS = ((0.0, 100.0), (1.0, 300.0), (11.0, 500.0), (21.0, 200.0))
 """Moments, and the power in watts from then on."""
 
 
-def uneven(num_seconds: int = 40) -> Replay:
+def uneven(num_seconds: int = 45) -> Replay:
     """Returns a device whose counter moves each tenth of a second, as the power of `STEPS` went by then."""
     readings, joules = [(0.0, 0.0)], 0.0
     for tick in range(1, int(num_seconds / TICK_SECONDS)):
@@ -54,15 +54,18 @@ def test_brief_stretches_are_told_seldom_and_their_sum_is_right(trained: float, 
     trial = Trial(uneven())
     trial.played.play(1.0)
     told: list[tuple[float, Measurement]] = []
-    while trial.played.now < 31.0:
-        last = trial.played.now + trained + between >= 31.0
+    while trial.played.now < 37.0:
+        last = trial.played.now + trained + between >= 37.0
         told.append((trial.played.now, trial.train(trained, is_last=last)))
         trial.played.play(between)
     share = trained / (trained + between)
-    assert sum(found.value or 0.0 for _, found in told) == pytest.approx(share * (3000 + 5000 + 2000), rel=0.01)
-    assert [found for _, found in told if found.value is None or found.value < 0] == []
-    assert trial.num_read <= 30.0 / COUNTED_SECONDS + 2
-    for begin, end, watts in ((4.0, 11.0, 300), (14.0, 21.0, 500), (25.0, 31.0, 200)):
+    assert sum(found.value or 0.0 for _, found in told) == pytest.approx(share * (3000 + 5000 + 3200), rel=0.01)
+    for at, found in told[:-1]:
+        assert 0.5 * 100 * trained <= (found.value or 0.0) <= 1.5 * 500 * trained + 1e-9, (
+            f"no stretch pays for all at {at:.1f} s"
+        )
+    assert trial.num_read <= 36.0 / COUNTED_SECONDS + 2
+    for begin, end, watts in ((5.0, 11.0, 300), (16.0, 21.0, 500), (30.0, 37.0, 200)):
         steady = [found for at, found in told if begin < at < end - trained]
         assert median(found.value or 0.0 for found in steady) == pytest.approx(watts * trained, rel=0.01)
         if trained < TICK_SECONDS:
@@ -93,9 +96,19 @@ def test_what_was_told_too_much_is_taken_off_the_next_ones() -> None:
     played = Replay.steady(100.0, TICK_SECONDS, 40.0)
     played._sensed_watts = 200.0  # a mean of a second that was another's
     trial = Trial(played)
-    told = [trial.train(0.2) for _ in range(20)]
-    assert sum(found.value or 0.0 for found in told) == pytest.approx(100 * 0.2 * 20, rel=0.03)
+    told = [trial.train(0.2) for _ in range(40)]
+    assert sum(found.value or 0.0 for found in told) == pytest.approx(100 * 0.2 * 40, rel=0.03)
     assert [found.value for found in told[:2]] == [pytest.approx(40), pytest.approx(40)]
+    assert min(found.value or 0.0 for found in told) == pytest.approx(10), "half of what it took"
+
+
+def test_the_last_stretch_pays_what_is_left() -> None:
+    played = Replay.steady(300.0, TICK_SECONDS, 40.0)
+    played._sensed_watts = 150.0
+    trial = Trial(played)
+    told = [trial.train(0.2, is_last=number == 2) for number in range(3)]
+    assert [found.value for found in told] == [pytest.approx(30), pytest.approx(30), pytest.approx(120)]
+    assert told[-1].error == pytest.approx(60 + 300 * TICK_SECONDS), "and says so"
 
 
 def test_a_counter_that_cannot_be_read_any_more_is_no_end_of_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
