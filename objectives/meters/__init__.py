@@ -13,7 +13,7 @@ from objectives.meters.memory import ResidentMemory, TorchMemory, UsedMemory
 from objectives.meters.neighbours import Neighbours
 from objectives.meters.nvml import open_nvml
 from objectives.meters.rapl import open_rapl
-from objectives.meters.seldom import SELDOM_SECONDS, Seldom, Sparing
+from objectives.meters.seldom import HARDLY_SECONDS, RECALL_SECONDS, Paces, Seldom, Sparing
 from objectives.meters.throttling import Throttling
 from objectives.meters.time import CpuTime, EventTime, Stopwatch
 from objectives.trial import Device
@@ -52,8 +52,21 @@ def open_counter(device: Device) -> EnergyCounter | str:
     return open_nvml(device.identity) if device.kind == "cuda" else open_rapl(own_cores())
 
 
+def open_paces(device: Device, counter: EnergyCounter | str) -> Paces:
+    """Returns how often a device is asked; a CPU tells at once.
+
+    Args:
+        device: What the slot runs on.
+        counter: Its energy counter, or why there is none.
+    """
+    if device.kind != "cuda":
+        return Paces(Seldom(0.0), Seldom(0.0))
+    is_counted = not isinstance(counter, str) and counter.record is None
+    return Paces(Seldom(COUNTED_SECONDS if is_counted else RECALL_SECONDS), Seldom(HARDLY_SECONDS))
+
+
 def open_meters(
-    device: Device, counter: EnergyCounter | str, seldom: Seldom, graph_bytes: float = 0.0
+    device: Device, counter: EnergyCounter | str, paces: Paces, watch: Stopwatch, graph_bytes: float = 0.0
 ) -> dict[str, Meter]:
     """Returns the meters of a slot, by the cost that each measures, in the order in which they are read.
 
@@ -62,17 +75,18 @@ def open_meters(
     Args:
         device: What the slot runs on.
         counter: Its energy counter, or why there is none.
-        seldom: Says at which stops it is asked what it takes long to tell.
+        paces: How often it is asked what it takes long to tell.
+        watch: The slot's clock.
         graph_bytes: Memory of arrays within the graphs that training replays.
     """
     return {
-        "event_seconds": _open_events(device),
+        "event_seconds": _open_events(device, watch),
         "cpu_seconds": CpuTime(),
         "contention_seconds": Contention(device),
-        "energy_joules": _open_energy(device, counter, seldom),
-        **_open_memories(device, seldom, graph_bytes),
-        "throttled_seconds": Throttling(device, own_cores(), seldom),
-        "other_processes": Sparing(Neighbours(device), seldom),
+        "energy_joules": _open_energy(device, counter, paces.energy),
+        **_open_memories(device, paces.rest, graph_bytes),
+        "throttled_seconds": Throttling(device, own_cores(), paces.rest),
+        "other_processes": Sparing(Neighbours(device), paces.rest),
     }
 
 
@@ -82,10 +96,12 @@ def _open_energy(device: Device, counter: EnergyCounter | str, seldom: Seldom) -
     return Energy(counter, seldom)
 
 
-def _open_events(device: Device) -> Meter:
+def _open_events(device: Device, watch: Stopwatch) -> Meter:
     if device.kind != "cuda":
         return NoMeter("a CPU has no clock of its own")
-    return EventTime() if device.slots == 1 else NoMeter("what other slots do on the GPU is between its events too")
+    if device.slots > 1:
+        return NoMeter("what other slots do on the GPU is between its events too")
+    return EventTime(watch)
 
 
 def _open_memories(device: Device, seldom: Seldom, graph_bytes: float) -> dict[str, Meter]:
@@ -93,7 +109,7 @@ def _open_memories(device: Device, seldom: Seldom, graph_bytes: float) -> dict[s
     if device.kind == "cuda":
         return {
             "peak_memory_bytes": TorchMemory("allocated", graph_bytes),
-            "reserved_memory_bytes": TorchMemory("reserved"),
+            "reserved_memory_bytes": Sparing(TorchMemory("reserved"), seldom),
             "used_memory_bytes": Sparing(UsedMemory(device), seldom),
             "resident_memory_bytes": Sparing(ResidentMemory(), seldom),
         }
@@ -121,12 +137,13 @@ class Meters:
             graph_bytes: Memory of arrays within the graphs that training replays.
         """
         self.counter = open_counter(device)
-        self._seldom = Seldom(_least_seconds(device, self.counter))
-        self._watch, self._meters = watch, open_meters(device, self.counter, self._seldom, graph_bytes)
+        self._paces = open_paces(device, self.counter)
+        self._watch, self._meters = watch, open_meters(device, self.counter, self._paces, watch, graph_bytes)
 
     def read_all_next(self) -> None:
         """Lets the next stop, which may be a trial's last, read what is read seldom."""
-        self._seldom.ask_next()
+        for seldom in self._paces:
+            seldom.ask_next()
 
     def start(self, line: str | None = None) -> None:
         """Begins a stretch, and books what came before it on a line of the bill; None where that is done.
@@ -142,17 +159,11 @@ class Meters:
     def stop(self, line: str = "training") -> dict[str, Measurement]:
         """Ends the stretch, books it on a line of the bill, and returns its costs by name."""
         seconds = self._watch.lap(line)
-        self._seldom.begin_stop()
+        for seldom in self._paces:
+            seldom.begin_stop()
         costs = {name: meter.stop(seconds) for name, meter in self._meters.items()}
         self._watch.lap("metering")
         return {"device_seconds": measured(seconds), **costs}
-
-
-def _least_seconds(device: Device, counter: EnergyCounter | str) -> float:
-    """Returns how far apart a device is asked at least what takes it long to tell."""
-    if device.kind != "cuda":
-        return 0.0
-    return SELDOM_SECONDS if isinstance(counter, str) or counter.record is not None else COUNTED_SECONDS
 
 
 def own_cores() -> list[int]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from objectives.costs import Measurement
 
-SELDOM_SECONDS = 0.5
-"""How far apart a GPU is asked at least: all that is asked then takes over a millisecond."""
+RECALL_SECONDS = 0.5
+"""How far apart a driver's record of a GPU's power is recalled at least: on an H200 that takes 0.2 to 0.5 ms."""
+
+HARDLY_SECONDS = 2.0
+"""The same of what hardly changes: throttling, memory in use, other processes; together that takes 1 to 3 ms."""
 
 
 class Seldom:
@@ -28,10 +31,10 @@ class Seldom:
     """
 
     def __init__(self, least_seconds: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
-        self.is_due = True
+        self.is_due = least_seconds == 0
         self.least_seconds, self._clock = least_seconds, clock
         self.is_last = self._is_next_last = False
-        self._asked_at = float("-inf")
+        self._asked_at = clock()
 
     def begin_stop(self) -> None:
         """Decides for the stop that begins."""
@@ -44,6 +47,18 @@ class Seldom:
     def ask_next(self) -> None:
         """Lets the next stop ask, however soon it is."""
         self._is_next_last = True
+
+
+class Paces(NamedTuple):
+    """How often a device is asked.
+
+    Attributes:
+        energy: For its energy.
+        rest: For what hardly changes.
+    """
+
+    energy: Seldom
+    rest: Seldom
 
 
 class Asked(Protocol):

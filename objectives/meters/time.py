@@ -14,13 +14,23 @@ from objectives.trial import Bill, Device
 class Stopwatch:
     """Divides an attempt's time into lines without a gap: each stretch ends where the next begins.
 
-    Every reading waits for the device first, so that a line holds the work that was started in it.
+    Every reading waits for the device first, so that a line holds the work that was started in it. On a GPU it leaves
+    an event there, too.
     """
 
     def __init__(self, device: Device) -> None:
         self._device = device
         self._lines: dict[str, float] = {}
+        self._events: tuple[Any, Any] | None = None  # of the last two readings
         self._since = self._now()
+
+    @property
+    def event_seconds(self) -> float:
+        """Time between the last two readings by the GPU's own clock: `cudaEventElapsedTime`, to about 0.5 us."""
+        if self._events is None:
+            raise RuntimeError("only a GPU has a clock of its own")
+        before, last = self._events
+        return float(before.elapsed_time(last)) / 1000
 
     def lap(self, line: str) -> float:
         """Books the time since the last reading on `line`, one of `LINES`, and returns it, in seconds."""
@@ -42,10 +52,19 @@ class Stopwatch:
 
     def _now(self) -> float:
         if self._device.kind == "cuda":
-            import torch
-
-            torch.cuda.synchronize()
+            self._leave_event()
         return perf_counter()
+
+    def _leave_event(self) -> None:
+        """Waits until the GPU has done what it was given, an event after that included."""
+        import torch
+
+        if self._events is None:
+            self._events = (_make_event(), _make_event())
+        before, last = self._events
+        self._events = last, before
+        before.record()
+        torch.cuda.synchronize()
 
 
 class CpuTime:
@@ -64,30 +83,26 @@ class CpuTime:
 
 
 class EventTime:
-    """Time by the GPU's own clock, between two events in the stream of its work.
+    """Time by the GPU's own clock, between the events of a stretch's two readings.
 
     It holds what `Stopwatch` does, waits between kernels included, but for the way from the processor to the GPU.
 
-    Source: CUDA Runtime API, `cudaEventElapsedTime`, which resolves about 0.5 us.
+    Args:
+        watch: Ends a stretch before this meter is asked.
     """
 
-    def __init__(self) -> None:
-        self._began: Any = None
+    def __init__(self, watch: Stopwatch) -> None:
+        self._watch = watch
 
     def start(self) -> None:
         """Begins a stretch."""
-        self._began = self._record()
 
     def stop(self, seconds: float) -> Measurement:  # noqa: ARG002  it has its own clock
-        """Returns the stretch's time in seconds, once the GPU has done it."""
-        ended = self._record()
-        ended.synchronize()
-        return measured(self._began.elapsed_time(ended) / 1000)
+        """Returns the stretch's time in seconds."""
+        return measured(self._watch.event_seconds)
 
-    @staticmethod
-    def _record() -> Any:
-        import torch
 
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        return event
+def _make_event() -> Any:
+    import torch
+
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]

@@ -7,7 +7,8 @@ import torch
 
 from objectives.meters import Meter, open_meters
 from objectives.meters.memory import ResidentMemory, TorchMemory, UsedMemory
-from objectives.meters.seldom import Seldom
+from objectives.meters.seldom import Paces, Seldom
+from objectives.meters.time import Stopwatch
 from objectives.slot import open_device
 from objectives.trial import Device, Placement
 
@@ -38,7 +39,7 @@ def test_the_peak_is_that_of_the_stretch() -> None:
 
 
 def test_a_cpu_has_one_memory_and_says_why_it_has_no_other() -> None:
-    meters = open_meters(CPU, "no counter", Seldom())
+    meters = open_meters(CPU, "no counter", Paces(Seldom(), Seldom()), Stopwatch(CPU))
     for meter in meters.values():
         meter.start()
     found = {name: meters[name].stop(1.0) for name in MEMORIES}
@@ -89,7 +90,7 @@ def test_what_is_in_use_holds_the_context_of_the_gpu_too(gpu: Device) -> None:
 
 @pytest.mark.gpu
 def test_a_gpus_slot_has_all_memories(gpu: Device) -> None:
-    meters = open_meters(gpu, "no counter", Seldom())
+    meters = open_meters(gpu, "no counter", Paces(Seldom(), Seldom()), Stopwatch(gpu))
     values = {name: measure(meters[name]) for name in MEMORIES}
     assert values["resident_memory_bytes"] > 100 * MB
     assert values["used_memory_bytes"] > values["reserved_memory_bytes"] >= values["peak_memory_bytes"]

@@ -14,7 +14,7 @@ import pytest
 from objectives.costs import Measurement, counted
 from objectives.meters import Meters, NoMeter, open_meters
 from objectives.meters.power import Piece
-from objectives.meters.seldom import SELDOM_SECONDS, Seldom, Sparing
+from objectives.meters.seldom import RECALL_SECONDS, Paces, Seldom, Sparing
 from objectives.meters.throttling import Throttling
 from objectives.meters.time import EventTime, Stopwatch
 from objectives.train import run_trial
@@ -53,7 +53,7 @@ def test_memory_within_graphs_is_part_of_the_peak_of_a_gpu(monkeypatch: pytest.M
     monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda: None)
     peaks = {"allocated_bytes": {"all": {"peak": 100}}, "reserved_bytes": {"all": {"peak": 300}}}
     monkeypatch.setattr("torch.cuda.memory_stats_as_nested_dict", lambda: peaks)
-    meters = open_meters(GPU, "no counter", Seldom(), 50.0)
+    meters = open_meters(GPU, "no counter", Paces(Seldom(), Seldom()), Stopwatch(CPU), 50.0)
     found = {name: meters[name].stop(1.0).value for name in ("peak_memory_bytes", "reserved_memory_bytes")}
     assert found == {"peak_memory_bytes": 150, "reserved_memory_bytes": 300}
 
@@ -71,7 +71,7 @@ def test_what_is_read_seldom_is_read_at_the_end_of_a_trial(monkeypatch: pytest.M
     assert asked == [True, True, True], "a CPU tells at once"
     monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: Seldom(1000.0))
     list(run_trial(CONFIG, CPU))
-    assert asked[3:] == [True, False, True]
+    assert asked[3:] == [False, False, True]
 
 
 class Counting:
@@ -89,7 +89,7 @@ class Counting:
 
 def test_a_meter_is_spared_between_two_stops_that_ask() -> None:
     now = [0.0]
-    seldom, meter = Seldom(SELDOM_SECONDS, lambda: now[0]), Counting()
+    seldom, meter = Seldom(0.5, lambda: now[0]), Counting()
     sparing, told = Sparing(meter, seldom), []
     for stop in range(20):
         sparing.start()
@@ -98,7 +98,7 @@ def test_a_meter_is_spared_between_two_stops_that_ask() -> None:
             seldom.ask_next()
         seldom.begin_stop()
         told.append(sparing.stop(0.1).value)
-    assert told == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 6]
+    assert told == [1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6]
     assert (meter.num_started, meter.num_asked) == (6, 6)
 
 
@@ -128,11 +128,26 @@ class Noting:
         return lambda _ask: self.asked.update([name]) or answer
 
 
+class Event:
+    """A GPU's event, by the clock."""
+
+    def __init__(self, *, enable_timing: bool) -> None:
+        assert enable_timing
+        self.at = 0.0
+
+    def record(self) -> None:
+        self.at = time.perf_counter()
+
+    def elapsed_time(self, later: Event) -> float:
+        """Returns milliseconds."""
+        return 1000 * (later.at - self.at)
+
+
 @pytest.mark.parametrize("teller", ["record", "sensor"])
 def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(teller: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = Noting(remembers=teller == "record")
     monkeypatch.setattr("objectives.meters.open_counter", lambda _device: gpu)
-    monkeypatch.setattr("objectives.meters._open_events", lambda _device: NoMeter("no GPU"))
+    monkeypatch.setattr("torch.cuda.Event", Event)
     for name, answer in (("throttling", [1.0]), ("neighbours", 3), ("memory", 50.0)):
         monkeypatch.setattr(f"objectives.meters.{name}.call_nvml", gpu.call_nvml(name, answer))
     for name in ("synchronize", "reset_peak_memory_stats"):
@@ -148,14 +163,17 @@ def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(teller: str, monkeypatch
         costs = meters.stop()
         joules += costs["energy_joules"].value or 0.0
         seconds += costs["device_seconds"].value or 0.0
+        told = costs["event_seconds"].value
+        assert told == pytest.approx(costs["device_seconds"].value, abs=1e-4), "of that stretch, and of no other"
     assert joules == pytest.approx(100 * seconds, abs=100 * 0.001)
     assert (costs["other_processes"].value, costs["used_memory_bytes"].value) == (2, 50.0)
     assert set(gpu.asked) == {"counter", teller, "throttling", "neighbours", "memory"}
-    assert max(gpu.asked.values()) <= 10 + 4 * (time.perf_counter() - begun) / SELDOM_SECONDS
+    assert max(gpu.asked.values()) <= 10 + 4 * (time.perf_counter() - begun) / RECALL_SECONDS
 
 
 def test_where_slots_share_a_gpu_events_tell_nothing() -> None:
-    own, shared = (open_meters(each, "no counter", Seldom()) for each in (GPU, replace(GPU, slots=2)))
+    watch, paces = Stopwatch(CPU), Paces(Seldom(), Seldom())
+    own, shared = (open_meters(each, "no counter", paces, watch) for each in (GPU, replace(GPU, slots=2)))
     assert isinstance(own["event_seconds"], EventTime)
     assert isinstance(shared["event_seconds"], NoMeter)
 

@@ -34,7 +34,8 @@ def test_somebody_elses_time_is_left_out() -> None:
 
 @pytest.mark.gpu
 def test_events_tell_the_time_of_the_gpu_that_the_clock_tells() -> None:
-    watch, events = Stopwatch(replace(CPU, kind="cuda")), EventTime()
+    watch = Stopwatch(replace(CPU, kind="cuda"))
+    events = EventTime(watch)
     side = torch.randn(4096, 4096, device="cuda")
     for _ in range(3):  # the first product sets the library up
         watch.lap("setup")
@@ -48,7 +49,12 @@ def test_events_tell_the_time_of_the_gpu_that_the_clock_tells() -> None:
 
 @pytest.mark.gpu
 def test_events_hold_the_waits_between_kernels() -> None:
-    events = EventTime()
-    events.start()
+    watch = Stopwatch(replace(CPU, kind="cuda"))
     time.sleep(0.05)
-    assert (events.stop(0.05).value or 0.0) > 0.049
+    seconds = watch.lap("training")
+    assert (EventTime(watch).stop(seconds).value or 0.0) > 0.049
+
+
+def test_only_a_gpu_has_a_clock_of_its_own() -> None:
+    with pytest.raises(RuntimeError, match="only a GPU"):
+        EventTime(Stopwatch(CPU)).stop(1.0)
