@@ -108,7 +108,7 @@ def _open_memories(device: Device, seldom: Seldom, graph_bytes: float) -> dict[s
     """Returns the meters of a device's memory; on a CPU it is one with that of the slot's process."""
     if device.kind == "cuda":
         return {
-            "peak_memory_bytes": TorchMemory("allocated", graph_bytes),
+            "peak_memory_bytes": Sparing(TorchMemory("allocated", graph_bytes), seldom),
             "reserved_memory_bytes": Sparing(TorchMemory("reserved"), seldom),
             "used_memory_bytes": Sparing(UsedMemory(device), seldom),
             "resident_memory_bytes": Sparing(ResidentMemory(), seldom),

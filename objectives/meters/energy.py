@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from objectives.costs import Measurement, absent, measured, scale
-from objectives.meters.power import Piece, PowerRecord, cut, mean_watts, sum_joules
+from objectives.meters.power import Piece, PowerRecord, joules_of, mean_watts, sum_joules
 from objectives.meters.seldom import Seldom
 
 MOVES = 4
@@ -164,7 +164,7 @@ class Energy:
         since = stretches[0].start
         if (pieces := self._recall(record, last.stop - since)) is None:
             return None
-        each = [sum_joules(cut(pieces, one.start - since, one.stop - since)) for one in stretches]
+        each = joules_of(pieces, [(one.start - since, one.stop - since) for one in stretches])
         self._last_watts = sum(each) / sum(one.stop - one.start for one in stretches)
         lack = sum(each) - each[-1] - sum(one.guess for one in untold) - self._excess_joules
         joules = max(0.0, each[-1] + lack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol
@@ -68,18 +69,25 @@ def divide(samples: Sequence[tuple[float, float]], start: float, stop: float) ->
     return [piece for piece in pieces if piece.seconds > 0] or [Piece(stop - start, samples[-1][1])]
 
 
-def cut(pieces: Sequence[Piece], start: float, stop: float) -> list[Piece]:
-    """Returns the part of a stretch between two moments, in seconds since it began.
+def joules_of(pieces: Sequence[Piece], stretches: Sequence[tuple[float, float]]) -> list[float]:
+    """Returns the energy of each of many stretches, in joules.
 
-    >>> cut([Piece(1.0, 50.0), Piece(1.0, 100.0), Piece(1.0, 0.0)], 0.5, 1.25)
-    [Piece(seconds=0.5, watts=50.0), Piece(seconds=0.25, watts=100.0)]
+    Args:
+        pieces: At least one.
+        stretches: When each starts and stops, in seconds since the first piece began; what is before it or after the
+            last one is left out.
+
+    >>> joules_of([Piece(1.0, 50.0), Piece(1.0, 100.0), Piece(1.0, 0.0)], [(0.5, 1.25), (1.0, 9.0), (2.5, 3.0)])
+    [50.0, 100.0, 0.0]
     """
-    ends = list(accumulate(piece.seconds for piece in pieces))
-    parts = [
-        Piece(min(end, stop) - max(end - piece.seconds, start), piece.watts)
-        for end, piece in zip(ends, pieces, strict=True)
-    ]
-    return [part for part in parts if part.seconds > 0]
+    ends = [0.0, *accumulate(piece.seconds for piece in pieces)]
+    sums = [0.0, *accumulate(piece.seconds * piece.watts for piece in pieces)]
+
+    def joules_until(moment: float) -> float:
+        index = min(max(0, bisect_right(ends, moment) - 1), len(pieces) - 1)
+        return sums[index] + (min(max(0.0, moment), ends[-1]) - ends[index]) * pieces[index].watts
+
+    return [joules_until(stop) - joules_until(start) for start, stop in stretches]
 
 
 def sum_joules(pieces: Sequence[Piece]) -> float:

@@ -28,13 +28,14 @@ class Seldom:
         least_seconds: As it was given.
         is_due: Whether it is asked at the stop that has begun.
         is_last: Whether that was told to be the last.
+        is_next_due: Whether the stop after it will be asked, if it comes as soon as that one did.
     """
 
     def __init__(self, least_seconds: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
-        self.is_due = least_seconds == 0
+        self.is_due = self.is_next_due = least_seconds == 0
         self.least_seconds, self._clock = least_seconds, clock
         self.is_last = self._is_next_last = False
-        self._asked_at = clock()
+        self._asked_at = self._stopped_at = clock()
 
     def begin_stop(self) -> None:
         """Decides for the stop that begins."""
@@ -43,6 +44,8 @@ class Seldom:
         self.is_due = self.is_last or now - self._asked_at >= self.least_seconds
         if self.is_due:
             self._asked_at = now
+        self.is_next_due = 2 * now - self._asked_at - self._stopped_at >= self.least_seconds
+        self._stopped_at = now
 
     def ask_next(self) -> None:
         """Lets the next stop ask, however soon it is."""
@@ -72,13 +75,13 @@ class Asked(Protocol):
 
 
 class Sparing:
-    """Lets a meter ask seldom: at other stops it tells what it told before.
+    """Lets a meter measure some of the stretches: of the others it tells what it told before.
 
-    It is for what hardly changes from one stretch to the next, and spans the stretches since it asked last.
+    It is for what hardly changes from one stretch to the next.
 
     Args:
-        meter: Is started after each stop at which it asked.
-        seldom: Says at which stops that is.
+        meter: What measures.
+        seldom: Says at which stops the device is asked.
     """
 
     def __init__(self, meter: Asked, seldom: Seldom) -> None:
@@ -88,12 +91,12 @@ class Sparing:
 
     def start(self) -> None:
         """Begins a stretch."""
-        if not self._is_started:
+        self._is_started = self._last is None or self._seldom.is_next_due
+        if self._is_started:
             self._meter.start()
-            self._is_started = True
 
     def stop(self, seconds: float) -> Measurement:
         """Returns what the meter tells, or told last."""
-        if self._last is None or self._seldom.is_due:
-            self._last, self._is_started = self._meter.stop(seconds), False
+        if self._last is None or self._is_started:
+            self._last = self._meter.stop(seconds)
         return self._last
