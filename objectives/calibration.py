@@ -70,6 +70,7 @@ def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: 
     meters.start("calibration")
     while not _is_enough(blocks, num_steps, device.type):
         blocks.append(_time(steps, num_steps, device) / num_steps)
+    meters.read_all_next()
     stretch = meters.stop("calibration")
     metered = {name: scale(stretch[name], 1 / (num_steps * len(blocks))) for name in CALIBRATED}
     low, high = student_interval(blocks)[1]

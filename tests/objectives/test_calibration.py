@@ -12,6 +12,7 @@ from torch import Tensor
 from objectives.calibration import CALIBRATED, calibrate_epoch
 from objectives.costs import Measurement
 from objectives.meters import Meters
+from objectives.meters.seldom import Seldom
 from objectives.meters.time import Stopwatch
 from objectives.slot import open_device, run_bundle
 from objectives.trial import (
@@ -88,6 +89,15 @@ def test_what_warms_up_is_no_part_of_what_is_metered(monkeypatch: pytest.MonkeyP
     joules = costs["energy_joules"]
     assert (joules.value, joules.error) == (pytest.approx(50.0), pytest.approx(1.0))
     assert watch.take_bill() == {"calibration": pytest.approx(played.now), "metering": 0.0}
+
+
+def test_what_is_read_seldom_is_read_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Seldom] = []
+    monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: made.append(Seldom(1000.0)) or made[-1])
+    monkeypatch.setattr("objectives.calibration.time", clock := Clock())
+    device = Device("cpu", "EPYC", "here", 1, "2.14.1", slots=2)
+    calibrate_epoch(clock.steps, torch.arange(90), 30, Meters(device, Stopwatch(device)))
+    assert [seldom.is_due for seldom in made] == [True, True]
 
 
 def test_a_slot_that_shares_its_device_trains_the_same_and_tells_what_was_calibrated() -> None:
