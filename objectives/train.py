@@ -348,7 +348,7 @@ def rehearse(model: nn.Module, config: TrialConfig, data: ResidentData, batch_si
     Returns the FLOPs of one image, or why they cannot be counted.
     """
     rehearsal, part, validation = copy.deepcopy(model), data.train, data.validation
-    at_once = min(batch_size, num_images_at_once(part.images_NCHW))
+    at_once = min(batch_size, len(part.labels_N), num_images_at_once(part.images_NCHW))
     at_once_evaluated = num_images_at_once(validation.images_NCHW, VALUES_EVALUATED_AT_ONCE)
     order_B = torch.arange(at_once, device=part.labels_N.device)
     with torch.random.fork_rng(devices=[]):

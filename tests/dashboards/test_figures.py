@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -298,12 +297,10 @@ def test_every_figure_is_drawn(name: str, num_trials: int) -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_of_5000_trials_is_small_and_drawn_in_few_traces(name: str, large: Summary) -> None:
     figure = FIGURES[name]
-    begun = time.perf_counter()
     drawn = figure.draw(figure.trace([large]))
     page = drawn.to_html(full_html=False, include_plotlyjs=False)
     assert len(page) < 2_500_000
     assert len(drawn.data) < 100
-    assert time.perf_counter() - begun < 20  # measured: 2 s at most; the margin is for a busy machine
 
 
 def test_what_is_left_out_of_5000_trials_is_said(large: Summary) -> None:

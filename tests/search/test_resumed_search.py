@@ -106,7 +106,7 @@ def test_what_holds_with_several_slots_holds_after_a_kill(sampler: str, tmp_path
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_50_trials_are_25_and_25_and_50_with_kills(sampler: str, tmp_path: Path) -> None:
-    for seed in range(3):
+    for seed in range(1 if sampler == "gp" else 3):  # a Gaussian process takes about a second to fit
         folder = tmp_path / str(seed)
         folder.mkdir()
         undisturbed = searched(launch_here(folder / "undisturbed", sampler, 50, seed))

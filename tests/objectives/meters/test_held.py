@@ -106,13 +106,11 @@ def test_a_gpu_that_is_not_there_has_no_counter() -> None:
 
 @pytest.mark.gpu
 def test_slots_that_share_a_gpu_read_its_counter_once_and_it_draws_power_at_rest() -> None:
-    begun = time.perf_counter()
     found = open_counters([Placement(slot, "cuda:0", 1, slots_per_device=2) for slot in range(2)])
     if isinstance(found, str):
         pytest.skip(found)
     assert len(found) == 1
     energy = HeldEnergy(found)
-    assert time.perf_counter() - begun < 1.0
     time.sleep(3.0)
     assert 15 < (energy.read().value or 0.0) < 3 * 300
 
