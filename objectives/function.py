@@ -110,11 +110,13 @@ class Context:
     @contextmanager
     def training(self) -> Iterator[None]:
         """Meters what is done inside as this epoch's training: time, energy, memory. More than once, they add up."""
+        if is_last := self._epoch == self.num_epochs:
+            self._meters.read_all_next()
         self._meters.start("setup")
         self._is_training = True
         yield
         self._is_training = False
-        if self._epoch == self.num_epochs:
+        if is_last:
             self._meters.read_all_next()
         self._costs = add_costs(self._costs, self._meters.stop())
 

@@ -137,9 +137,6 @@ def _run_one(
 def open_device(placement: Placement) -> Device:
     """Loads what every trial needs, sets torch up where it is loaded, and returns what the slot runs on.
 
-    What is loaded by then is not looked through for garbage any more: that would take a tenth of a second in the middle
-    of an epoch.
-
     Raises:
         RuntimeError: where the device is not there.
         ImportFault: where the training function is not.
@@ -148,8 +145,6 @@ def open_device(placement: Placement) -> Device:
         import objectives.train  # noqa: F401  so that it is no trial's set-up
     else:
         find_callable(placement.preload)
-    gc.collect()
-    gc.freeze()
     version = metadata.version("torch")
     if placement.device == "cpu":
         if "torch" in sys.modules:  # a training function may well do without
@@ -168,6 +163,15 @@ def open_device(placement: Placement) -> Device:
     return Device(
         "cuda", str(properties.name), uuid, placement.threads, version, driver, limit, placement.slots_per_device
     )
+
+
+def keep_loaded() -> None:
+    """Has this process never again look for garbage in what is loaded: a tenth of a second in the middle of an epoch.
+
+    It is for a slot's own process: what is garbage later of what is there now stays.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _driver_and_limit(uuid: str) -> tuple[str | None, float | None]:
@@ -222,6 +226,7 @@ def serve(connection: Connection, placement: Placement) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # so that a log holds what was printed before a kill
     faulthandler.enable()
     device = open_device(placement)
+    keep_loaded()
     while True:
         connection.send(None)
         bundle = bundles.get()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -238,7 +239,8 @@ class Training:
 
         order_N = draw_order(config.seed, 1, self.num_images).to(self._device)
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            return calibrate_epoch(steps, order_N, self._batch_size, self._meters)
+            meters = Meters(self._described, self._watch, gradients.graph_bytes)  # the trial's have not begun
+            return calibrate_epoch(steps, order_N, self._batch_size, meters)
 
     def profile(self) -> dict[str, Measurement]:
         """Returns the model's own costs, by name; those that cannot be had are absent and no end of the trial."""
@@ -253,6 +255,8 @@ class Training:
 
     def begin(self, epoch: int) -> Pass:
         """Returns the epoch that is to be done now, of which a checkpoint may have a part; its training begins."""
+        if epoch == self._config.epochs:
+            self._meters.read_all_next()
         self._meters.start()
         within, self._within = self._within, None
         if within is not None:
@@ -343,22 +347,37 @@ def train_epoch(
 
 
 def rehearse(model: nn.Module, config: TrialConfig, data: ResidentData, batch_size: int) -> Flops | str:
-    """Takes a step and an evaluation with a copy, so that the first ones measured are like the others.
+    """Goes through a step with a copy, so that the first one measured is a step like the others.
 
     Returns the FLOPs of one image, or why they cannot be counted.
     """
-    rehearsal, part, validation = copy.deepcopy(model), data.train, data.validation
+    rehearsal, part = copy.deepcopy(model), data.train
     at_once = min(batch_size, len(part.labels_N), num_images_at_once(part.images_NCHW))
-    at_once_evaluated = num_images_at_once(validation.images_NCHW, VALUES_EVALUATED_AT_ONCE)
-    order_B = torch.arange(at_once, device=part.labels_N.device)
     with torch.random.fork_rng(devices=[]):
-        ((images_BCHW, labels_B),) = draw_batches(part, order_B, at_once)
-        torch.autograd.backward(F.cross_entropy(rehearsal(images_BCHW), labels_B))
-        build_optimizer(config.optimizer, rehearsal.parameters(), config.lr, config.optimizer_options).step()
-        some = ResidentPart(validation.images_NCHW[:at_once_evaluated], validation.labels_N[:at_once_evaluated])
-        evaluate(rehearsal, some, config.recipe.precision)
-        rehearsal.train()
+        torch.autograd.backward(F.cross_entropy(rehearsal(part.images_NCHW[:at_once]), part.labels_N[:at_once]))
+        if part.labels_N.device.type == "cuda":
+            load_kernels(rehearsal, config, data)
         try:
             return count_flops(rehearsal, part.images_NCHW[:2], part.labels_N[:2])
         except Exception as error:  # noqa: BLE001  whatever it raises while it is watched, it may well train
             return f"the model cannot be counted: {error_words(error)}"
+
+
+def load_kernels(rehearsal: nn.Module, config: TrialConfig, data: ResidentData) -> None:
+    """Has a GPU load what an epoch uses beside its passes, else some 30 ms of a slot's first epoch.
+
+    Args:
+        rehearsal: A copy of the model, with gradients. It is more than training holds, so that its memory is handed
+            back, and where that does not suffice the first epoch loads the rest.
+        config: The setting.
+        data: On the device.
+    """
+    part, validation = data.train, data.validation
+    at_once = num_images_at_once(validation.images_NCHW, VALUES_EVALUATED_AT_ONCE)
+    some = ResidentPart(validation.images_NCHW[:at_once], validation.labels_N[:at_once])
+    with suppress(torch.OutOfMemoryError):
+        next(iter(draw_batches(part, torch.arange(1, device=part.labels_N.device), 1)))
+        build_optimizer(config.optimizer, rehearsal.parameters(), config.lr, config.optimizer_options).step()
+        evaluate(rehearsal, some, config.recipe.precision)
+        rehearsal.train()
+    torch.cuda.empty_cache()

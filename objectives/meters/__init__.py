@@ -141,7 +141,7 @@ class Meters:
         self._watch, self._meters = watch, open_meters(device, self.counter, self._paces, watch, graph_bytes)
 
     def read_all_next(self) -> None:
-        """Lets the next stop, which may be a trial's last, read what is read seldom."""
+        """Lets the next stop, which may be a trial's last, read all; what must be begun, if told before its start."""
         for seldom in self._paces:
             seldom.ask_next()
 

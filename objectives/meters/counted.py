@@ -29,10 +29,11 @@ class Reading(NamedTuple):
 class CountedSeldom:
     """Tells a stretch's energy by the power between two readings of the counter, some ticks apart.
 
-    The first reading is at the first start. Brief stretches between two readings are told the power of those before,
+    The first reading is at the first start, and others at starts that come some ticks after the stop before: what the
+    device did meanwhile is not training's. Brief stretches between two readings are told the power of those before,
     the first ones that of the power sensor; once the counter is read, the next ones make their sum right: the time that
-    they took, at the mean power since the reading before. None of them pays more than half its own energy for others,
-    but the last one pays what is left. What the device does between brief stretches is in that mean. Longer stretches
+    they took, at the mean power since the reading. None of them pays more than half its own energy for others,
+    but the last one pays what is left. What the device does in short pauses is in that mean. Longer stretches
     have a reading at both ends. Of a trial that is stopped before its end the last two seconds stay as they were told.
 
     Args:
@@ -47,18 +48,23 @@ class CountedSeldom:
         self._watts: float | None = None
         self._seconds = self._guessed_joules = 0.0  # of the stretches since the reading
         self._owed_joules = 0.0  # to those before, of which less was told than they took
+        self._stopped_at = float("-inf")
         self._fault: str | None = None
 
     def start(self) -> None:
         """Begins a stretch."""
-        if self._reading is None:
+        pause = self._clock() - self._stopped_at
+        if self._reading is None or pause >= LEAST_TICKS * self._counter.tick_seconds:
             self._reading = self._read()
+            self._seconds = self._guessed_joules = 0.0
 
     def stop(self, seconds: float) -> Measurement:
         """Returns the energy of a stretch of so many seconds, in joules."""
         self._seconds += seconds
         before, after = self._reading, self._read() if self._is_told() else None
+        self._stopped_at = self._clock()
         if self._fault is not None:
+            self._reading = None
             return absent(self._fault)
         return self._guess(seconds) if before is None or after is None else self._tell(seconds, before, after)
 
@@ -81,11 +87,11 @@ class CountedSeldom:
         """Returns the energy of a stretch at the power before."""
         self._watts = self._counter.read_watts() if self._watts is None else self._watts
         if self._watts is None:
-            self._seconds -= seconds
             return absent("so brief a stretch is told by a power sensor, and there is none")
         joules = self._watts * seconds
         self._guessed_joules += joules
-        return measured(joules + self._pay(joules), error=self._watts * max(seconds, self._counter.tick_seconds))
+        paid = self._pay(joules)
+        return measured(joules + paid, error=abs(paid) + self._watts * max(seconds, self._counter.tick_seconds))
 
     def _pay(self, joules: float) -> float:
         """Returns what a stretch of so much energy is told more, or less, for those before it."""
@@ -95,9 +101,11 @@ class CountedSeldom:
         return paid
 
     def _read(self) -> Reading | None:
-        """Returns what the counter shows now; None where it cannot be read any more."""
+        """Returns what the counter shows now; None where it cannot be read."""
         try:
-            return Reading(self._clock(), self._counter.read_joules())
+            found = Reading(self._clock(), self._counter.read_joules())
         except OSError as error:
             self._fault = str(error)
             return None
+        self._fault = None
+        return found

@@ -146,7 +146,7 @@ class Energy:
             self._num_brief, self._was_surprised = 0, self._was_surprised or was_brief
             return self._extrapolate(record, seconds) if was_brief else None
         found = self._tell(record, untold, Untold(now - seconds, now, 0.0))
-        is_brief = seconds < self._seldom.least_seconds / 2  # so that all between two recalls is remembered
+        is_brief = seconds < self._seldom.least_seconds
         self._num_brief = self._num_brief + 1 if is_brief and found is not None else 0
         return self._extrapolate(record, seconds) if found is None and was_brief else found
 

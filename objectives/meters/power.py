@@ -77,8 +77,8 @@ def joules_of(pieces: Sequence[Piece], stretches: Sequence[tuple[float, float]])
         stretches: When each starts and stops, in seconds since the first piece began; what is before it or after the
             last one is left out.
 
-    >>> joules_of([Piece(1.0, 50.0), Piece(1.0, 100.0), Piece(1.0, 0.0)], [(0.5, 1.25), (1.0, 9.0), (2.5, 3.0)])
-    [50.0, 100.0, 0.0]
+    >>> joules_of([Piece(1.0, 50.0), Piece(1.0, 100.0), Piece(1.0, 20.0)], [(0.5, 1.25), (1.0, 9.0), (-1.0, 0.5)])
+    [50.0, 120.0, 25.0]
     """
     ends = [0.0, *accumulate(piece.seconds for piece in pieces)]
     sums = [0.0, *accumulate(piece.seconds * piece.watts for piece in pieces)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple, Protocol
 
-from objectives.costs import Measurement
+from objectives.costs import Measurement, absent
 
 RECALL_SECONDS = 0.5
 """How far apart a driver's record of a GPU's power is recalled at least: on an H200 that takes 0.2 to 0.5 ms."""
@@ -28,14 +28,18 @@ class Seldom:
         least_seconds: As it was given.
         is_due: Whether it is asked at the stop that has begun.
         is_last: Whether that was told to be the last.
-        is_next_due: Whether the stop after it will be asked, if it comes as soon as that one did.
     """
 
     def __init__(self, least_seconds: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
-        self.is_due = self.is_next_due = least_seconds == 0
+        self.is_due = self._is_next_due = least_seconds == 0
         self.least_seconds, self._clock = least_seconds, clock
         self.is_last = self._is_next_last = False
         self._asked_at = self._stopped_at = clock()
+
+    @property
+    def is_next_due(self) -> bool:
+        """Whether the next stop will be asked: if it comes as soon as the last one did, or is told to."""
+        return self._is_next_due or self._is_next_last
 
     def begin_stop(self) -> None:
         """Decides for the stop that begins."""
@@ -44,7 +48,7 @@ class Seldom:
         self.is_due = self.is_last or now - self._asked_at >= self.least_seconds
         if self.is_due:
             self._asked_at = now
-        self.is_next_due = 2 * now - self._asked_at - self._stopped_at >= self.least_seconds
+        self._is_next_due = 2 * now - self._asked_at - self._stopped_at >= self.least_seconds
         self._stopped_at = now
 
     def ask_next(self) -> None:
@@ -75,9 +79,10 @@ class Asked(Protocol):
 
 
 class Sparing:
-    """Lets a meter measure some of the stretches: of the others it tells what it told before.
+    """Lets a meter measure some of the stretches, whole ones: of the others it tells what it told before.
 
-    It is for what hardly changes from one stretch to the next.
+    It is for what hardly changes from one stretch to the next. The first two are measured, since a first step may need
+    less than others, and those at whose stop the device is asked; where that was not foreseen, all until the next such.
 
     Args:
         meter: What measures.
@@ -86,17 +91,20 @@ class Sparing:
 
     def __init__(self, meter: Asked, seldom: Seldom) -> None:
         self._meter, self._seldom = meter, seldom
-        self._last: Measurement | None = None
-        self._is_started = False
+        self._last = absent("it was not begun")
+        self._num_first = 2
+        self._is_started = self._is_owed = False
 
     def start(self) -> None:
         """Begins a stretch."""
-        self._is_started = self._last is None or self._seldom.is_next_due
+        self._is_started = self._num_first > 0 or self._is_owed or self._seldom.is_next_due
         if self._is_started:
             self._meter.start()
 
     def stop(self, seconds: float) -> Measurement:
         """Returns what the meter tells, or told last."""
-        if self._last is None or self._is_started:
-            self._last = self._meter.stop(seconds)
+        if self._seldom.is_due:
+            self._is_owed = not self._is_started
+        if self._is_started:
+            self._last, self._num_first = self._meter.stop(seconds), self._num_first - 1
         return self._last

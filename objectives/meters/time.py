@@ -15,7 +15,7 @@ class Stopwatch:
     """Divides an attempt's time into lines without a gap: each stretch ends where the next begins.
 
     Every reading waits for the device first, so that a line holds the work that was started in it. On a GPU it leaves
-    an event there, too.
+    an event in the stream of its work, too.
     """
 
     def __init__(self, device: Device) -> None:
@@ -56,7 +56,7 @@ class Stopwatch:
         return perf_counter()
 
     def _leave_event(self) -> None:
-        """Waits until the GPU has done what it was given, an event after that included."""
+        """Waits until the GPU has done what it was given, an event after that in the current stream included."""
         import torch
 
         if self._events is None:
@@ -85,7 +85,8 @@ class CpuTime:
 class EventTime:
     """Time by the GPU's own clock, between the events of a stretch's two readings.
 
-    It holds what `Stopwatch` does, waits between kernels included, but for the way from the processor to the GPU.
+    It holds what `Stopwatch` does, waits between kernels included, but for the way from the processor to the GPU, and
+    for what goes on in other streams than torch's current one.
 
     Args:
         watch: Ends a stretch before this meter is asked.

@@ -227,7 +227,7 @@ def main() -> None:
     from machine import machine_facts
 
     from objectives.meters import open_counter
-    from objectives.slot import open_device
+    from objectives.slot import keep_loaded, open_device
     from objectives.trial import Placement, TrialConfig
 
     facts = machine_facts("torch") | {"device": chosen.device}
@@ -237,6 +237,7 @@ def main() -> None:
         device = open_device(Placement(0, "cpu" if chosen.device == "cpu" else "cuda:0", 1))
     except RuntimeError as error:
         parser.error(str(error))
+    keep_loaded()
     facts["device_name"] = device.name
     counter = open_counter(device)
     facts["counter"] = examine_counter(counter, device)

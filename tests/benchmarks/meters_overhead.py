@@ -51,7 +51,7 @@ def main() -> None:
     from objectives.intervals import student_interval
     from objectives.meters import Meters
     from objectives.meters.time import Stopwatch
-    from objectives.slot import open_device
+    from objectives.slot import keep_loaded, open_device
     from objectives.trial import Placement, TrialConfig
 
     class ClockAlone:
@@ -74,6 +74,7 @@ def main() -> None:
     if chosen.device == "cpu":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     device = open_device(Placement(0, "cpu" if chosen.device == "cpu" else "cuda:0", 1))
+    keep_loaded()
     options = {"width": chosen.width}
     config = TrialConfig(
         0, "cnn", "mnist5k", chosen.epochs, 0, 0.01, "sgd", chosen.batch_size, options, {}, is_profiled=True

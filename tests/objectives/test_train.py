@@ -4,6 +4,7 @@ import copy
 import gc
 import math
 import re
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +21,8 @@ from objectives.gradients import Eager
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
 from objectives.resident import ResidentPart, channel_levels, load_resident
-from objectives.slot import open_device, run_bundle
-from objectives.train import train_epoch
+from objectives.slot import keep_loaded, open_device, run_bundle
+from objectives.train import load_kernels, rehearse, train_epoch
 from objectives.trial import (
     LINES,
     EpochEnded,
@@ -162,6 +163,10 @@ def test_a_fault_of_the_code_is_a_failure_with_its_place() -> None:
     assert "optimizers.py" in events[-1].reason
 
 
+def exhaust(*_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
 def test_running_out_of_memory_is_infeasible(monkeypatch: pytest.MonkeyPatch) -> None:
     def exhaust(*_: object) -> None:
         torch.empty(2**55)
@@ -279,14 +284,48 @@ def test_evaluation_is_at_the_precision_of_the_training() -> None:
     assert evaluate(model, data.validation, "bf16")[0] == pytest.approx(evaluate(model, data.validation)[0], rel=0.01)
 
 
-def test_a_batch_may_be_larger_than_the_training_part() -> None:
+def test_a_batch_may_be_larger_than_the_training_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(objectives.resident.VALUES_AT_ONCE, "cpu", 2**30)
     (large, full) = (records_of(events_of(replace(CONFIG, batch_size=size))) for size in (5000, "full"))
     assert outcome(large) == outcome(full)
     assert len(large) == CONFIG.epochs
 
 
+def test_a_rehearsal_leaves_the_model_as_it_is() -> None:
+    data, model = load_resident("digits", torch.device("cpu")), build_model("cnn", 1, 10, {"width": 0.5})
+    before = copy.deepcopy(model.state_dict())
+    rehearse(model, CONFIG, data, 64)
+    assert all(torch.equal(before[name], values) for name, values in model.state_dict().items())
+    assert [weights for weights in model.parameters() if weights.grad is not None] == []
+
+
+def test_kernels_are_loaded_by_a_step_and_an_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, copied = load_resident("digits", torch.device("cpu")), build_model("cnn", 1, 10, {"width": 0.5})
+    for weights in copied.parameters():
+        weights.grad = torch.ones_like(weights)
+    before = copy.deepcopy(copied.state_dict())
+    evaluated: list[int] = []
+    monkeypatch.setattr("objectives.train.evaluate", lambda _model, part, _: evaluated.append(len(part.labels_N)))
+    load_kernels(copied.train(), CONFIG, data)
+    assert not any(torch.equal(before[name], values) for name, values in copied.state_dict().items())
+    assert len(evaluated) == 1
+    monkeypatch.setattr("objectives.train.evaluate", exhaust)
+    load_kernels(copied, CONFIG, data)  # that memory does not suffice for the copy is no fault of the trial
+
+
+class Looped:
+    """What only the garbage collector frees."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
 def test_what_a_slot_has_loaded_is_not_looked_through_for_garbage_in_mid_epoch() -> None:
     gc.unfreeze()
-    open_device(Placement(0, "cpu", 1))
+    garbage = Looped()
+    weakly = weakref.ref(garbage)
+    del garbage
+    keep_loaded()
+    assert weakly() is None
     assert gc.get_freeze_count() > 50_000, "torch alone brings more"
     assert len(gc.get_objects()) < 5_000

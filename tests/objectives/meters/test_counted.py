@@ -74,10 +74,10 @@ def test_brief_stretches_are_told_seldom_and_their_sum_is_right(trained: float, 
             assert median(found.error or 0.0 for found in steady) == pytest.approx(watts * TICK_SECONDS, rel=0.05)
 
 
-def test_first_stretches_that_are_brief_are_told_by_the_sensor_and_never_zero() -> None:
+@pytest.mark.parametrize("is_last", [False, True])
+def test_first_stretches_that_are_brief_are_told_by_the_sensor_and_never_zero(is_last: bool) -> None:
     trial = Trial(Replay.steady(300.0, TICK_SECONDS, 40.0))
-    found = trial.train(0.045)
-    trial.played._sensed_watts = None
+    found = trial.train(0.045, is_last=is_last)
     assert (found.value, found.error) == (pytest.approx(0.045 * 300), pytest.approx(300 * TICK_SECONDS))
     found = Trial(Replay([(0.0, 0.0)], TICK_SECONDS, None)).train(0.045)
     assert found.reason == "so brief a stretch is told by a power sensor, and there is none"
@@ -94,6 +94,25 @@ def test_long_stretches_are_read_at_both_ends_and_what_is_between_is_not_theirs(
     assert trial.num_read == 4
 
 
+@pytest.mark.parametrize(("trained", "between"), [(1.9, 60.0), (1.5, 1.0), (0.4, 0.5), (0.05, 0.4)])
+def test_what_the_device_does_in_a_pause_is_not_trainings(trained: float, between: float) -> None:
+    """Training takes 600 W and all else 100 W."""
+    count, at, joules = 12, 0.0, 0.0
+    readings = [(0.0, 0.0)]
+    period = trained + between
+    while at < count * period:
+        at += TICK_SECONDS / 10
+        joules += TICK_SECONDS / 10 * (600.0 if (at - 1e-9) % period < trained else 100.0)
+        readings.append((at, joules))
+    trial = Trial(Replay(readings, TICK_SECONDS, 600.0))
+    told = []
+    for number in range(count):
+        told.append(trial.train(trained, is_last=number == count - 1))
+        trial.played.play(between)
+    assert sum(found.value or 0.0 for found in told) == pytest.approx(600 * trained * count, rel=0.02)
+    assert trial.num_read <= 2 * count
+
+
 def test_what_was_told_too_much_is_taken_off_the_next_ones() -> None:
     played = Replay.steady(100.0, TICK_SECONDS, 40.0)
     played._sensed_watts = 200.0  # a mean of a second that was another's
@@ -102,6 +121,7 @@ def test_what_was_told_too_much_is_taken_off_the_next_ones() -> None:
     assert sum(found.value or 0.0 for found in told) == pytest.approx(100 * 0.2 * 40, rel=0.03)
     assert [found.value for found in told[:2]] == [pytest.approx(40), pytest.approx(40)]
     assert min(found.value or 0.0 for found in told) == pytest.approx(10), "half of what it took"
+    assert told[0].error == pytest.approx(200 * 0.2)
 
 
 def test_the_last_stretch_pays_what_is_left() -> None:
@@ -111,11 +131,16 @@ def test_the_last_stretch_pays_what_is_left() -> None:
     told = [trial.train(0.2, is_last=number == 2) for number in range(3)]
     assert [found.value for found in told] == [pytest.approx(30), pytest.approx(30), pytest.approx(120)]
     assert told[-1].error == pytest.approx(60 + 300 * TICK_SECONDS), "and says so"
+    played._sensed_watts = 5000.0
+    trial = Trial(played)
+    told = [trial.train(0.2, is_last=number == 2) for number in range(3)]
+    assert told[-1].value == 0, "but never less than nothing"
 
 
 def test_a_counter_that_cannot_be_read_any_more_is_no_end_of_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Trial(Replay.steady(100.0, TICK_SECONDS, 40.0))
     assert trial.train(2.0).value == pytest.approx(200, abs=10)
+    read = trial.played.read_joules
 
     def lost() -> float:
         raise OSError("GPU is lost")
@@ -123,3 +148,5 @@ def test_a_counter_that_cannot_be_read_any_more_is_no_end_of_a_trial(monkeypatch
     monkeypatch.setattr(trial.played, "read_joules", lost)
     assert trial.train(2.0).reason == "GPU is lost"
     assert trial.train(0.1).reason == "GPU is lost"
+    monkeypatch.setattr(trial.played, "read_joules", read)
+    assert trial.train(2.0).value == pytest.approx(200, abs=10)

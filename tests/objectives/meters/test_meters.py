@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from objectives.costs import Measurement, counted
-from objectives.meters import Meters, NoMeter, open_meters
+from objectives.meters import Meters, NoMeter, open_meters, open_paces
+from objectives.meters.counted import COUNTED_SECONDS
 from objectives.meters.power import Piece
-from objectives.meters.seldom import RECALL_SECONDS, Paces, Seldom, Sparing
+from objectives.meters.seldom import HARDLY_SECONDS, RECALL_SECONDS, Paces, Seldom, Sparing
 from objectives.meters.throttling import Throttling
 from objectives.meters.time import EventTime, Stopwatch
 from objectives.train import run_trial
@@ -54,7 +55,10 @@ def test_memory_within_graphs_is_part_of_the_peak_of_a_gpu(monkeypatch: pytest.M
     peaks = {"allocated_bytes": {"all": {"peak": 100}}, "reserved_bytes": {"all": {"peak": 300}}}
     monkeypatch.setattr("torch.cuda.memory_stats_as_nested_dict", lambda: peaks)
     meters = open_meters(GPU, "no counter", Paces(Seldom(), Seldom()), Stopwatch(CPU), 50.0)
-    found = {name: meters[name].stop(1.0).value for name in ("peak_memory_bytes", "reserved_memory_bytes")}
+    names = ("peak_memory_bytes", "reserved_memory_bytes")
+    for name in names:
+        meters[name].start()
+    found = {name: meters[name].stop(1.0).value for name in names}
     assert found == {"peak_memory_bytes": 150, "reserved_memory_bytes": 300}
 
 
@@ -91,15 +95,13 @@ def test_a_meter_is_spared_between_two_stops_that_ask() -> None:
     now = [0.0]
     seldom, meter = Seldom(0.5, lambda: now[0]), Counting()
     sparing, told = Sparing(meter, seldom), []
-    for stop in range(20):
+    for _ in range(20):
         sparing.start()
         now[0] += 0.125
-        if stop == 19:
-            seldom.ask_next()
         seldom.begin_stop()
         told.append(sparing.stop(0.1).value)
-    assert told == [1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6]
-    assert (meter.num_started, meter.num_asked) == (6, 6)
+    assert told == [1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7]
+    assert (meter.num_started, meter.num_asked) == (7, 7)
 
 
 class Noting:
@@ -153,12 +155,13 @@ def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(teller: str, monkeypatch
     for name in ("synchronize", "reset_peak_memory_stats"):
         monkeypatch.setattr(f"torch.cuda.{name}", lambda: None)
     peaks = {f"{kind}_bytes": {"all": {"peak": 100}} for kind in ("allocated", "reserved")}
-    monkeypatch.setattr("torch.cuda.memory_stats_as_nested_dict", lambda: peaks)
+    monkeypatch.setattr("torch.cuda.memory_stats_as_nested_dict", lambda: gpu.asked.update(["torch"]) or peaks)
     meters, joules, seconds = Meters(GPU, Stopwatch(GPU)), 0.0, 0.0
     begun = time.perf_counter()
     for stretch in range(100):
         meters.start()
         if stretch == 99:
+            time.sleep(0.02)
             meters.read_all_next()
         costs = meters.stop()
         joules += costs["energy_joules"].value or 0.0
@@ -167,8 +170,66 @@ def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(teller: str, monkeypatch
         assert told == pytest.approx(costs["device_seconds"].value, abs=1e-4), "of that stretch, and of no other"
     assert joules == pytest.approx(100 * seconds, abs=100 * 0.001)
     assert (costs["other_processes"].value, costs["used_memory_bytes"].value) == (2, 50.0)
-    assert set(gpu.asked) == {"counter", teller, "throttling", "neighbours", "memory"}
+    assert set(gpu.asked) == {"counter", teller, "throttling", "neighbours", "memory", "torch"}
     assert max(gpu.asked.values()) <= 10 + 4 * (time.perf_counter() - begun) / RECALL_SECONDS
+
+
+def test_a_counter_that_nothing_remembers_is_read_most_seldom() -> None:
+    told = [[seldom.least_seconds for seldom in open_paces(GPU, counter)] for counter in (
+        Noting(remembers=True), Noting(remembers=False), "no counter")]  # fmt: skip
+    assert told == [
+        [RECALL_SECONDS, HARDLY_SECONDS],
+        [COUNTED_SECONDS, HARDLY_SECONDS],
+        [RECALL_SECONDS, HARDLY_SECONDS],
+    ]
+    assert [seldom.least_seconds for seldom in open_paces(CPU, Noting(remembers=False))] == [0, 0]
+
+
+def test_each_meter_of_a_gpu_keeps_its_pace() -> None:
+    paces = open_paces(GPU, "no counter")
+    meters = {name: vars(meter) for name, meter in open_meters(GPU, "no counter", paces, Stopwatch(CPU)).items()}
+    rest = {"peak_memory_bytes", "reserved_memory_bytes", "used_memory_bytes", "resident_memory_bytes",
+            "throttled_seconds", "other_processes"}  # fmt: skip
+    assert {name for name, meter in meters.items() if meter.get("_seldom") is paces.rest} == rest
+    assert {name for name, meter in meters.items() if meter.get("_seldom") is paces.energy} == {"energy_joules"}
+
+
+class Peaks:
+    """A meter of the most memory of the stretch under way."""
+
+    def __init__(self) -> None:
+        self.held = self.started_at = 0.0
+
+    def start(self) -> None:
+        self.started_at = self.held
+
+    def stop(self, seconds: float) -> Measurement:
+        assert self.started_at == self.held, f"a stretch of {seconds} s was measured without its start"
+        return counted(self.held)
+
+
+def test_stretches_of_all_lengths_have_their_turn() -> None:
+    now, told = [0.0], []
+    seldom, meter = Seldom(2.0, lambda: now[0]), Peaks()
+    sparing = Sparing(meter, seldom)
+    for stretch in range(20):
+        seconds, meter.held = (0.1, 1.0) if stretch % 2 else (10.0, 8.0 + stretch)
+        sparing.start()
+        now[0] += seconds
+        seldom.begin_stop()
+        told.append(sparing.stop(seconds).value or 0.0)
+    assert told[:2] == [8, 1], "the first two are measured, for a first one may need less"
+    assert {10.0, 14.0, 18.0} <= set(told) or {12.0, 16.0, 20.0} <= set(told), "the long ones too"
+    told = []
+    for stretch in range(2):
+        if stretch:
+            seldom.ask_next()
+        meter.held = 100.0 + stretch
+        sparing.start()
+        now[0] += 0.01
+        seldom.begin_stop()
+        told.append(sparing.stop(0.01).value or 0.0)
+    assert told[-1] == 101, "and the last one, where that is told as it begins"
 
 
 def test_where_slots_share_a_gpu_events_tell_nothing() -> None:
