@@ -352,7 +352,7 @@ def rehearse(model: nn.Module, config: TrialConfig, data: ResidentData, batch_si
     Returns the FLOPs of one image, or why they cannot be counted.
     """
     rehearsal, part = copy.deepcopy(model), data.train
-    at_once = min(batch_size, len(part.labels_N), num_images_at_once(part.images_NCHW))
+    at_once = min(batch_size, num_images_at_once(part.images_NCHW))
     with torch.random.fork_rng(devices=[]):
         torch.autograd.backward(F.cross_entropy(rehearsal(part.images_NCHW[:at_once]), part.labels_N[:at_once]))
         if part.labels_N.device.type == "cuda":

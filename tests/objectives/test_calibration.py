@@ -100,6 +100,16 @@ def test_what_is_read_seldom_is_read_at_the_end(monkeypatch: pytest.MonkeyPatch)
     assert [seldom.is_due for seldom in made] == [True, True]
 
 
+def test_a_calibration_has_meters_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what a second model holds in it would be told of the trial."""
+    begun: list[Meters] = []
+    start = Meters.start
+    monkeypatch.setattr(Meters, "start", lambda self, line=None: begun.append(self) or start(self, line))
+    events_of(CONFIG, 2)
+    assert begun[0] is not begun[-1]
+    assert begun[-1] is begun[-CONFIG.epochs], "the trial's"
+
+
 def test_a_slot_that_shares_its_device_trains_the_same_and_tells_what_was_calibrated() -> None:
     own, shared = events_of(CONFIG, 1), events_of(CONFIG, 2)
     assert [type(event) for event in shared] == [Started, Profiled, Calibrated, EpochEnded, EpochEnded, Finished]

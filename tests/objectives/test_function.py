@@ -88,16 +88,22 @@ def test_what_is_read_seldom_is_read_at_the_end(
 ) -> None:
     made: list[Seldom] = []
     asked: list[bool] = []
-    stop = Throttling.stop
+    foreseen: list[bool] = []
+    start, stop = Throttling.start, Throttling.stop
+
+    def foresee(meter: Throttling) -> None:
+        foreseen.append(made[0].is_next_due)
+        start(meter)
 
     def note(meter: Throttling, seconds: float) -> Measurement:
         asked.append(made[0].is_due)
         return stop(meter, seconds)
 
     monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: made.append(Seldom(1000.0)) or made[-1])
+    monkeypatch.setattr(Throttling, "start", foresee)
     monkeypatch.setattr(Throttling, "stop", note)
     list(run(counts))
-    assert asked == [False, False, True]
+    assert asked == foreseen == [False, False, True]
 
 
 @pytest.mark.usefixtures("saves_always")

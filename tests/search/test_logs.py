@@ -49,6 +49,25 @@ def test_what_a_trial_prints_is_in_its_log(paretune: Run, tmp_path: Path) -> Non
     assert "hello" not in done.stderr
 
 
+KEEPING = """
+import gc
+def train(params, context):
+    print("kept" if gc.get_freeze_count() > 1000 else "looked through", flush=True)
+    for epoch in context.epochs():
+        with context.training():
+            pass
+        context.report(epoch, 10)
+"""
+
+
+def test_a_slot_looks_for_no_garbage_in_what_it_has_loaded(paretune: Run, tmp_path: Path) -> None:
+    (tmp_path / "keeping.py").write_text(KEEPING)
+    settings = ("objective.train=keeping:train", "objective.epochs=1", "space.x=1", "search.baseline=false")
+    flags = [text for setting in settings for text in ("--set", setting)]
+    paretune("launch", *flags, "--trials", "1", "--study", "keeping", "--quiet", check=True)
+    assert json.loads(paretune("show", "keeping", "0", "--json", check=True).stdout)["log"] == "kept\n"
+
+
 def test_a_trial_that_prints_nothing_has_no_log(paretune: Run, quick_spec: Path, tmp_path: Path) -> None:
     assert paretune("launch", str(quick_spec), "--trials", "1", "--quiet", check=True).stderr == ""
     assert not list(tmp_path.rglob("log.txt"))

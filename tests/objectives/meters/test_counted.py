@@ -135,6 +135,10 @@ def test_the_last_stretch_pays_what_is_left() -> None:
     trial = Trial(played)
     told = [trial.train(0.2, is_last=number == 2) for number in range(3)]
     assert told[-1].value == 0, "but never less than nothing"
+    played._sensed_watts = 50.0
+    trial = Trial(played)
+    told = [trial.train(0.1, is_last=number == 21) for number in range(22)]  # the last but one is read
+    assert 300 < (told[-1].value or 0.0) <= 300 * 0.1 + (told[-1].error or 0.0)
 
 
 def test_a_counter_that_cannot_be_read_any_more_is_no_end_of_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,18 +64,24 @@ def test_memory_within_graphs_is_part_of_the_peak_of_a_gpu(monkeypatch: pytest.M
 
 def test_what_is_read_seldom_is_read_at_the_end_of_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    stop = Throttling.stop
+    foreseen: list[bool] = []
+    start, stop = Throttling.start, Throttling.stop
+
+    def foresee(meter: Throttling) -> None:
+        foreseen.append(meter._seldom.is_next_due)
+        start(meter)
 
     def note(meter: Throttling, seconds: float) -> Measurement:
         asked.append(meter._seldom.is_due)
         return stop(meter, seconds)
 
+    monkeypatch.setattr(Throttling, "start", foresee)
     monkeypatch.setattr(Throttling, "stop", note)
     list(run_trial(CONFIG, CPU))
     assert asked == [True, True, True], "a CPU tells at once"
     monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: Seldom(1000.0))
     list(run_trial(CONFIG, CPU))
-    assert asked[3:] == [False, False, True]
+    assert asked[3:] == foreseen[3:] == [False, False, True]
 
 
 class Counting:
@@ -220,16 +226,17 @@ def test_stretches_of_all_lengths_have_their_turn() -> None:
         told.append(sparing.stop(seconds).value or 0.0)
     assert told[:2] == [8, 1], "the first two are measured, for a first one may need less"
     assert {10.0, 14.0, 18.0} <= set(told) or {12.0, 16.0, 20.0} <= set(told), "the long ones too"
-    told = []
-    for stretch in range(2):
-        if stretch:
+    sparing, told = Sparing(meter, Seldom(2.0, lambda: now[0])), []
+    seldom = sparing._seldom
+    for stretch in range(4):
+        if stretch == 3:
             seldom.ask_next()
         meter.held = 100.0 + stretch
         sparing.start()
         now[0] += 0.01
         seldom.begin_stop()
         told.append(sparing.stop(0.01).value or 0.0)
-    assert told[-1] == 101, "and the last one, where that is told as it begins"
+    assert told == [100, 101, 101, 103], "and the last one, where that is told as it begins"
 
 
 def test_where_slots_share_a_gpu_events_tell_nothing() -> None:
