@@ -25,6 +25,12 @@ from storage.database import Database
 from storage.studies import delete_study
 
 
+@pytest.fixture(autouse=True)
+def waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, the picture is waited for."""
+    monkeypatch.setattr(arrival, "PATIENCE_SECONDS", 30.0)
+
+
 def picture(pages: Pages, path: str = "/study/a") -> str | None:
     answer = pages.client.get(path)
     assert answer.status_code == 200
