@@ -67,10 +67,10 @@ def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: 
     _time(steps, WARM_STEPS, device)
     num_steps = max(1, math.ceil(BLOCK_SECONDS / _time(steps, 1, device)))
     blocks: list[float] = []
+    meters.read_all()
     meters.start("calibration")
     while not _is_enough(blocks, num_steps, device.type):
         blocks.append(_time(steps, num_steps, device) / num_steps)
-    meters.read_all_next()
     stretch = meters.stop("calibration")
     metered = {name: scale(stretch[name], 1 / (num_steps * len(blocks))) for name in CALIBRATED}
     low, high = student_interval(blocks)[1]

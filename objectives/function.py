@@ -110,14 +110,12 @@ class Context:
     @contextmanager
     def training(self) -> Iterator[None]:
         """Meters what is done inside as this epoch's training: time, energy, memory. More than once, they add up."""
-        if is_last := self._epoch == self.num_epochs:
-            self._meters.read_all_next()
+        if self._epoch == self.num_epochs:
+            self._meters.read_all()
         self._meters.start("setup")
         self._is_training = True
         yield
         self._is_training = False
-        if is_last:
-            self._meters.read_all_next()
         self._costs = add_costs(self._costs, self._meters.stop())
 
     def time_inference(self, predict: Callable[[], object], *, num_parameters: int | None = None) -> None:

@@ -256,7 +256,7 @@ class Training:
     def begin(self, epoch: int) -> Pass:
         """Returns the epoch that is to be done now, of which a checkpoint may have a part; its training begins."""
         if epoch == self._config.epochs:
-            self._meters.read_all_next()
+            self._meters.read_all()
         self._meters.start()
         within, self._within = self._within, None
         if within is not None:
@@ -290,8 +290,6 @@ class Training:
                     with self._watch.paused():
                         yield Checkpointed(config.number, epoch, self._watch.take_bill())
                 meters.start()
-        if epoch == config.epochs:
-            meters.read_all_next()
         current.costs = add_costs(current.costs, meters.stop())
 
     def evaluate(self) -> tuple[float, int]:
@@ -364,11 +362,11 @@ def rehearse(model: nn.Module, config: TrialConfig, data: ResidentData, batch_si
 
 
 def load_kernels(rehearsal: nn.Module, config: TrialConfig, data: ResidentData) -> None:
-    """Has a GPU load what an epoch uses beside its passes, else some 30 ms of a slot's first epoch.
+    """Has a GPU load what an epoch uses beside its passes, else some 30 ms of a slot's first epoch (an H200, by hand).
 
     Args:
-        rehearsal: A copy of the model, with gradients. It is more than training holds, so that its memory is handed
-            back, and where that does not suffice the first epoch loads the rest.
+        rehearsal: A copy of the model, with gradients. What its step takes beside it is handed back; where memory does
+            not suffice for both models, the first epoch loads the rest.
         config: The setting.
         data: On the device.
     """
@@ -379,5 +377,5 @@ def load_kernels(rehearsal: nn.Module, config: TrialConfig, data: ResidentData) 
         next(iter(draw_batches(part, torch.arange(1, device=part.labels_N.device), 1)))
         build_optimizer(config.optimizer, rehearsal.parameters(), config.lr, config.optimizer_options).step()
         evaluate(rehearsal, some, config.recipe.precision)
-        rehearsal.train()
+    rehearsal.train()
     torch.cuda.empty_cache()

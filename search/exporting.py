@@ -20,7 +20,7 @@ from objectives.intervals import wilson_interval
 from objectives.models import read_family
 from objectives.trial import SAVED, weights_path
 from search.faults import Faults
-from search.runtimes import CannotRun, Floats, Runtime, check_ending, open_onnx, open_torch
+from search.runtimes import CannotRun, Floats, Runtime, check_kind, open_onnx, open_torch
 from storage.artifacts import trial_folder
 from storage.database import Database
 from storage.rows import StudyRow, TrialRow, find_trial, is_imported
@@ -64,7 +64,7 @@ class Wanted:
         if not self.output.absolute().parent.is_dir():
             faults.append(f"{self.output}: there is no folder {self.output.parent} to write to")
         try:
-            check_ending(self.output, is_used_here=is_made_here)
+            check_kind(self.output, is_used_here=is_made_here)
         except Faults as found:
             faults += found.lines
         if faults:

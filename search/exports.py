@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dashboards.rows import TABLES, Row
 from dashboards.summary import Summary
-from search.faults import Faults, suggest
+from search.faults import Faults, check_ending, suggest
 
 ENDINGS = (".csv", ".json", ".parquet")
 
@@ -23,9 +23,8 @@ def check_table(name: str, output: Path | None) -> None:
     faults = []
     if name not in TABLES:
         faults.append(f"--table: no such table: {name!r}{suggest(name, TABLES)}")
-    if output is not None and output.suffix not in ENDINGS:
-        ending = suggest(output.suffix, ENDINGS)
-        faults.append(f"{output}: a table's ending says what is written; no such ending: {output.suffix!r}{ending}")
+    if output is not None:
+        faults += check_ending(output, "a table's ending says what is written", ENDINGS)
     if faults:
         raise Faults(*faults)
 

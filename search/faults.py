@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 SHOWN = 12
 
@@ -22,6 +23,18 @@ class Abandoned(KeyboardInterrupt):
 
 class Unsaved(KeyboardInterrupt):
     """Interrupted while the database was away: the last results are on the slots' disk alone."""
+
+
+def check_ending(path: Path, what: str, known: Iterable[str]) -> list[str]:
+    """Returns the line about a path whose ending is none of those known; none where it is one.
+
+    >>> check_ending(Path("a.pdf"), "a report's ending says what is written", [".html"])
+    ["a.pdf: a report's ending says what is written; no such ending: '.pdf' (known: .html)"]
+    """
+    endings = list(known)
+    if path.suffix in endings:
+        return []
+    return [f"{path}: {what}; no such ending: {path.suffix!r}{suggest(path.suffix, endings)}"]
 
 
 def suggest(got: str, known: Iterable[str]) -> str:

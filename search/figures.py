@@ -9,7 +9,7 @@ from pathlib import Path
 from dashboards.exports import WRITERS, NoImages, as_plain, write_figure
 from dashboards.figures import FIGURES
 from dashboards.summary import Summary
-from search.faults import Faults, suggest
+from search.faults import Faults, check_ending, suggest
 
 MOST_COLUMNS = 100
 
@@ -29,9 +29,8 @@ def check_figure(name: str | None, others: Sequence[str], output: Path | None) -
     elif others and not FIGURES[name].takes_several:
         several = ", ".join(known for known, figure in FIGURES.items() if figure.takes_several)
         faults.append(f"--with: more than one study is shown by --figure {several}, but got --figure {name}")
-    if output is not None and output.suffix not in WRITERS:
-        ending = suggest(output.suffix, WRITERS)
-        faults.append(f"{output}: a figure's ending says what is written; no such ending: {output.suffix!r}{ending}")
+    if output is not None:
+        faults += check_ending(output, "a figure's ending says what is written", WRITERS)
     if faults:
         raise Faults(*faults)
 

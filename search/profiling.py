@@ -24,7 +24,7 @@ from search.compute import find_gpus
 from search.faults import Faults
 from search.files import read_file
 from search.fresh import ask_fresh_process
-from search.runtimes import check_ending, open_onnx, open_torch
+from search.runtimes import check_kind, open_onnx, open_torch
 
 UNKNOWN = "only the code of the user's model could tell, and an .onnx imports none"
 
@@ -69,7 +69,7 @@ def profile_file(path: Path, kind: str, num_threads: int, *, allows_import: bool
         Faults: where the file holds no model that can be run here, or this machine lacks what is asked for.
         Abandoned: on an interrupt meanwhile.
     """
-    check_ending(path)
+    check_kind(path)
     placement = _place(path, kind, num_threads)
     found = ask_fresh_process(_measure, path, read_file(path), placement, allows_import)
     if isinstance(found, str):

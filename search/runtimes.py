@@ -15,7 +15,7 @@ import numpy.typing as npt
 from objectives.card import Card
 from objectives.files import Unusable
 from objectives.imports import ImportFault, error_words
-from search.faults import Faults, suggest
+from search.faults import Faults, check_ending
 from search.files import read_file
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def open_runtime(path: Path, *, allows_import: bool) -> Runtime:
     Raises:
         Faults: where it is no model that can be run here.
     """
-    check_ending(path)
+    check_kind(path)
     content = read_file(path)
     try:
         return RUNTIMES[path.suffix](content, allows_import)
@@ -94,7 +94,7 @@ def open_runtime(path: Path, *, allows_import: bool) -> Runtime:
         raise Faults(f"{path}: its model cannot be imported: {error}") from error
 
 
-def check_ending(path: Path, *, is_used_here: bool = True) -> None:
+def check_kind(path: Path, *, is_used_here: bool = True) -> None:
     """Makes sure that a path's ending says what kind of file it is, and that what the kind needs is installed.
 
     Args:
@@ -104,9 +104,8 @@ def check_ending(path: Path, *, is_used_here: bool = True) -> None:
     Raises:
         Faults: where it does not, or that is missing.
     """
-    if path.suffix not in RUNTIMES:
-        law = "a model's ending says what kind it is"
-        raise Faults(f"{path}: {law}; no such ending: {path.suffix!r}{suggest(path.suffix, RUNTIMES)}")
+    if faults := check_ending(path, "a model's ending says what kind it is", RUNTIMES):
+        raise Faults(*faults)
     missing = [name for name in ONNX_PACKAGES if is_used_here and path.suffix == ".onnx" and find_spec(name) is None]
     if missing:
         raise Faults(f"{path}: ONNX needs {', '.join(missing)}: pip install 'paretune[onnx]'")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from objectives.costs import Measurement
     from objectives.function import Context
+    from objectives.meters.seldom import Asked, Seldom
 
 
 class Replay:
@@ -61,6 +63,27 @@ class Replay:
         patch.setattr("objectives.meters.time.perf_counter", self.clock)
         patch.setattr("objectives.meters.open_counter", lambda _device: self)
         patch.setattr("objectives.meters.held.open_rapl", lambda _cores, _root, _has: self)
+
+
+class SeldomAsked:
+    """Epochs at a device that is played, of which a meter asks seldom.
+
+    Args:
+        played: The device.
+        seldom: Says at which stops, by the device's clock.
+        meter: Measures the epochs.
+    """
+
+    def __init__(self, played: Replay, seldom: Seldom, meter: Asked) -> None:
+        self.played, self.seldom, self.meter = played, seldom, meter
+
+    def train(self, seconds: float, *, is_last: bool = False) -> Measurement:
+        """Returns what is told of an epoch."""
+        self.seldom.asks_always = is_last
+        self.meter.start()
+        self.played.play(seconds)
+        self.seldom.begin_stop()
+        return self.meter.stop(seconds)
 
 
 PLAYED: list[Replay] = []

@@ -61,8 +61,8 @@ def open_paces(device: Device, counter: EnergyCounter | str) -> Paces:
     """
     if device.kind != "cuda":
         return Paces(Seldom(0.0), Seldom(0.0))
-    is_counted = not isinstance(counter, str) and counter.record is None
-    return Paces(Seldom(COUNTED_SECONDS if is_counted else RECALL_SECONDS), Seldom(HARDLY_SECONDS))
+    seconds = RECALL_SECONDS if isinstance(counter, str) or counter.record is not None else COUNTED_SECONDS
+    return Paces(Seldom(seconds), Seldom(HARDLY_SECONDS))
 
 
 def open_meters(
@@ -140,10 +140,10 @@ class Meters:
         self._paces = open_paces(device, self.counter)
         self._watch, self._meters = watch, open_meters(device, self.counter, self._paces, watch, graph_bytes)
 
-    def read_all_next(self) -> None:
-        """Lets the next stop, which may be a trial's last, read all; what must be begun, if told before its start."""
+    def read_all(self) -> None:
+        """Has every stop from now on read all meters, since a trial's last stretch begins; told before its start."""
         for seldom in self._paces:
-            seldom.ask_next()
+            seldom.asks_always = True
 
     def start(self, line: str | None = None) -> None:
         """Begins a stretch, and books what came before it on a line of the bill; None where that is done.

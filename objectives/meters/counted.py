@@ -11,7 +11,7 @@ from objectives.meters.energy import LEAST_TICKS, EnergyCounter
 from objectives.meters.seldom import Seldom
 
 COUNTED_SECONDS = 2.0
-"""How far apart such a counter is read at least: on an H200 that took 2 to 14 ms."""
+"""How far apart such a counter is read at least: on an H200 that took 2 to 14 ms (by hand)."""
 
 
 class Reading(NamedTuple):
@@ -30,11 +30,11 @@ class CountedSeldom:
     """Tells a stretch's energy by the power between two readings of the counter, some ticks apart.
 
     The first reading is at the first start, and others at starts that come some ticks after the stop before: what the
-    device did meanwhile is not training's. Brief stretches between two readings are told the power of those before,
-    the first ones that of the power sensor; once the counter is read, the next ones make their sum right: the time that
-    they took, at the mean power since the reading. None of them pays more than half its own energy for others,
-    but the last one pays what is left. What the device does in short pauses is in that mean. Longer stretches
-    have a reading at both ends. Of a trial that is stopped before its end the last two seconds stay as they were told.
+    device did meanwhile is not training's. Brief stretches between two readings are told the power of those before, the
+    first ones that of the power sensor; once the counter is read, the next ones make their sum right: the time that
+    they took, at the mean power since the reading. None of them pays more than half its own energy for others, but the
+    last ones pay what is left. What the device does in short pauses is in that mean. Longer stretches have a reading at
+    both ends. Of a trial that is stopped before its end the last two seconds stay as they were told.
 
     Args:
         counter: The device's.
@@ -96,7 +96,7 @@ class CountedSeldom:
     def _pay(self, joules: float) -> float:
         """Returns what a stretch of so much energy is told more, or less, for those before it."""
         most = joules / 2
-        paid = max(-joules, self._owed_joules) if self._seldom.is_last else min(most, max(-most, self._owed_joules))
+        paid = max(-joules, self._owed_joules) if self._seldom.asks_always else min(most, max(-most, self._owed_joules))
         self._owed_joules -= paid
         return paid
 

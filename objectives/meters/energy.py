@@ -81,8 +81,8 @@ class Energy:
 
     What the driver remembers takes a while to recall as well. Once stretches are brief it is recalled seldom: those at
     whose end it is not are told the power of those before, and the next ones make their sum right. Of a trial that is
-    stopped before its end the last half second stays so told. The first stretch after brief ones that is longer
-    than the driver remembers is told the power of what it does; from then on the counter is read for all.
+    stopped before its end the last half second stays so told. The first stretch after brief ones that is longer than
+    the driver remembers is told the power of what it does; from then on the counter is read for all.
 
     Args:
         counter: The device's, or why there is none.

@@ -9,14 +9,14 @@ from typing import NamedTuple, Protocol
 from objectives.costs import Measurement, absent
 
 RECALL_SECONDS = 0.5
-"""How far apart a driver's record of a GPU's power is recalled at least: on an H200 that takes 0.2 to 0.5 ms."""
+"""How far apart a driver's record of power is recalled at least; an H200 took 0.2 to 0.5 ms for it (by hand)."""
 
 HARDLY_SECONDS = 2.0
-"""The same of what hardly changes: throttling, memory in use, other processes; together that takes 1 to 3 ms."""
+"""The same of what hardly changes: throttling, memory, other processes; an H200 took 1 to 3 ms for it (by hand)."""
 
 
 class Seldom:
-    """Says at which stops of a stretch a device is asked: seldom, and where it is told to.
+    """Says at which stops of a stretch a device is asked: seldom, until it is told to ask always.
 
     Of a trial that ends sooner than was known, what came after the last such stop is not asked for.
 
@@ -26,34 +26,29 @@ class Seldom:
 
     Attributes:
         least_seconds: As it was given.
+        asks_always: Whether it is asked at every stop from now on, since the last ones have come.
         is_due: Whether it is asked at the stop that has begun.
-        is_last: Whether that was told to be the last.
     """
 
     def __init__(self, least_seconds: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
         self.is_due = self._is_next_due = least_seconds == 0
         self.least_seconds, self._clock = least_seconds, clock
-        self.is_last = self._is_next_last = False
+        self.asks_always = False
         self._asked_at = self._stopped_at = clock()
 
     @property
     def is_next_due(self) -> bool:
-        """Whether the next stop will be asked: if it comes as soon as the last one did, or is told to."""
-        return self._is_next_due or self._is_next_last
+        """Whether the device will be asked at the next stop, if that comes as soon as the last one did."""
+        return self._is_next_due or self.asks_always
 
     def begin_stop(self) -> None:
         """Decides for the stop that begins."""
         now = self._clock()
-        self.is_last, self._is_next_last = self._is_next_last, False
-        self.is_due = self.is_last or now - self._asked_at >= self.least_seconds
+        self.is_due = self.asks_always or now - self._asked_at >= self.least_seconds
         if self.is_due:
             self._asked_at = now
-        self._is_next_due = 2 * now - self._asked_at - self._stopped_at >= self.least_seconds
+        self._is_next_due = (now - self._asked_at) + (now - self._stopped_at) >= self.least_seconds
         self._stopped_at = now
-
-    def ask_next(self) -> None:
-        """Lets the next stop ask, however soon it is."""
-        self._is_next_last = True
 
 
 class Paces(NamedTuple):

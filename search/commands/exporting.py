@@ -102,10 +102,10 @@ def infer(
     gives the model N(0, 1) past its normalisation.
     """
     from search.inference import classify, find_files
-    from search.runtimes import check_ending, open_runtime
+    from search.runtimes import check_kind, open_runtime
 
     _check_infer(file, images or [], random, seed, keep_size=keep_size)
-    check_ending(file)
+    check_kind(file)
     files = find_files(images or [])
     runtime = open_runtime(file, allows_import=allow_import)
     if random is not None:

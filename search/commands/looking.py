@@ -11,7 +11,7 @@ from search.commands.completion import complete_name
 from search.commands.console import new_table, print_json, standard_output
 from search.commands.options import DEFAULT_URL, AsJson, Name, Prices, Storage
 from search.commands.sources import Source, find_source
-from search.faults import Faults
+from search.faults import Faults, check_ending
 
 if TYPE_CHECKING:
     from dashboards.summary import Summary
@@ -126,6 +126,8 @@ def report(
     """Write one HTML file that opens offline: the trade-off, the curves, the five answers."""
     from dashboards.report import write_report
 
+    if faults := check_ending(output, "a report's ending says what is written", [".html"]):
+        raise Faults(*faults)
     source = find_source(storage)
     summary = source.load_summary(name, prices)
     for point in (summary.best, summary.knee, summary.baseline):

@@ -88,6 +88,11 @@ def test_accuracy_alone_can_be_searched_for(paretune: Run, quick_spec: Path, hom
     assert picked["accuracy"] >= 0.1
     paretune("report", "quick", "-o", "r.html", check=True)
     assert (tmp_path / "r.html").stat().st_size > 1e6
+    refused = paretune("report", "quick", "-o", "r.pdf")
+    assert (refused.returncode, refused.stderr) == (
+        2, "r.pdf: a report's ending says what is written; no such ending: '.pdf' (known: .html)\n"
+    )  # fmt: skip
+    assert not (tmp_path / "r.pdf").exists()
     study = optuna.load_study(study_name="quick", storage=optuna_storage(home))
     assert len(study.directions) == 1
 

@@ -63,7 +63,7 @@ def main() -> None:
         def start(self, line: str | None = None) -> None:
             pass
 
-        def read_all_next(self) -> None:
+        def read_all(self) -> None:
             pass
 
         def stop(self) -> dict[str, Any]:

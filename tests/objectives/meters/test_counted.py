@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 import pytest
-from replay import Replay
+from replay import Replay, SeldomAsked
 
 from objectives.costs import Measurement
 from objectives.meters.counted import COUNTED_SECONDS, CountedSeldom
@@ -26,11 +26,13 @@ def uneven(num_seconds: int = 45) -> Replay:
     return Replay(readings, TICK_SECONDS, 250.0)
 
 
-class Trial:
-    """Epochs at a device that is played; `num_read` counts how often its counter was read."""
+class Trial(SeldomAsked):
+    """Its `num_read` counts how often its counter was read."""
 
     def __init__(self, played: Replay) -> None:
-        self.played, self.seldom, self.num_read = played, Seldom(COUNTED_SECONDS, played.clock), 0
+        seldom = Seldom(COUNTED_SECONDS, played.clock)
+        super().__init__(played, seldom, CountedSeldom(played, seldom, played.clock))
+        self.num_read = 0
         read = played.read_joules
 
         def counted() -> float:
@@ -38,15 +40,6 @@ class Trial:
             return read()
 
         played.read_joules = counted  # type: ignore[method-assign]
-        self.meter = CountedSeldom(played, self.seldom, played.clock)
-
-    def train(self, seconds: float, *, is_last: bool = False) -> Measurement:
-        self.meter.start()
-        self.played.play(seconds)
-        if is_last:
-            self.seldom.ask_next()
-        self.seldom.begin_stop()
-        return self.meter.stop(seconds)
 
 
 @pytest.mark.parametrize(("trained", "between"), [(0.045, 0.005), (0.0021, 0.0004), (0.4, 0.1)])

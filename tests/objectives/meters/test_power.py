@@ -6,7 +6,7 @@ import math
 from statistics import median
 
 import pytest
-from replay import Replay
+from replay import Replay, SeldomAsked
 
 from objectives.costs import Measurement
 from objectives.meters.energy import Energy, measure_passes
@@ -72,20 +72,12 @@ def test_the_counter_is_read_seldom_while_stretches_are_short() -> None:
     assert len(reads) == pytest.approx(30 * 0.35 / (SPAN / 2), abs=2)
 
 
-class Trial:
-    """Epochs at a device that is played, of which the meter is asked seldom."""
+class Trial(SeldomAsked):
+    """Its power is recalled seldom."""
 
     def __init__(self, played: Replay) -> None:
-        self.played, self.seldom = played, Seldom(RECALL_SECONDS, played.clock)
-        self.meter = Energy(played, self.seldom, played.clock)
-
-    def train(self, seconds: float, *, is_last: bool = False) -> Measurement:
-        self.meter.start()
-        self.played.play(seconds)
-        if is_last:
-            self.seldom.ask_next()
-        self.seldom.begin_stop()
-        return self.meter.stop(seconds)
+        seldom = Seldom(RECALL_SECONDS, played.clock)
+        super().__init__(played, seldom, Energy(played, seldom, played.clock))
 
     def train_briefly(self, seconds: float, between: float, until: float) -> list[tuple[float, Measurement]]:
         """Returns when each of many brief epochs ended, and what was told of it."""
