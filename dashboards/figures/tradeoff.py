@@ -128,7 +128,7 @@ def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
     return figure.update_layout(
         updatemenus=[
             menu(0, [_choose_cost(info, index, own) for index in range(len(info.tradeoffs))]),
-            menu(0.24, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
+            menu(0.29, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
             menu(0.45, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
         ],
     )
