@@ -14,6 +14,7 @@ from dashboards.figures.parts import (
     empty_figure,
     hover,
     percent,
+    prefixed_unit,
     short,
 )
 from dashboards.palette import BLACK, BLUE, GREY, LAYOUT, ORANGE, RED
@@ -112,6 +113,7 @@ def draw_billed(info: BilledInfo, *, is_log: bool, sees_all: bool) -> go.Figure:
     )
     title = f"{axis_title(info.cost, info.currency).removesuffix(', solo')}, billed"
     figure.update_xaxes(title=title, type="log" if is_log else "linear", exponentformat="SI", minor_showgrid=is_log)
+    figure.update_traces(meta=prefixed_unit(info.cost, info.currency))
     best = max(one.point.accuracy for one in info.trials)
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(0.0 if sees_all else best - POINTS_BELOW_BEST))
     return figure

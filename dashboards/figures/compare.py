@@ -96,7 +96,7 @@ def draw_compare(info: CompareInfo) -> go.Figure:
         showlegend=True,
         updatemenus=[
             menu(0, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
-            menu(0.24, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
+            menu(140, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
         ],
     )
 

@@ -7,7 +7,17 @@ from collections.abc import Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboards.crowd import Crowd, Points
-from dashboards.figures.parts import ACCURACY, POINTS_BELOW_BEST, accuracy_range, axis_title, percent, price, short
+from dashboards.figures.parts import (
+    ACCURACY,
+    POINTS_BELOW_BEST,
+    SHOWN_COST,
+    accuracy_range,
+    axis_title,
+    percent,
+    prefixed_unit,
+    price,
+    short,
+)
 from dashboards.figures.tradeoff import Tradeoff, baseline_trace, own_traces, remeasured_traces, trace_cost
 from dashboards.palette import GREY, LAYOUT, PALE, PURPLE
 from dashboards.remeasured import Remeasured
@@ -129,17 +139,19 @@ def draw_crowd(info: CrowdInfo, *, is_log: bool, sees_all: bool) -> go.Figure:
         title=axis_title(cost, info.currency), type="log" if is_log else "linear", exponentformat="SI",
         minor_showgrid=is_log,
     )  # fmt: skip
+    figure.update_traces(meta=prefixed_unit(cost, info.currency))
     best = max((point.accuracy for point in info.tradeoff.front), default=1.0)
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(0.0 if sees_all else best - POINTS_BELOW_BEST))
     return figure
 
 
-def chosen_trace(points: Points, trials: Set[int], *, is_log: bool) -> Any:
+def chosen_trace(points: Points, trials: Set[int], unit: str, *, is_log: bool) -> Any:
     """Returns the trace of trials that stand out, each at its last checkpoint; of very many an even choice.
 
     Args:
         points: The checkpoints.
         trials: Numbers of those that were chosen.
+        unit: Of the cost, behind an SI prefix.
         is_log: Whether costs are shown by their logarithm, so that those of 0 have no place.
     """
     import numpy as np
@@ -159,8 +171,9 @@ def chosen_trace(points: Points, trials: Set[int], *, is_log: bool) -> Any:
         mode="markers",
         marker={"size": 5, "color": PURPLE},
         text=[f"trial {trial}, epoch {epoch}" for trial, epoch, *_ in found],
+        meta=unit,
         customdata=[trial for trial, *_ in found],
-        hovertemplate="%{text}<br>%{y:.1f} %, %{x:.3s}<extra></extra>",
+        hovertemplate=f"%{{text}}<br>%{{y:.1f}} %, {SHOWN_COST}<extra></extra>",
     )
 
 
@@ -231,5 +244,6 @@ def grid_trace(grid: Grid, name: str) -> Any:
         showlegend=True,
         hoverongaps=False,
         hovertemplate="trial %{customdata[0]}, epoch %{customdata[1]}<br>"
-        "%{customdata[2]:.1f} %, %{customdata[3]:.3s}<br>the most accurate of %{customdata[4]:,} here<extra></extra>",
+        "%{customdata[2]:.1f} %, %{customdata[3]:.3s}%{meta}<br>"
+        "the most accurate of %{customdata[4]:,} here<extra></extra>",
     )

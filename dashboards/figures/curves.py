@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dashboards.figures.parts import (
     ACCURACY,
     POINTS_BELOW_BEST,
+    SHOWN_COST,
     accuracy_range,
     axis_title,
     choose_range,
@@ -16,6 +17,7 @@ from dashboards.figures.parts import (
     known,
     menu,
     percent,
+    prefixed_unit,
     price,
     thin,
 )
@@ -102,13 +104,14 @@ def draw_curves(info: CurvesInfo) -> go.Figure:
     figure = go.Figure(traces, layout=LAYOUT)
     for trace, group in zip(figure.data, groups, strict=True):
         trace.x = _places(group, info.axes[0])
+    figure.update_traces(meta=_unit(info.axes[0]))
     best = max(point.accuracy for curve in info.curves for point in curve.points)
     figure.update_xaxes(title=_title(info.axes[0]), type=_scale(info.axes[0]), exponentformat="SI", minor_showgrid=True)
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
     return figure.update_layout(
         updatemenus=[
             menu(0, [_choose_axis(axis, groups) for axis in info.axes]),
-            menu(0.24, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
+            menu(140, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
         ],
     )
 
@@ -157,7 +160,7 @@ def _grey_trace(curves: Sequence[Curve], num_others: int) -> Any:
         line={"color": GREY, "width": 1},
         opacity=0.5,
         text=[words for curve in curves for words in (*(hover(point) for point in curve.points), "")],
-        hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
+        hovertemplate=f"%{{text}}<br>{SHOWN_COST}<extra></extra>",
         connectgaps=False,
     )
 
@@ -179,7 +182,7 @@ def _named_trace(curve: Curve, front: Sequence[int]) -> Any:
         },
         marker={"size": 6 if len(front) <= MOST_NAMED else 4},
         text=[hover(point) for point in curve.points],
-        hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
+        hovertemplate=f"%{{text}}<br>{SHOWN_COST}<extra></extra>",
         showlegend=not is_front or curve.trial in thin(front, MOST_NAMED),
     )
 
@@ -199,7 +202,7 @@ def _choose_axis(axis: str, groups: Sequence[Sequence[Curve]]) -> dict[str, Any]
         "label": _label(axis),
         "method": "update",
         "args": [
-            {"x": [_places(group, axis) for group in groups]},
+            {"x": [_places(group, axis) for group in groups], "meta": _unit(axis)},
             {"xaxis.title.text": _title(axis), "xaxis.type": _scale(axis), "xaxis.autorange": True},
         ],
     }
@@ -211,6 +214,10 @@ def _label(axis: str) -> str:
 
 def _title(axis: str) -> str:
     return EPOCH if axis == EPOCH else axis_title(axis)
+
+
+def _unit(axis: str) -> str:
+    return " epochs" if axis == EPOCH else prefixed_unit(axis)
 
 
 def _scale(axis: str) -> str:

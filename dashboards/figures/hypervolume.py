@@ -102,7 +102,7 @@ def draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
     return figure.update_layout(
         updatemenus=[
             menu(0, buttons),
-            menu(0.24, [choose_scale("x: linear", "linear"), choose_scale("x: logarithmic", "log")]),
+            menu(170, [choose_scale("x: linear", "linear"), choose_scale("x: logarithmic", "log")]),
         ]
     )
 

@@ -94,7 +94,7 @@ def draw_optimizers(info: OptimizersInfo) -> go.Figure:
     return figure.update_layout(
         updatemenus=[
             menu(0, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
-            menu(0.24, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
+            menu(140, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
         ],
     )
 

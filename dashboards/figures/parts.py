@@ -22,6 +22,12 @@ POINTS_BELOW_BEST = 0.35
 
 ACCURACY = "validation accuracy (%)"
 
+SHOWN_COST = "%{x:.3s}%{meta}"
+"""Template of the cost under the pointer: with an SI prefix, before its trace's `meta`, which is the unit."""
+
+PREFIXED = ("s", "J", "B", "FLOP", "g")
+"""Units that an SI prefix is written before."""
+
 Item = TypeVar("Item")
 
 
@@ -30,6 +36,16 @@ def axis_title(cost: str, currency: str = "") -> str:
     if cost in DERIVED:
         return f"{DERIVED[cost].title} ({DERIVED[cost].unit or currency}), solo"
     return f"{COSTS[cost].title} ({COSTS[cost].unit}), solo"
+
+
+def prefixed_unit(cost: str, currency: str = "") -> str:
+    """Returns the unit of a cost or of money as it stands behind a number with an SI prefix.
+
+    >>> [f"974m{prefixed_unit(cost, 'USD')}" for cost in ("device_seconds", "money", "gco2e")]
+    ['974ms', '974m USD', '974mg CO2e']
+    """
+    unit = (DERIVED[cost].unit if cost in DERIVED else COSTS[cost].unit) or currency
+    return unit if unit.split(" ")[0] in PREFIXED else f" {unit}"
 
 
 def choose_cost(costs: Sequence[str], labels: Sequence[str | None]) -> str | None:
@@ -150,9 +166,10 @@ def empty_figure(words: str) -> go.Figure:
     )
 
 
-def menu(x: float, buttons: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns a drop-down menu above a figure; `x` is its left edge, 0 to 1."""
-    return {"buttons": buttons, "x": x, "xanchor": "left", "y": 1.13, "yanchor": "top", "showactive": True}
+def menu(left: int, buttons: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns a drop-down menu above a figure, so many pixels from its left edge, however wide the figure is."""
+    place = {"x": 0, "xanchor": "left", "y": 1.13, "yanchor": "top", "pad": {"l": left}}
+    return {"buttons": buttons, "showactive": True, **place}
 
 
 def choose_scale(label: str, kind: str) -> dict[str, Any]:

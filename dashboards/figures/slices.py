@@ -16,6 +16,7 @@ from dashboards.figures.parts import (
     least_width,
     menu,
     percent,
+    prefixed_unit,
     price,
     thin,
     tick_logs,
@@ -175,7 +176,11 @@ def _pair(part: Slice, name: str, points: list[Checkpoint], color: str, cost: st
     words = [hover(point, cost, params) for point, params in zip(points, own, strict=True)]
     return [
         go.Scatter(**shared, y=accuracies, text=words, hoverinfo="text"),
-        go.Scatter(**shared, y=[price(point, cost) for point in points], hovertemplate="%{y:.3s}<extra></extra>"),
+        go.Scatter(
+            **shared,
+            y=[price(point, cost) for point in points],
+            hovertemplate=f"%{{y:.3s}}{prefixed_unit(cost)}<extra></extra>",
+        ),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dashboards.figures.parts import (
     ACCURACY,
     POINTS_BELOW_BEST,
+    SHOWN_COST,
     accuracy_range,
     axis_title,
     choose_range,
@@ -17,6 +18,7 @@ from dashboards.figures.parts import (
     known,
     menu,
     percent,
+    prefixed_unit,
     price,
     short,
     thin,
@@ -125,11 +127,12 @@ def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
     for trace, xs in zip(figure.data, _prices(info, info.tradeoffs[0].cost), strict=False):
         trace.x = xs
+    figure.update_traces(meta=prefixed_unit(info.tradeoffs[0].cost, info.currency))
     return figure.update_layout(
         updatemenus=[
             menu(0, [_choose_cost(info, index, own) for index in range(len(info.tradeoffs))]),
-            menu(0.29, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
-            menu(0.45, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
+            menu(290, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
+            menu(430, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
         ],
     )
 
@@ -178,7 +181,7 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
             marker={"size": 3 if is_crowded else 4, "color": GREY, "opacity": 0.3 if is_crowded else 0.5},
             text=[f"trial {point.numbers}, epoch {point.epoch}" for point in info.earlier],
             customdata=[point.trial for point in info.earlier],
-            hovertemplate="%{text}<br>%{y:.1f} %, %{x:.3s}<extra></extra>",
+            hovertemplate=f"%{{text}}<br>%{{y:.1f}} %, {SHOWN_COST}<extra></extra>",
         ),
         go.Scatter(
             name=f"{len(info.finals):,} {nouns(info.finals)}",
@@ -188,7 +191,7 @@ def _grey_traces(info: TradeoffInfo) -> list[Any]:
             marker={"size": 5, "color": GREY} if is_crowded else _edged(9, GREY),
             text=[hover(point) for point in info.finals],
             customdata=[point.trial for point in info.finals],
-            hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
+            hovertemplate=f"%{{text}}<br>{SHOWN_COST}<extra></extra>",
         ),
     ]
 
@@ -206,7 +209,7 @@ def baseline_trace(baseline: Checkpoint | None) -> Any:
         marker={**_edged(13, ORANGE), "symbol": "diamond"},
         text=[hover(point) for point in points],
         customdata=[point.trial for point in points],
-        hovertemplate="%{text}<br>%{x:.3s}<extra></extra>",
+        hovertemplate=f"%{{text}}<br>{SHOWN_COST}<extra></extra>",
         showlegend=bool(points),
     )
 
@@ -293,7 +296,7 @@ def _choose_cost(info: TradeoffInfo, index: int, own: Sequence[Sequence[Any]]) -
         "label": cost_title(cost),
         "method": "update",
         "args": [
-            {"visible": visible, "x": xs},
+            {"visible": visible, "x": xs, "meta": prefixed_unit(cost, info.currency)},
             {"xaxis.title.text": axis_title(cost, info.currency), "xaxis.autorange": True},
         ],
     }

@@ -18,7 +18,7 @@ from dashboards.crowd import Crowd
 from dashboards.figures import FIGURES
 from dashboards.figures.billed import draw_billed, trace_billed, trace_crowd_billed
 from dashboards.figures.crowd import chosen_trace, draw_crowd, trace_crowd
-from dashboards.figures.parts import choose_cost, empty_figure
+from dashboards.figures.parts import choose_cost, empty_figure, prefixed_unit
 from dashboards.palette import BLACK, LAYOUT, PALE
 from dashboards.summary import Summary
 from dashboards.words import cost_title
@@ -165,7 +165,8 @@ def draw_large(crowd: Crowd, choices: Sequence[str | None], scheme: str, brush: 
         uirevision=" ".join(["tradeoff", *map(str, chosen)]), margin_t=LAYOUT["margin"]["t"] - MENU_HEIGHT
     )
     if brush is not None and area is None:
-        figure.add_trace(chosen_trace(crowd.points(cost, is_billed=is_billed), brush.find(crowd), is_log=is_log))
+        points, unit = crowd.points(cost, is_billed=is_billed), prefixed_unit(cost, crowd.currency)
+        figure.add_trace(chosen_trace(points, brush.find(crowd), unit, is_log=is_log))
     _prepare_areas(figure, next(axis for axis, shown in AXES.items() if shown == (cost, is_billed)), area)
     return Drawn(colour(figure, scheme), menus, [str(label) for label in chosen], 0)
 

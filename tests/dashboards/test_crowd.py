@@ -183,7 +183,7 @@ def test_trials_that_are_chosen_elsewhere_stand_out_at_their_last_checkpoint(
     crowd = crowd_of(database, "a", uuid)
     chosen = set(range(10, 30)) | {10**6}
     points = crowd.points("device_seconds", is_billed=is_billed)
-    trace = chosen_trace(points, chosen, is_log=True)
+    trace = chosen_trace(points, chosen, "s", is_log=True)
     lasts = {int(trial): (accuracy, cost) for trial, _, accuracy, cost in zip(*points, strict=True)}
     there = [trial for trial in sorted(chosen) if trial in lasts]
     assert list(trace.customdata) == there
@@ -195,7 +195,7 @@ def test_trials_that_are_chosen_elsewhere_stand_out_at_their_last_checkpoint(
     assert drawn.figure["data"][-1]["name"] == trace.name
     assert len(draw_large(crowd, [], "light").figure["data"]) == len(drawn.figure["data"]) - 1
     monkeypatch.setattr("dashboards.figures.crowd.MOST_CHOSEN", 5)
-    few = chosen_trace(points, chosen, is_log=True)
+    few = chosen_trace(points, chosen, "s", is_log=True)
     assert 3 <= len(few.x) <= 5
     assert few.name == f"{len(few.x)} of {len(there)} chosen"
     assert set(few.customdata) < set(there)
