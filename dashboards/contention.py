@@ -22,25 +22,31 @@ class Contention:
         num_epochs: With a notable share.
         num_known: Of which it is known whether they were.
         highest: Of an epoch's training, 0 to 1.
+        num_unknown: Others, of a study of which it is known for some.
     """
 
     num_epochs: int
     num_known: int
     highest: float
+    num_unknown: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Returns it as plain values."""
-        return {"epochs": self.num_epochs, "of": self.num_known, "highest": self.highest, "notable": NOTABLE}
+        told = {"epochs": self.num_epochs, "of": self.num_known, "unknown": self.num_unknown}
+        return {**told, "highest": self.highest, "notable": NOTABLE}
 
 
 def find_contention(study: StudyRow, cost: str = "contention_seconds") -> Contention:
     """Returns how far the epochs of a study waited for their cores, or what else a cost in seconds tells."""
-    shares = []
+    shares, num_unknown = [], 0
     for costs in _epochs(study):
         lost, took = costs.get(cost), costs.get("device_seconds")
         if lost is not None and took is not None and lost.value is not None and took.value:
             shares.append(min(1.0, lost.value / took.value))  # a GPU tells of several brief epochs in one
-    return Contention(sum(share > NOTABLE for share in shares), len(shares), max(shares, default=0.0))
+        else:
+            num_unknown += 1
+    num_disturbed = sum(share > NOTABLE for share in shares)
+    return Contention(num_disturbed, len(shares), max(shares, default=0.0), num_unknown if shares else 0)
 
 
 def disturbance_lines(study: StudyRow) -> list[str]:
@@ -64,7 +70,8 @@ def contention_words(contention: Contention) -> str | None:
         return None
     waited = f"{contention.num_epochs:,} of {contention.num_known:,} epochs waited for their cores"
     had = f"which other work had for up to {share_words(contention.highest)} of the training"
-    return f"{waited}, {had}: their seconds are too long"
+    unknown = f"; of {contention.num_unknown:,} more it is not known" if contention.num_unknown else ""
+    return f"{waited}, {had}: their seconds are too long{unknown}"
 
 
 def throttling_words(throttling: Contention) -> str | None:

@@ -15,7 +15,8 @@ from objectives.trial import Device
 TASKS = Path("/proc/self/task")
 
 LEAST_SHARE = 0.1
-"""Share of the stretch that a thread must have run to be one of those that train: others wait for these by nature."""
+"""Share of the busiest thread's run that a thread must have run to be one of those that train: others wait for these by
+nature. The busiest must have run, or waited to, for such a share of the stretch."""
 
 
 class Contention:
@@ -44,14 +45,14 @@ class Contention:
         """Returns for how long of a stretch of so many seconds it waited."""
         if self._fault is not None:
             return absent(self._fault)
-        waits = []
+        moved = []
         for thread, (ran, waited) in _read_threads().items():
             ran_before, waited_before = self._start.get(thread, (0, 0))
-            if ran - ran_before >= LEAST_SHARE * seconds * 1e9:
-                waits.append((waited - waited_before) / 1e9)
-        if not waits:
+            moved.append(((ran - ran_before) / 1e9, (waited - waited_before) / 1e9))
+        busiest = max(moved, default=(0.0, 0.0))
+        if sum(busiest) < LEAST_SHARE * seconds:
             return absent("no thread of this process was busy with the training")
-        return measured(min(seconds, max(waits)))
+        return measured(min(seconds, max(waited for ran, waited in moved if ran >= LEAST_SHARE * busiest[0])))
 
 
 def _read_threads() -> dict[str, tuple[int, int]]:

@@ -178,6 +178,11 @@ def test_epochs_that_shared_their_cores_are_told_of() -> None:
     words = "1 of 2 epochs waited for their cores, which other work had for up to 40 % of the training"
     assert contention_words(found) == f"{words}: their seconds are too long"
     assert words in render_report(summary_of(disturbed))
+    untold = CostValue(None, "absent", "not told")
+    third = replace(quiet.epochs[1], epoch=3, costs={**quiet.epochs[1].costs, "contention_seconds": untold})
+    partly = find_contention(summary_of(replace(disturbed, epochs=(*disturbed.epochs, third))).study)
+    assert partly == Contention(1, 2, 0.4, 1)
+    assert (contention_words(partly) or "").endswith("; of 1 more it is not known")
 
 
 def test_costs_of_several_devices_are_told_of() -> None:

@@ -94,3 +94,22 @@ def test_it_is_absent_on_a_gpu() -> None:
     meter = Contention(Device("cuda", "a GPU", "0", 1, "2.11"))
     meter.start()
     assert meter.stop(1.0).reason == "waiting for cores is told of a CPU's slot alone"
+
+
+def test_a_thread_that_hardly_runs_for_other_work_is_told_of(core: int) -> None:
+    num_others = 15
+    others = [
+        subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE) for _ in range(num_others)
+    ]
+    for other in others:
+        assert other.stdout is not None
+        other.stdout.readline()
+    meter = Contention(CPU)
+    meter.start()
+    seconds = spin(0.03)
+    waited = meter.stop(seconds)
+    for other in others:
+        other.kill()
+        other.communicate()
+    assert waited.value is not None
+    assert waited.value > 0.7 * seconds
