@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.words import share_words
+from objectives.costs import NOTABLE
 from storage.ledger import CostValue
 from storage.rows import StudyRow
-
-NOTABLE = 0.05
-"""Share of an epoch's training from which on its seconds are too long to be left uncommented."""
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from statistics import fmean
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from objectives.costs import Measurement, accumulate, measured, scale
+from objectives.costs import Measurement, accumulate, is_disturbed, measured, scale
 from objectives.intervals import student_interval
 from objectives.meters import Meters
 
@@ -38,11 +39,27 @@ LEAST_SECONDS = {"cpu": 0.1, "cuda": 1.0}
 MOST_SECONDS = {"cpu": 1.0, "cuda": 3.0}
 """And no longer, whatever the spread, which is the value's error."""
 
+TRIES = 3
+"""How often steps are timed at most, where other work, heat or a power limit disturbs it."""
+
 Steps = Callable[[Tensor, int], Iterator[None]]
 """Takes steps over images, given by their numbers and the size of a batch, and yields after each."""
 
 
-def calibrate_epoch(steps: Steps, order_N: Tensor, batch_size: int, meters: Meters) -> dict[str, Measurement]:
+class Calibration(NamedTuple):
+    """What was measured alone.
+
+    Attributes:
+        costs: By name.
+        is_disturbed: Whether other work had the device meanwhile, or heat or a power limit held it back, notably: then
+            it says nothing of another trial.
+    """
+
+    costs: dict[str, Measurement]
+    is_disturbed: bool
+
+
+def calibrate_epoch(steps: Steps, order_N: Tensor, batch_size: int, meters: Meters) -> Calibration:
     """Returns what an epoch costs, of `CALIBRATED`, each with its error as far as that is known.
 
     Args:
@@ -54,15 +71,25 @@ def calibrate_epoch(steps: Steps, order_N: Tensor, batch_size: int, meters: Mete
     num_full, num_last = divmod(len(order_N), batch_size)
     some = order_N[: batch_size * min(num_full, 8)]
     step = _measure(lambda: steps(some, batch_size), order_N.device, meters)
-    costs = {name: scale(cost, num_full) for name, cost in step.items()}
+    costs = {name: scale(cost, num_full) for name, cost in step.costs.items()}
+    is_disturbed = step.is_disturbed
     if num_last:
         last = _measure(lambda: steps(order_N[-num_last:], num_last), order_N.device, meters)
-        costs = {name: accumulate(name, [cost, last[name]]) for name, cost in costs.items()}
-    return {name: cost if cost.value is None else replace(cost, method="calibrated") for name, cost in costs.items()}
+        costs = {name: accumulate(name, [cost, last.costs[name]]) for name, cost in costs.items()}
+        is_disturbed |= last.is_disturbed
+    named = {name: cost if cost.value is None else replace(cost, method="calibrated") for name, cost in costs.items()}
+    return Calibration(named, is_disturbed)
 
 
-def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> dict[str, Measurement]:
-    """Returns what one step costs."""
+def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> Calibration:
+    """Returns what one step costs; where that is disturbed, by the quickest of several tries."""
+    tries: list[Calibration] = []
+    while not tries or (tries[-1].is_disturbed and len(tries) < TRIES):
+        tries.append(_try(epoch, device, meters))
+    return min(tries, key=lambda found: (found.is_disturbed, found.costs["device_seconds"].value))
+
+
+def _try(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> Calibration:
     steps = itertools.chain.from_iterable(epoch() for _ in itertools.count())
     _time(steps, WARM_STEPS, device)
     num_steps = max(1, math.ceil(BLOCK_SECONDS / _time(steps, 1, device)))
@@ -74,7 +101,9 @@ def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: 
     stretch = meters.stop("calibration")
     metered = {name: scale(stretch[name], 1 / (num_steps * len(blocks))) for name in CALIBRATED}
     low, high = student_interval(blocks)[1]
-    return {**metered, "device_seconds": measured(fmean(blocks), error=(high - low) / 2)}
+    return Calibration(
+        {**metered, "device_seconds": measured(fmean(blocks), error=(high - low) / 2)}, is_disturbed(stretch)
+    )
 
 
 def _is_enough(blocks: list[float], num_steps: int, kind: str) -> bool:

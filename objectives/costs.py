@@ -134,6 +134,9 @@ MINIMIZABLE = tuple(name for name, cost in COSTS.items() if cost.is_price)
 ONCE = tuple(name for name, cost in COSTS.items() if cost.accumulate == "once")
 """Costs of the model itself: the same after each epoch."""
 
+NOTABLE = 0.05
+"""Share of a stretch that other work, heat or a power limit had, from which on its seconds are notably too long."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -219,6 +222,22 @@ def add_costs(before: Mapping[str, Measurement], more: Mapping[str, Measurement]
     return {
         name: accumulate(name, [before.get(name, lacking), cost] if before else [cost]) for name, cost in more.items()
     }
+
+
+def is_disturbed(costs: Mapping[str, Measurement]) -> bool:
+    """Says whether what a stretch cost is notably too much, as far as that is known.
+
+    Other work had the cores, heat or a power limit held the device back, or others were on its GPU.
+
+    >>> calm = {"throttled_seconds": absent("on a CPU"), "other_processes": absent("on a CPU")}
+    >>> calm["device_seconds"] = measured(1.0)
+    >>> is_disturbed({**calm, "contention_seconds": measured(0.04)})
+    False
+    >>> is_disturbed({**calm, "contention_seconds": measured(0.1)})
+    True
+    """
+    lost = max(costs[name].value or 0.0 for name in ("contention_seconds", "throttled_seconds"))
+    return lost > NOTABLE * (costs["device_seconds"].value or 0.0) or bool(costs["other_processes"].value)
 
 
 def running_totals(name: str, values: Sequence[float | None]) -> list[float | None]:

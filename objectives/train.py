@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.batches import Batch, draw_batches, draw_order
-from objectives.calibration import calibrate_epoch
+from objectives.calibration import Calibration, calibrate_epoch
 from objectives.checkpoint import Checkpoint, Saver, Within
 from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
 from objectives.evaluation import VALUES_EVALUATED_AT_ONCE, evaluate, find_divergence
@@ -212,8 +212,9 @@ class Training:
                 found.append(Profiled(self._config.number, self.profile()))
             if not is_calibrated:
                 self._watch.lap("setup")
-                self.calibration = self._calibrate()
-                found.append(Calibrated(self._config.number, self._config.signature, self._described, self.calibration))
+                self.calibration, is_disturbed = self._calibrate()
+                of = self._config.number, self._config.signature, self._described
+                found.append(Calibrated(*of, self.calibration, is_disturbed))
         return found
 
     def _build_gradients(self, model: nn.Module) -> Gradients:
@@ -222,7 +223,7 @@ class Training:
         sizes = [size, last] if last else [size]
         return build_gradients(model, self._config.model, self._config.recipe, self.data.train, sizes)
 
-    def _calibrate(self) -> dict[str, Measurement]:
+    def _calibrate(self) -> Calibration:
         """Returns what an epoch costs; the trial itself is left as it is."""
         config, part = self._config, self.data.train
         rehearsal = copy.deepcopy(self.model)

@@ -153,7 +153,7 @@ def sign(config: TrialConfig, fingerprint: str) -> str:
 
     Args:
         config: The trial's, not signed yet.
-        fingerprint: Of its data set.
+        fingerprint: Of its data set, and of the user's code where it trains that.
     """
     beside = ("number", "epochs", "seed", "lr", "folder", "data_root", "study", "is_profiled", "signature")
     recipe = replace(config.recipe, schedule="", warmup_epochs=0.0)
@@ -274,12 +274,16 @@ class Profiled:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What an epoch of a trial costs alone on its device: by the trial's signature and the device's digest."""
+    """What an epoch of a trial costs alone on its device: by the trial's signature and the device's digest.
+
+    Other trials are told it, unless it was disturbed.
+    """
 
     trial: int
     signature: str
     device: Device
     costs: Mapping[str, Measurement]
+    is_disturbed: bool
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from objectives.costs import Measurement
 from objectives.optimizers import OPTIMIZERS
 from objectives.trial import Config, FunctionConfig, Recipe, TrialConfig, sign
+from search.environment import digest_code, import_paths
 from search.models import find_family
 from search.spec import SweepSpec
 from search.trials import Trial
 from storage.ledger import Page
+from storage.rows import StudyRow
 
 
 def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
@@ -55,13 +58,23 @@ def configure(spec: SweepSpec, trial: Trial, folder: Path) -> Config:
     )
 
 
+def fingerprint_trained(study: StudyRow, spec: SweepSpec) -> str:
+    """Returns a digest of what decides an epoch's cost beside the setting: the data set, and code of the user's own.
+
+    What that code imports in its turn may change from one study to the next: calibrations of it are the study's own.
+    """
+    data = str(study.data.get("fingerprint", ""))
+    paths = import_paths(spec.objective.model_dump())
+    return json.dumps([data, study.uuid, [digest_code(path) for path in paths]]) if paths else data
+
+
 def add_calibrations(config: TrialConfig, page: Page, fingerprint: str) -> TrialConfig:
     """Returns a trial's configuration with its signature and what is known of an epoch's cost by that.
 
     Args:
         config: The trial's.
         page: Of the ledger.
-        fingerprint: Of the study's data set.
+        fingerprint: Of what is trained, and of the data set.
     """
     signature = sign(config, fingerprint)
     known = {

@@ -15,7 +15,7 @@ from objectives.seeds import derive_seed
 from objectives.trial import Event, Placement, TrialConfig
 from search.budget import Account
 from search.compute import describe_slots
-from search.configs import add_calibrations, configure
+from search.configs import add_calibrations, configure, fingerprint_trained
 from search.engines import ENGINES, Engine
 from search.gain import Gain
 from search.keeping import Keeper
@@ -102,7 +102,7 @@ class Coordinator:
         self._recorder = Recorder(
             spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain, shared
         )
-        self._fingerprint = str(study.data.get("fingerprint", ""))
+        self._fingerprint = fingerprint_trained(study, spec)
         self._refusal: str | None = None
         self._looked_at = time.perf_counter()
         self._next_heartbeat = 0.0

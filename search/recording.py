@@ -90,6 +90,8 @@ class Recorder:
                 self._charge(page, trial, event.bill)
             case Profiled():
                 self._write_profile(page, trial, event)
+            case Calibrated() if event.is_disturbed:
+                pass
             case Calibrated():
                 costs = {name: kept(cost) for name, cost in event.costs.items()}
                 page.keep_calibration(event.signature, event.device.digest, asdict(event.device), costs)

@@ -7,11 +7,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dashboards.contention import NOTABLE
 from dashboards.palette import LAYOUT
 from dashboards.summary import Checkpoint
 from dashboards.words import accuracy_words, cost_title, cost_words, params_words, share_words
-from objectives.costs import COSTS
+from objectives.costs import COSTS, NOTABLE
 from objectives.prices import DERIVED
 
 if TYPE_CHECKING:

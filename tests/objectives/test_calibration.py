@@ -10,7 +10,7 @@ from replay import Replay
 from torch import Tensor
 
 from objectives.calibration import CALIBRATED, calibrate_epoch
-from objectives.costs import Measurement
+from objectives.costs import Measurement, measured
 from objectives.meters import Meters
 from objectives.meters.seldom import Seldom
 from objectives.meters.time import Stopwatch
@@ -65,7 +65,7 @@ def test_an_epoch_costs_what_its_steps_do(num_images: int, batch_size: int, monk
     monkeypatch.setattr("objectives.calibration.time", clock := Clock())
     device = Device("cpu", "EPYC", "here", 1, "2.14.1", slots=2)
     meters = Meters(device, Stopwatch(device))
-    costs = calibrate_epoch(clock.steps, torch.arange(num_images), batch_size, meters)
+    costs, _ = calibrate_epoch(clock.steps, torch.arange(num_images), batch_size, meters)
     assert set(costs) == set(CALIBRATED)
     seconds = costs["device_seconds"]
     assert seconds.method == "calibrated"
@@ -85,7 +85,7 @@ def test_what_warms_up_is_no_part_of_what_is_metered(monkeypatch: pytest.MonkeyP
             yield
 
     watch = Stopwatch(device)
-    costs = calibrate_epoch(steps, torch.arange(100), 20, Meters(device, watch))
+    costs, _ = calibrate_epoch(steps, torch.arange(100), 20, Meters(device, watch))
     joules = costs["energy_joules"]
     assert (joules.value, joules.error) == (pytest.approx(50.0), pytest.approx(1.0))
     assert watch.take_bill() == {"calibration": pytest.approx(played.now), "metering": 0.0}
@@ -131,6 +131,42 @@ def test_what_is_known_is_not_measured_again() -> None:
     assert [record.costs["device_seconds"].value for record in records_of(told)] == [123.0, 123.0]
     other = events_of(replace(CONFIG, calibrations={"of another device": known}), 2)
     assert [event for event in other if isinstance(event, Calibrated)]
+
+
+class Waiting:
+    """A meter of contention that tells one share of each stretch after the other, and the last one from then on."""
+
+    def __init__(self, *shares: float) -> None:
+        self._shares = list(shares)
+
+    def __call__(self, _device: Device) -> Waiting:
+        return self
+
+    def start(self) -> None:
+        pass
+
+    def stop(self, seconds: float) -> Measurement:
+        return measured(seconds * (self._shares.pop(0) if len(self._shares) > 1 else self._shares[0]))
+
+
+@pytest.mark.parametrize(
+    ("shares", "num_tries", "is_disturbed"),
+    [((0.0,), 1, False), ((0.3, 0.0), 2, False), ((0.3, 0.2, 0.0), 3, False), ((0.3,), 3, True)],
+)
+def test_a_disturbed_calibration_is_tried_again_and_never_told_of_others(
+    shares: tuple[float, ...], num_tries: int, is_disturbed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectives.meters.Contention", Waiting(*shares))
+    monkeypatch.setattr("objectives.calibration.time", clock := Clock())
+    begun: list[str | None] = []
+    start = Meters.start
+    monkeypatch.setattr(Meters, "start", lambda self, line=None: begun.append(line) or start(self, line))
+    device = Device("cpu", "EPYC", "here", 1, "2.14.1", slots=2)
+    found = calibrate_epoch(clock.steps, torch.arange(60), 30, Meters(device, Stopwatch(device)))
+    assert (len(begun), found.is_disturbed) == (num_tries, is_disturbed)
+    waited = found.costs["contention_seconds"].value
+    assert waited is not None
+    assert (waited > 0) == is_disturbed
 
 
 def test_a_calibration_has_its_line_of_the_bill() -> None:
