@@ -42,15 +42,17 @@ class Estimate:
         values: Of each seed.
         mean: Over the seeds.
         interval: 95 %, of the mean: Student's, not below 0; of an accuracy with the images' own besides.
+        resolution: Distance of the values that there can be: of an accuracy, an image's share; else 0.
     """
 
     values: tuple[float, ...]
     mean: float
     interval: tuple[float, float]
+    resolution: float = 0.0
 
     def range_of(self, num_seeds: int) -> tuple[float, float]:
         """Returns where the mean of so many further seeds lies in 95 % of cases."""
-        return student_interval(self.values, num_seeds)[1]
+        return student_interval(self.values, num_seeds, self.resolution)[1]
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,14 @@ class Remeasured:
 
     @property
     def luck(self) -> float | None:
-        """By how much the search's accuracy is above the new mean, where new seeds do not explain it; else None.
+        """By how much the search's accuracy is above the new mean; None where new seeds, or the images, may explain it.
 
-        It is negative where the search had bad luck.
+        It is negative where the search had bad luck. That it is outside of the images' interval too is asked since
+        there are many points, of which one in twenty would have luck without any.
         """
-        return _outside(self.seen.accuracy, self.accuracy, len(self.seen.seeds))
+        low, high = self.accuracy.interval
+        is_explained = low <= self.seen.accuracy <= high
+        return None if is_explained else _outside(self.seen.accuracy, self.accuracy, len(self.seen.seeds))
 
     def excess(self, cost: str) -> float | None:
         """Returns by how much the search's cost is above the new mean, where new seeds do not explain it; else None."""
@@ -91,7 +96,7 @@ class Remeasured:
         """
         one, two = (point.accuracy if cost is None else point.costs[cost] for point in (self, other))
         is_paired = (self.study, self.seeds) == (other.study, other.seeds)
-        return difference_interval(one.values, two.values, paired=is_paired)
+        return difference_interval(one.values, two.values, paired=is_paired, resolution=one.resolution)
 
     def is_like(self, other: Remeasured, cost: str | None = None) -> bool:
         """Says whether the seeds cannot tell two checkpoints apart, in accuracy or in one cost."""
@@ -213,7 +218,8 @@ def _measure(seen: Checkpoint, study: StudyRow, trials: Sequence[TrialRow]) -> R
     points = [trace_curve(trial)[seen.epoch - 1] for trial in there]
     rows = [trial.epochs[seen.epoch - 1] for trial in there]
     mean, interval = seeds_interval([(row.num_correct, row.num_images) for row in rows])
-    accuracy = Estimate(tuple(point.accuracy for point in points), mean, interval)
+    resolution = 1 / min(row.num_images for row in rows)
+    accuracy = Estimate(tuple(point.accuracy for point in points), mean, interval, resolution)
     return Remeasured(seen, study.name, tuple(trial.number for trial in there), accuracy, dict(_cost_estimates(points)))
 
 

@@ -64,27 +64,33 @@ def seeds_interval(counts: Sequence[tuple[int, int]]) -> tuple[float, tuple[floa
     return mean, (max(0.0, mean - below), min(1.0, mean + above))
 
 
-def student_interval(values: Sequence[float], num_others: int | None = None) -> tuple[float, tuple[float, float]]:
+def student_interval(
+    values: Sequence[float], num_others: int | None = None, resolution: float = 0.0
+) -> tuple[float, tuple[float, float]]:
     """Returns the mean of several values and a 95 % interval around it, Student's.
 
     Args:
         values: Two or more.
         num_others: None for the interval of the mean; else the one in which the mean of so many further values lies.
+        resolution: Distance of the values that there can be. A value is off by up to half of it, so that few that are
+            equal are not taken for certain: the variance of that, resolution**2 / 12, is added (W. F. Sheppard, 1898).
 
     >>> average, (low, high) = student_interval([1.0, 2.0, 3.0])
     >>> average, round(low, 3), round(high, 3)
     (2.0, -0.484, 4.484)
     >>> [round(end, 3) for end in student_interval([1.0, 2.0, 3.0], 1)[1]]
     [-2.968, 6.968]
+    >>> [round(end, 3) for end in student_interval([0.95, 0.95], 1, 1 / 360)[1]]
+    [0.938, 0.962]
     """
     average, num_values = mean(values), len(values)  # `mean` is exact: equal values have it at themselves
     share = 1 / num_values + (1 / num_others if num_others else 0.0)
-    half = student_95(num_values - 1) * stdev(values) * math.sqrt(share)
+    half = student_95(num_values - 1) * math.sqrt((variance(values) + resolution**2 / 12) * share)
     return average, (average - half, average + half)
 
 
 def difference_interval(
-    first: Sequence[float], second: Sequence[float], *, paired: bool
+    first: Sequence[float], second: Sequence[float], *, paired: bool, resolution: float = 0.0
 ) -> tuple[float, tuple[float, float]]:
     """Returns how much higher the mean of the second values is, and its 95 % interval.
 
@@ -92,6 +98,7 @@ def difference_interval(
         first: Two or more.
         second: Two or more; as many where they are paired.
         paired: Whether values at the same place belong together, as of one training at two epochs.
+        resolution: Distance of the values that there can be, as `student_interval` has it.
 
     Source: B. L. Welch, "The generalization of 'Student's' problem when several different population variances are
     involved", Biometrika 34 (1947); its degrees of freedom are rounded down.
@@ -103,9 +110,10 @@ def difference_interval(
     (1.0, -1.267, 3.267)
     """
     if paired:
-        return student_interval([after - before for before, after in zip(first, second, strict=True)])
-    gap = mean(second) - mean(first)
-    errors = [(variance(values) / len(values), len(values) - 1) for values in (first, second)]
+        gaps = [after - before for before, after in zip(first, second, strict=True)]
+        return student_interval(gaps, resolution=resolution * math.sqrt(2))
+    gap, of_steps = mean(second) - mean(first), resolution**2 / 12
+    errors = [((variance(values) + of_steps) / len(values), len(values) - 1) for values in (first, second)]
     total = sum(error for error, _ in errors)
     if total == 0:
         return gap, (gap, gap)
