@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dashboards.contention import disturbance_lines
 from dashboards.seeds import group_by_setting, num_seeds
 from dashboards.summary import Checkpoint, Summary, trace_curve
 from dashboards.words import accuracy_words, cost_words
@@ -121,11 +122,13 @@ class Remeasurement:
         lacking: Checkpoints that have no new measurement.
         groups: Neighbours among the points of which no two can be told apart in accuracy, each as long as can be; a
             point may stand in two of them.
+        disturbed: How far the seconds of the new trainings are too long, a sentence each.
     """
 
     points: tuple[Remeasured, ...]
     lacking: tuple[Lacking, ...]
     groups: tuple[tuple[Remeasured, ...], ...]
+    disturbed: tuple[str, ...]
 
 
 def add_remeasurement(database: Database, summary: Summary) -> Summary:
@@ -155,7 +158,9 @@ def compare(summary: Summary, studies: Sequence[StudyRow]) -> Remeasurement:
         else:
             reasons = (one.reason for one in found if isinstance(one, Lacking))
             lacking.append(Lacking(seen, next(reasons, NOT_TRAINED)))
-    return Remeasurement(tuple(points), tuple(lacking), tuple(_group(points)))
+    used = [study for study in studies if any(point.study == study.name for point in points)]
+    disturbed = [f"Of {study.name}, {line}." for study in used for line in disturbance_lines(study)]
+    return Remeasurement(tuple(points), tuple(lacking), tuple(_group(points)), tuple(disturbed))
 
 
 def remeasured_lines(summary: Summary) -> list[str]:
@@ -166,6 +171,7 @@ def remeasured_lines(summary: Summary) -> list[str]:
     lines = [line for point in remeasurement.points if (line := _luck_line(point))]
     lines += [_group_line(group, summary.cost) for group in remeasurement.groups]
     lines += [_rest_line(remeasurement)] if remeasurement.points else []
+    lines += remeasurement.disturbed
     tried = [lack for lack in remeasurement.lacking if lack.reason != NOT_TRAINED]
     lines += [f"{_name(lack.seen).capitalize()}: {lack.reason}." for lack in tried]
     if num_left := len(remeasurement.lacking) - len(tried):

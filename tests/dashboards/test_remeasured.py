@@ -23,6 +23,7 @@ from dashboards.remeasured import (
 from dashboards.report import render_report
 from dashboards.summary import Summary
 from objectives.intervals import difference_interval, seeds_interval, student_interval
+from storage.ledger import CostValue
 from storage.rows import StudyRow, TrialRow
 
 CHEAP, MIDDLE, DEAR = 0.01, 0.02, 0.03
@@ -211,6 +212,20 @@ def test_the_report_and_the_data_tell_it() -> None:
     assert answer["not_distinguishable"] == [[{"trial": 1, "epoch": 1}, {"trial": 2, "epoch": 1}]]
     assert answer["points"][2]["search"]["accuracy"] == 0.99
     assert remeasurement_json(searched()) is None
+
+
+def test_that_the_new_trainings_were_disturbed_is_told_with_what_they_cost() -> None:
+    waited = CostValue(0.6, "measured", None)
+
+    def beside(one: TrialRow) -> TrialRow:
+        last = one.epochs[0]
+        return replace(one, epochs=(replace(last, costs={**last.costs, "contention_seconds": waited}),))
+
+    summary, found = compared(again(*map(beside, trials_again())))
+    words = "Of again, 12 of 12 epochs waited for their cores, which other work had for up to 60 % of the training"
+    assert found.disturbed == (f"{words}: their seconds are too long.",)
+    assert found.disturbed[0] in remeasured_lines(summary)
+    assert compared()[1].disturbed == ()
 
 
 def test_few_seeds_that_agree_are_not_taken_for_certain() -> None:
