@@ -14,6 +14,7 @@ from dashboards.prices import prices_json
 from dashboards.summary import Checkpoint, Summary, trace_curve
 from objectives.costs import COSTS, Measurement
 from objectives.prices import PriceBook
+from storage.ledger import CostValue
 from storage.rows import TrialRow
 
 
@@ -64,7 +65,7 @@ def checkpoint_json(point: Checkpoint, book: PriceBook) -> dict[str, Any]:
         "params": dict(point.params),
         "accuracy": point.accuracy,
         "accuracy_interval": list(point.interval),
-        "costs": {name: cost.value for name, cost in point.costs.items()},
+        **costs_json(point.costs),
         "prices": prices_json(point.costs.prices, book),
     }
 
@@ -96,7 +97,7 @@ def trial_log_json(trial: TrialRow, printed: str | None, prices: Mapping[str, An
             "train_loss": epoch.train_loss,
             "validation_loss": epoch.validation_loss,
             "accuracy": epoch.num_correct / epoch.num_images,
-            "costs": {name: cost.value for name, cost in epoch.costs.items()},
+            **costs_json(epoch.costs),
         }
         for epoch in trial.epochs
     ]
@@ -116,8 +117,7 @@ def trial_json(trial: TrialRow) -> dict[str, Any]:
         "accuracy": last.accuracy if last else None,
         "accuracy_interval": list(last.interval) if last else None,
         "epochs": len(trial.epochs),
-        "costs": {name: cost.value for name, cost in costs.items()},
-        "absent": {name: cost.reason for name, cost in costs.items() if cost.value is None},
+        **costs_json(costs),
         "attempts": len(trial.attempts),
         "reason": trial.reason,
         "source": trial.source,
@@ -134,5 +134,16 @@ def _place_json(point: Checkpoint) -> dict[str, Any]:
         "seeds": list(point.seeds),
         "accuracy": point.accuracy,
         "accuracy_interval": list(point.interval),
-        "costs": {name: cost.value for name, cost in point.costs.items()},
+        **costs_json(point.costs),
+    }
+
+
+def costs_json(costs: Mapping[str, Measurement | CostValue]) -> dict[str, Any]:
+    """Returns costs as plain values, each with how it was got, its error where that is known, or why it is absent."""
+    shown = dict(costs)
+    return {
+        "costs": {name: cost.value for name, cost in shown.items()},
+        "methods": {name: cost.method for name, cost in shown.items()},
+        "errors": {name: cost.error for name, cost in shown.items() if cost.error is not None},
+        "absent": {name: cost.reason for name, cost in shown.items() if cost.value is None},
     }

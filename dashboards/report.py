@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +24,7 @@ from dashboards.prices import price_rows
 from dashboards.remeasured import remeasured_lines
 from dashboards.summary import Checkpoint, Summary
 from dashboards.words import accuracy_words, cost_words, params_words, task_words
-from objectives.costs import COSTS
+from objectives.costs import COSTS, ONCE
 from objectives.intervals import seeds_interval
 from storage.collector import collector_rests
 from storage.rows import StudyRow, TrialRow
@@ -111,12 +113,23 @@ def _tested(study: StudyRow, point: Checkpoint) -> str | None:
 def _provenance(summary: Summary) -> list[dict[str, str]]:
     """Returns how each cost was got, by the trials that were trained to their end."""
     finals, rows = summary.finals, []
+    trained = [trial for trial in summary.study.trials if trial.epochs]
     for name, cost in COSTS.items() if finals else ():
         having = next((point for point in finals if point.value(name) is not None), None)
         lacking = [point for point in finals if point.value(name) is None]
-        ways: list[str] = [having.costs[name].method] if having else []
+        ways = _ways(name, trained) if having else []
         if lacking:
             of = f" in {len(lacking):,} of {len(finals):,} trials" if having else ""
             ways.append(f"absent{of}: {lacking[0].costs[name].reason}")
         rows.append({"name": name, "unit": cost.unit, "text": cost.text, "how": "; ".join(ways)})
     return rows
+
+
+def _ways(name: str, trials: Sequence[TrialRow]) -> list[str]:
+    """Returns in which ways a cost was got, the most frequent first; of several it counts the trials."""
+    rows = [[trial.costs] if name in ONCE else [epoch.costs for epoch in trial.epochs] for trial in trials]
+    counts = Counter(method for own in rows for method in {costs[name].method for costs in own if name in costs})
+    methods = sorted(counts.keys() - {"absent"}, key=lambda method: -counts[method])
+    if len(methods) == 1:
+        return methods
+    return [f"{method} in {counts[method]:,} of {len(trials):,} trials" for method in methods]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from dashboards.prices import EpochPrices, Prices, mean_prices
-from objectives.costs import COSTS, ONCE, Measurement, accumulate, running_totals
+from objectives.costs import COSTS, ONCE, Measurement, accumulate, least_direct, running_totals
 from objectives.costs import absent as absent_because
 from objectives.prices import DERIVED
 from storage.ledger import CostValue
@@ -128,7 +128,11 @@ class MeanCosts(Mapping[str, Measurement]):
     def __getitem__(self, name: str) -> Measurement:
         found = [seed[name] for seed in self._seeds]
         lacking = next((cost for cost in found if cost.value is None), None)
-        return lacking or Measurement(self.value(name), found[0].method)
+        if lacking is not None:
+            return lacking
+        errors = [cost.error for cost in found if cost.error is not None]
+        error = fmean(errors) if len(errors) == len(found) else None
+        return Measurement(self.value(name), least_direct(cost.method for cost in found), error=error)
 
     def __iter__(self) -> Iterator[str]:
         return iter(COSTS)

@@ -193,7 +193,8 @@ def scale(cost: Measurement, factor: float) -> Measurement:
 def accumulate(name: str, values: Iterable[Measurement]) -> Measurement:
     """Returns the cost of several epochs together: their sum, or the largest, as `COSTS[name]` says.
 
-    One absent value makes the whole absent: a sum that leaves something out would be too small. Errors add up.
+    One absent value makes the whole absent: a sum that leaves something out would be too small. Errors add up, and it
+    was got as its least direct part was.
 
     >>> accumulate("device_seconds", [measured(1.0), measured(2.5)]).value
     3.5
@@ -209,7 +210,16 @@ def accumulate(name: str, values: Iterable[Measurement]) -> Measurement:
     if total is None:
         return next(value for value in together if value.value is None)
     errors = running_totals(name, [value.error for value in together])[-1]
-    return Measurement(total, together[-1].method, error=errors)
+    return Measurement(total, least_direct(value.method for value in together), error=errors)
+
+
+def least_direct(methods: Iterable[Method]) -> Method:
+    """Returns how a whole was got of whose parts it is known.
+
+    >>> least_direct(["measured", "calibrated", "measured"]), least_direct(["counted", "counted"])
+    ('calibrated', 'counted')
+    """
+    return min(methods, key=("absent", "calibrated", "measured", "counted").index)
 
 
 def add_costs(before: Mapping[str, Measurement], more: Mapping[str, Measurement]) -> dict[str, Measurement]:

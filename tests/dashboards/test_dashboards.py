@@ -221,3 +221,16 @@ def test_a_cpu_and_a_gpu_that_were_searched_are_no_other_devices_but_two_of_a_ki
     assert "come from 2 devices" in (warning("cuda", DEVICE, gpu) or "")
     assert "come from 3 devices" in (warning(["cpu", "cuda"], DEVICE, gpu, {**gpu, "name": "Another GPU"}) or "")
     assert "come from 2 devices" in (warning(["cpu", "cuda"], DEVICE, {**DEVICE, "threads": 2}) or "")
+
+
+def test_costs_that_were_got_in_two_ways_are_told_apart() -> None:
+    own, other = (trial(number, [(900, 1.0), (910, 1.0)]) for number in range(2))
+    calibrated = {**other.epochs[0].costs, "device_seconds": CostValue(1.0, "calibrated", None, 0.02)}
+    mixed = replace(other, epochs=(replace(other.epochs[0], costs=calibrated), other.epochs[1]))
+    summary = summary_of(own, mixed)
+    told = [one["methods"]["device_seconds"] for one in as_json(summary)["trials"]]
+    assert told == ["measured", "calibrated"]
+    assert "measured in 2 of 2 trials; calibrated in 1 of 2 trials" in render_report(summary)
+    assert "calibrated in" not in render_report(summary_of(own))
+    alone = summary_of(replace(other, epochs=mixed.epochs[:1]))
+    assert as_json(alone)["trials"][0]["errors"]["device_seconds"] == 0.02
