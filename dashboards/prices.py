@@ -285,8 +285,14 @@ def _rent(held: Iterable[tuple[Device | None, float | None]], book: PriceBook) -
         if seconds is None:
             return Derived(None, "device time was not recorded")
         total += seconds * _per_second(each, device)
-        sources[f"{each.price_per_hour:g} {book.currency} per {each.per} hour, {_cite(each)}"] = None
+        sources[f"{each.price_per_hour:g} {book.currency} per {_priced(each, device)} hour, {_cite(each)}"] = None
     return Derived(total, source="; ".join(sources)) if sources else Derived(None, "nothing was billed here")
+
+
+def _priced(each: DevicePrice, device: Device | None) -> str:
+    """Returns what a price is of, in words: a slot with CPU cores is a device of its own."""
+    is_slot = each.per == "device" and device is not None and device["kind"] == "cpu"
+    return "slot" if is_slot else each.per
 
 
 def _per_second(each: DevicePrice, device: Device | None) -> float:

@@ -29,7 +29,7 @@ from objectives.costs import ONCE, Measurement, absent, add_costs, counted, meas
 from objectives.files import Unusable, read_newest
 from objectives.imports import find_callable
 from objectives.meters import Meters
-from objectives.meters.latency import quantile, time_passes
+from objectives.meters.latency import LEAST_PASSES, quantile_of_bursts, time_in_bursts
 from objectives.meters.time import Stopwatch
 from objectives.pace import Pace
 from objectives.randomness import seed_everything
@@ -136,14 +136,15 @@ class Context:
             return
         self._is_profiled = True
         self._evaluation_seconds += self._watch.lap("evaluation")
-        latencies = time_passes(predict, "cuda" if self.device.startswith("cuda") else "cpu")
+        kind = "cuda" if self.device.startswith("cuda") else "cpu"
+        (latencies,) = time_in_bursts([predict], kind, [LEAST_PASSES])
         self._watch.lap("setup")
         untold = absent("the training function did not tell it")
         costs = {
             **dict.fromkeys(ONCE, untold),
             "parameters": _told(num_parameters),
-            "inference_latency_seconds": quantile(latencies, 0.5),
-            "inference_latency_p95_seconds": quantile(latencies, 0.95),
+            "inference_latency_seconds": quantile_of_bursts(latencies, 0.5),
+            "inference_latency_p95_seconds": quantile_of_bursts(latencies, 0.95),
         }
         with self._watch.paused():
             self._send(Profiled(self._config.number, costs))

@@ -57,7 +57,7 @@ class DevicePrice:
     Attributes:
         kind: `cpu` or `cuda`; empty for any.
         match: Part of the device's name, in any case; empty for any.
-        per: `device`, or `thread` where each CPU thread of a slot costs so much.
+        per: `device`, or `thread` where each CPU thread of a slot costs so much. Each slot with CPU cores is a device.
         price_per_hour: In the book's currency.
         source: Where the figure is from.
         year: Of the figure; None where it is one's own.

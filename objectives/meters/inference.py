@@ -12,8 +12,11 @@ from torch import Tensor, nn
 
 from objectives.costs import Measurement, counted, measured, scale
 from objectives.meters.energy import EnergyCounter, measure_passes
-from objectives.meters.latency import IN_A_TRIAL, Effort, finishing, quantile, time_passes
+from objectives.meters.latency import IN_A_TRIAL, LEAST_PASSES, Effort, finishing, quantile_of_bursts, time_in_bursts
 from objectives.meters.memory import measure_pass
+
+LEAST_LARGE = 5
+"""Passes of a large batch, however long they take."""
 
 
 @torch.inference_mode()
@@ -65,13 +68,13 @@ def measure_inference(
         effort: How long passes are timed.
     """
     one_BCHW, size = images_BCHW[:1], len(images_BCHW)
-    latencies = time_passes(lambda: predict(one_BCHW), device, effort=effort)
-    batches = time_passes(lambda: predict(images_BCHW), device, least=5, effort=effort)
+    passes = lambda: predict(one_BCHW), lambda: predict(images_BCHW)
+    latencies, batches = time_in_bursts(passes, device, (LEAST_PASSES, LEAST_LARGE), effort)
     joules = measure_passes(finishing(lambda: predict(images_BCHW), device), counter, effort.seconds)
     return {
-        "inference_latency_seconds": quantile(latencies, 0.5),
-        "inference_latency_p95_seconds": quantile(latencies, 0.95),
-        "inference_seconds_per_image": quantile([seconds / size for seconds in batches], 0.5),
+        "inference_latency_seconds": quantile_of_bursts(latencies, 0.5),
+        "inference_latency_p95_seconds": quantile_of_bursts(latencies, 0.95),
+        "inference_seconds_per_image": scale(quantile_of_bursts(batches, 0.5), 1 / size),
         "inference_joules_per_1000_images": scale(joules, 1000 / size),
     }
 

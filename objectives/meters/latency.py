@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from objectives.costs import Measurement, measured
-from objectives.intervals import Z_95
+from objectives.intervals import Z_95, student_interval
+
+WARM_PASSES, LEAST_PASSES = 3, 20
+"""Before the first that is timed; and that are timed, however long they take."""
 
 
 class Effort(NamedTuple):
@@ -25,8 +29,40 @@ class Effort(NamedTuple):
 
 IN_A_TRIAL, ON_REQUEST = Effort(0.01, 400), Effort(1.0, 10_000)
 
+BURSTS = 5
+"""In which passes are timed: what slows a device for a while slows all of one burst, and not of another."""
 
-def time_passes(run: Callable[[], object], device: str, least: int = 20, effort: Effort = IN_A_TRIAL) -> list[float]:
+
+def time_in_bursts(
+    runs: Sequence[Callable[[], object]], device: str, least: Sequence[int], effort: Effort = IN_A_TRIAL
+) -> list[list[list[float]]]:
+    """Returns the seconds of passes of several kinds, of each kind by burst; the bursts of the kinds take turns.
+
+    Args:
+        runs: One pass of each kind.
+        device: `cpu` or `cuda`.
+        least: Passes of each kind, however long they take.
+        effort: How many more of each.
+    """
+    in_a_burst = Effort(effort.seconds / BURSTS, math.ceil(effort.most_passes / BURSTS))
+    found: list[list[list[float]]] = [[] for _ in runs]
+    for burst in range(BURSTS):
+        for bursts, run, few in zip(found, runs, least, strict=True):
+            least_here = math.ceil(few / BURSTS)
+            num_warm = (
+                few // 2 if burst == 0 or least_here > 1 else 0
+            )  # what a burst holds one of is long, and soon warm
+            bursts.append(time_passes(run, device, least_here, in_a_burst, num_warm))
+    return found
+
+
+def time_passes(
+    run: Callable[[], object],
+    device: str,
+    least: int = LEAST_PASSES,
+    effort: Effort = IN_A_TRIAL,
+    num_warm: int = WARM_PASSES,
+) -> list[float]:
     """Returns the seconds of one pass after the other, once they are warm, each until the device has done it.
 
     Args:
@@ -34,6 +70,7 @@ def time_passes(run: Callable[[], object], device: str, least: int = 20, effort:
         device: `cpu` or `cuda`.
         least: Passes, however long they take.
         effort: How many more.
+        num_warm: Passes before these.
     """
     run_whole = finishing(run, device)
 
@@ -42,7 +79,7 @@ def time_passes(run: Callable[[], object], device: str, least: int = 20, effort:
         run_whole()
         return time.perf_counter() - start
 
-    for _ in range(3):
+    for _ in range(num_warm):
         once()
     found: list[float] = []
     seconds = 0.0
@@ -70,7 +107,24 @@ def finishing(run: Callable[[], object], device: str) -> Callable[[], object]:
     return run_whole
 
 
-def quantile(values: list[float], share: float) -> Measurement:
+def quantile_of_bursts(bursts: Sequence[Sequence[float]], share: float) -> Measurement:
+    """Returns a quantile of values that were measured in bursts; its error is that of `quantile`, or of the bursts.
+
+    Values of one burst are more alike than those of several. The larger counts: half of the 95 % interval by the ranks
+    of all values, or of Student's for the mean of the bursts' own quantiles.
+
+    Args:
+        bursts: Two or more, each of at least one value.
+        share: Of the values that are to be no larger, above 0 and below 1.
+    """
+    found = quantile([value for burst in bursts for value in burst], share)
+    if found.error is None:
+        return found
+    low, high = student_interval([quantile(burst, share).value or 0.0 for burst in bursts])[1]
+    return replace(found, error=max(found.error, (high - low) / 2))
+
+
+def quantile(values: Sequence[float], share: float) -> Measurement:
     """Returns a quantile of measured values; its error is half of its 95 % interval, by the ranks of the values.
 
     Where there are too few values for such an interval the error is not known.

@@ -82,6 +82,12 @@ def test_a_cpu_slot_counts_as_so_many_vcpus_as_it_has_threads() -> None:
     assert study.lasts[0].value("money") == pytest.approx(0.1)
 
 
+def test_a_price_of_a_cpu_is_told_to_be_that_of_a_slot() -> None:
+    book = replace(BOOK, devices=(DevicePrice("", "", "device", 3.6, "a list", 2025),))
+    money = at(book, trial(0, [(900, 1800.0)], attempts=on(CPU4, 1800.0))).prices["money"]
+    assert (money.value, money.source) == (pytest.approx(1.8), "3.6 EUR per slot hour, a list, 2025")
+
+
 def test_what_is_billed_counts_all_threads_that_the_slot_held_and_a_setting_its_own() -> None:
     two_of_four = {**DEVICE, "threads": 2, "held_threads": 4}
     killed = attempt_row("killed", {"lost": 1800.0}, device=None)

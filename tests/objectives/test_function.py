@@ -347,7 +347,7 @@ def test_inference_is_timed_once_in_the_first_epoch(run: Callable[..., Iterator[
     assert costs["parameters"].value == 3
     assert 0.002 <= (costs["inference_latency_seconds"].value or 0.0) < 0.02
     assert costs["model_bytes"].reason == "the training function did not tell it"
-    assert len(calls) < 60
+    assert len(calls) < 100
 
 
 def test_inference_is_timed_within_an_epoch(run: Callable[..., Iterator[Event]]) -> None:

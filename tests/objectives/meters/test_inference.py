@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import copy
+import math
+import random
 import time
+from itertools import groupby
+from statistics import stdev
 
 import pytest
 import torch
@@ -11,7 +15,7 @@ from torch import Tensor, nn
 from objectives.costs import ONCE, counted, measured
 from objectives.meters.flops import flops_per_image
 from objectives.meters.inference import profile_model
-from objectives.meters.latency import quantile, time_passes
+from objectives.meters.latency import quantile, quantile_of_bursts, time_in_bursts, time_passes
 from objectives.models import build_model
 
 FLOPS = counted(1.0)
@@ -136,3 +140,33 @@ def test_of_too_few_values_the_error_of_a_high_quantile_is_not_known() -> None:
     assert quantile(few, 0.95).error is None
     assert quantile(few, 0.5).error is not None
     assert quantile([float(number) for number in range(100)], 0.95).error is not None
+
+
+def test_bursts_of_two_kinds_take_turns_and_hold_the_least_passes() -> None:
+    told: list[str] = []
+
+    def small() -> None:
+        told.append("small")
+        time.sleep(0.005)
+
+    def large() -> None:
+        told.append("large")
+        time.sleep(0.01)
+
+    found = time_in_bursts([small, large], "cpu", [20, 5])
+    assert [[len(burst) for burst in bursts] for bursts in found] == [[4] * 5, [1] * 5]
+    assert [kind for kind, _ in groupby(told)] == ["small", "large"] * 5
+    few = time_in_bursts([lambda: None], "cpu", [20])[0]
+    assert [len(burst) for burst in few] == [80] * 5
+
+
+def test_what_slows_a_whole_burst_is_in_the_error() -> None:
+    generator = random.Random(0)
+    levels = (1.0, 1.1, 1.0, 1.2, 1.1)
+    bursts = [[level + generator.gauss(0, 0.001) for _ in range(80)] for level in levels]
+    found, alike = quantile_of_bursts(bursts, 0.5), quantile([value for burst in bursts for value in burst], 0.5)
+    assert found.value == alike.value
+    assert found.error == pytest.approx(2.7764 * stdev(levels) / math.sqrt(5), rel=0.02)
+    assert quantile_of_bursts([[1.0, 2.0]] * 5, 0.95).error is None
+    steady = [[generator.gauss(1, 0.1) for _ in range(80)] for _ in range(5)]
+    assert quantile_of_bursts(steady, 0.5).error == pytest.approx(0.0125, rel=0.8)
