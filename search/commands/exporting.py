@@ -135,7 +135,7 @@ def profile(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what an exported model costs its users here: latency, throughput, memory, energy, size, FLOPs.
+    """Measure what an exported model costs its users here: time of one image and of many, memory, energy, size, FLOPs.
 
     A process of its own runs the model as `infer` does, in float32 and with its
     normalisation, on random images of the size of the training images. Reading
