@@ -114,10 +114,11 @@ def _provenance(summary: Summary) -> list[dict[str, str]]:
     """Returns how each cost was got, by the trials that were trained to their end."""
     finals, rows = summary.finals, []
     trained = [trial for trial in summary.study.trials if trial.epochs]
+    counts = _count_ways(trained)
     for name, cost in COSTS.items() if finals else ():
         having = next((point for point in finals if point.value(name) is not None), None)
         lacking = [point for point in finals if point.value(name) is None]
-        ways = _ways(name, trained) if having else []
+        ways = _ways(name, counts, len(trained)) if having else []
         if lacking:
             of = f" in {len(lacking):,} of {len(finals):,} trials" if having else ""
             ways.append(f"absent{of}: {lacking[0].costs[name].reason}")
@@ -125,11 +126,18 @@ def _provenance(summary: Summary) -> list[dict[str, str]]:
     return rows
 
 
-def _ways(name: str, trials: Sequence[TrialRow]) -> list[str]:
-    """Returns in which ways a cost was got, the most frequent first; of several it counts the trials."""
-    rows = [[trial.costs] if name in ONCE else [epoch.costs for epoch in trial.epochs] for trial in trials]
-    counts = Counter(method for own in rows for method in {costs[name].method for costs in own if name in costs})
-    methods = sorted(counts.keys() - {"absent"}, key=lambda method: -counts[method])
-    if len(methods) == 1:
-        return methods
-    return [f"{method} in {counts[method]:,} of {len(trials):,} trials" for method in methods]
+def _count_ways(trials: Sequence[TrialRow]) -> Counter[tuple[str, str]]:
+    """Returns in how many trials each cost was got in each way."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for trial in trials:
+        own = {(name, cost.method) for epoch in trial.epochs for name, cost in epoch.costs.items()}
+        counts.update(own | {(name, trial.costs[name].method) for name in ONCE if name in trial.costs})
+    return counts
+
+
+def _ways(name: str, counts: Counter[tuple[str, str]], num_trials: int) -> list[str]:
+    """Returns in which ways a cost was got, the most frequent first; of several it tells in how many trials."""
+    own = {method: count for (of, method), count in counts.most_common() if of == name and method != "absent"}
+    if len(own) == 1:
+        return list(own)
+    return [f"{method} in {count:,} of {num_trials:,} trials" for method, count in own.items()]

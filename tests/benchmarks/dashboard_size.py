@@ -6,7 +6,7 @@ A study of that many synthetic trials of up to 10 epochs, each with all costs, i
 the same settings with their last accuracy and device time to Optuna's tables in it. Then each side reads and draws:
 `read` is `load_study` and `summarize` beside a new `RDBStorage` and `study.trials`; a figure is made of what was read,
 up to the JSON that a page holds. Optuna has no epochs here, since it takes none with two objectives: it reads far fewer
-rows. `report` is the whole page with all figures, without its script; its size is what it adds to plotly's script.
+rows. `report` is the whole page with all figures, without its script; its size is without that, too.
 Every number is the median of so many runs in one process, in which both sides were run once before.
 """
 
@@ -37,7 +37,6 @@ from optuna.visualization import (  # noqa: E402
     plot_param_importances,
     plot_pareto_front,
 )
-from plotly.offline import get_plotlyjs  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from sqlalchemy import Table as SqlTable  # noqa: E402
@@ -45,6 +44,7 @@ from sqlalchemy import insert, update  # noqa: E402
 from synthetic import OPTIMIZERS, synthetic_summary  # noqa: E402
 
 from dashboards.figures import FIGURES  # noqa: E402
+from dashboards.plotting import read_part  # noqa: E402
 from dashboards.report import render_report  # noqa: E402
 from dashboards.summary import Summary, summarize  # noqa: E402
 from storage import tables  # noqa: E402
@@ -157,7 +157,7 @@ def measure(num_trials: int, count: int) -> dict[str, Any]:
     return {
         "num_trials": num_trials,
         "num_epochs": sum(len(trial.epochs) for trial in made.study.trials),
-        "report_bytes": len(report.encode()) - len(get_plotlyjs().encode()),
+        "report_bytes": len(report.encode()) - len(read_part().encode()),
         "seconds": {what: spread(values) for what, values in ours.items()},
         "optuna_seconds": {what: spread(values) for what, values in theirs.items()},
     }
