@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from dashboards.prices import EpochPrices, Prices, book_of, price_study
@@ -215,9 +216,9 @@ def front_at(points: Iterable[Checkpoint], cost: str) -> list[Checkpoint]:
 
     Those at which the cost is absent are left out.
     """
-    priced = [point for point in points if point.value(cost) is not None]
-    kept = front([(-point.accuracy, point.value(cost) or 0.0) for point in priced])
-    return sorted((priced[index] for index in kept), key=lambda point: point.value(cost) or 0.0)
+    priced = [(value, point) for point in points if (value := point.value(cost)) is not None]
+    kept = front([(-point.accuracy, value) for value, point in priced])
+    return [point for _, point in sorted((priced[index] for index in kept), key=itemgetter(0))]
 
 
 def _losses(point: Checkpoint, minimize: Sequence[str]) -> list[float] | None:
