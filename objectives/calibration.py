@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from objectives.costs import Measurement, accumulate, is_disturbed, measured, scale
+from objectives.costs import NOTABLE, Measurement, accumulate, measured, scale
 from objectives.intervals import student_interval
 from objectives.meters import Meters
 
@@ -40,7 +40,7 @@ MOST_SECONDS = {"cpu": 1.0, "cuda": 3.0}
 """And no longer, whatever the spread, which is the value's error."""
 
 TRIES = 3
-"""How often steps are timed at most, where other work, heat or a power limit disturbs it."""
+"""How often steps are timed at most, where other work has their cores."""
 
 Steps = Callable[[Tensor, int], Iterator[None]]
 """Takes steps over images, given by their numbers and the size of a batch, and yields after each."""
@@ -51,8 +51,8 @@ class Calibration(NamedTuple):
 
     Attributes:
         costs: By name.
-        is_disturbed: Whether other work had the device meanwhile, or heat or a power limit held it back, notably: then
-            it says nothing of another trial.
+        is_disturbed: Whether other work had the cores for a notable part, or others were on the GPU: then it says
+            nothing of another trial. That heat or a power limit held the device back is part of what it is.
     """
 
     costs: dict[str, Measurement]
@@ -70,26 +70,34 @@ def calibrate_epoch(steps: Steps, order_N: Tensor, batch_size: int, meters: Mete
     """
     num_full, num_last = divmod(len(order_N), batch_size)
     some = order_N[: batch_size * min(num_full, 8)]
-    step = _measure(lambda: steps(some, batch_size), order_N.device, meters)
-    costs = {name: scale(cost, num_full) for name, cost in step.costs.items()}
-    is_disturbed = step.is_disturbed
+    whole = _measure(lambda: steps(some, batch_size), order_N.device, meters)
+    costs = {name: scale(cost, num_full) for name, cost in whole.costs.items()}
+    found = [whole]
     if num_last:
         last = _measure(lambda: steps(order_N[-num_last:], num_last), order_N.device, meters)
         costs = {name: accumulate(name, [cost, last.costs[name]]) for name, cost in costs.items()}
-        is_disturbed |= last.is_disturbed
+        found.append(last)
     named = {name: cost if cost.value is None else replace(cost, method="calibrated") for name, cost in costs.items()}
-    return Calibration(named, is_disturbed)
+    return Calibration(named, any(one.has_waited or one.has_company for one in found))
 
 
-def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> Calibration:
-    """Returns what one step costs; where that is disturbed, by the quickest of several tries."""
-    tries: list[Calibration] = []
-    while not tries or (tries[-1].is_disturbed and len(tries) < TRIES):
+class _Step(NamedTuple):
+    """What one step costs; whether it waited for its cores for a notable part, and whether others were on its GPU."""
+
+    costs: dict[str, Measurement]
+    has_waited: bool
+    has_company: bool
+
+
+def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> _Step:
+    """Returns what one step costs; where other work has its cores, by the quickest of several tries."""
+    tries: list[_Step] = []
+    while not tries or (tries[-1].has_waited and len(tries) < TRIES):
         tries.append(_try(epoch, device, meters))
-    return min(tries, key=lambda found: (found.is_disturbed, found.costs["device_seconds"].value))
+    return min(tries, key=lambda one: (one.has_waited, one.costs["device_seconds"].value))
 
 
-def _try(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> Calibration:
+def _try(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> _Step:
     steps = itertools.chain.from_iterable(epoch() for _ in itertools.count())
     _time(steps, WARM_STEPS, device)
     num_steps = max(1, math.ceil(BLOCK_SECONDS / _time(steps, 1, device)))
@@ -99,11 +107,13 @@ def _try(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Mete
     while not _is_enough(blocks, num_steps, device.type):
         blocks.append(_time(steps, num_steps, device) / num_steps)
     stretch = meters.stop("calibration")
-    metered = {name: scale(stretch[name], 1 / (num_steps * len(blocks))) for name in CALIBRATED}
+    costs = {name: scale(stretch[name], 1 / (num_steps * len(blocks))) for name in CALIBRATED}
     low, high = student_interval(blocks)[1]
-    return Calibration(
-        {**metered, "device_seconds": measured(fmean(blocks), error=(high - low) / 2)}, is_disturbed(stretch)
+    costs["device_seconds"] = measured(fmean(blocks), error=(high - low) / 2)
+    waited, took, others = (
+        stretch[name].value or 0.0 for name in ("contention_seconds", "device_seconds", "other_processes")
     )
+    return _Step(costs, has_waited=waited > NOTABLE * took, has_company=others > 0)
 
 
 def _is_enough(blocks: list[float], num_steps: int, kind: str) -> bool:

@@ -234,22 +234,6 @@ def add_costs(before: Mapping[str, Measurement], more: Mapping[str, Measurement]
     }
 
 
-def is_disturbed(costs: Mapping[str, Measurement]) -> bool:
-    """Says whether what a stretch cost is notably too much, as far as that is known.
-
-    Other work had the cores, heat or a power limit held the device back, or others were on its GPU.
-
-    >>> calm = {"throttled_seconds": absent("on a CPU"), "other_processes": absent("on a CPU")}
-    >>> calm["device_seconds"] = measured(1.0)
-    >>> is_disturbed({**calm, "contention_seconds": measured(0.04)})
-    False
-    >>> is_disturbed({**calm, "contention_seconds": measured(0.1)})
-    True
-    """
-    lost = max(costs[name].value or 0.0 for name in ("contention_seconds", "throttled_seconds"))
-    return lost > NOTABLE * (costs["device_seconds"].value or 0.0) or bool(costs["other_processes"].value)
-
-
 def running_totals(name: str, values: Sequence[float | None]) -> list[float | None]:
     """Returns the cost of the first epoch, of the first two together, and so on, each as `accumulate` has it.
 

@@ -134,7 +134,7 @@ def test_what_is_known_is_not_measured_again() -> None:
 
 
 class Waiting:
-    """A meter of contention that tells one share of each stretch after the other, and the last one from then on."""
+    """A meter that tells one share of each stretch after the other, and the last one from then on."""
 
     def __init__(self, *shares: float) -> None:
         self._shares = list(shares)
@@ -167,6 +167,20 @@ def test_a_disturbed_calibration_is_tried_again_and_never_told_of_others(
     waited = found.costs["contention_seconds"].value
     assert waited is not None
     assert (waited > 0) == is_disturbed
+
+
+def test_beside_others_on_its_gpu_a_calibration_is_told_of_no_other_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.meters.Contention", Waiting(0.0))
+    monkeypatch.setattr("objectives.meters.Throttling", lambda *_: Waiting(0.9))  # the device is so, alone too
+    monkeypatch.setattr("objectives.calibration.time", clock := Clock())
+    device = Device("cpu", "EPYC", "here", 1, "2.14.1", slots=2)
+
+    def calibrate() -> bool:
+        return calibrate_epoch(clock.steps, torch.arange(60), 30, Meters(device, Stopwatch(device))).is_disturbed
+
+    assert not calibrate()
+    monkeypatch.setattr("objectives.meters.Neighbours", Waiting(1.0))
+    assert calibrate()
 
 
 def test_a_calibration_has_its_line_of_the_bill() -> None:
