@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,17 +35,38 @@ def spin(seconds: float) -> float:
     return time.perf_counter() - start
 
 
+@contextmanager
+def other_work(core: int, num_processes: int) -> Iterator[None]:
+    """Keeps a core busy meanwhile with so many processes, which end whatever happens."""
+    with ExitStack() as stack:
+        for _ in range(num_processes):
+            other = stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE)
+            )
+            stack.callback(other.kill)
+            assert other.stdout is not None
+            other.stdout.readline()
+        yield
+
+
 def test_other_work_on_the_core_is_told_in_seconds(core: int) -> None:
-    with subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with other_work(core, 1):
         meter = Contention(CPU)
         meter.start()
         seconds = spin(0.3)
         waited = meter.stop(seconds)
-        other.kill()
     assert waited.value == pytest.approx(seconds - 0.3, abs=0.05)
     assert waited.value > 0.2 * seconds
+
+
+def test_a_thread_that_hardly_runs_for_other_work_is_told_of(core: int) -> None:
+    with other_work(core, 15):
+        meter = Contention(CPU)
+        meter.start()
+        seconds = spin(0.03)
+        waited = meter.stop(seconds)
+    assert waited.value is not None
+    assert waited.value > 0.7 * seconds
 
 
 def test_where_no_thread_was_busy_it_is_absent_not_zero() -> None:
@@ -94,22 +116,3 @@ def test_it_is_absent_on_a_gpu() -> None:
     meter = Contention(Device("cuda", "a GPU", "0", 1, "2.11"))
     meter.start()
     assert meter.stop(1.0).reason == "waiting for cores is told of a CPU's slot alone"
-
-
-def test_a_thread_that_hardly_runs_for_other_work_is_told_of(core: int) -> None:
-    num_others = 15
-    others = [
-        subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE) for _ in range(num_others)
-    ]
-    for other in others:
-        assert other.stdout is not None
-        other.stdout.readline()
-    meter = Contention(CPU)
-    meter.start()
-    seconds = spin(0.03)
-    waited = meter.stop(seconds)
-    for other in others:
-        other.kill()
-        other.communicate()
-    assert waited.value is not None
-    assert waited.value > 0.7 * seconds
