@@ -16,7 +16,7 @@ from dashboards.figures.parts import (
     choose_range,
     choose_scale,
     empty_figure,
-    menu,
+    menus,
     percent,
     short,
 )
@@ -130,10 +130,10 @@ def draw_attainment(info: AttainmentInfo) -> go.Figure:
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
     return figure.update_layout(
         showlegend=True,
-        updatemenus=[
-            menu(0, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
-            menu(140, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
-        ],
+        updatemenus=menus(
+            [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")],
+            [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)],
+        ),
     )
 
 

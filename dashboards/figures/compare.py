@@ -15,7 +15,7 @@ from dashboards.figures.parts import (
     choose_scale,
     empty_figure,
     hover,
-    menu,
+    menus,
     percent,
     price,
 )
@@ -94,10 +94,10 @@ def draw_compare(info: CompareInfo) -> go.Figure:
     return figure.update_layout(
         title={"text": "<br>".join(notes), "font": {"size": 14}, "y": 0.97, "yanchor": "top", "x": 0.01},
         showlegend=True,
-        updatemenus=[
-            menu(0, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
-            menu(140, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
-        ],
+        updatemenus=menus(
+            [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")],
+            [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)],
+        ),
     )
 
 

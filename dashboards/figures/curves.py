@@ -15,7 +15,7 @@ from dashboards.figures.parts import (
     empty_figure,
     hover,
     known,
-    menu,
+    menus,
     percent,
     prefixed_unit,
     price,
@@ -109,10 +109,10 @@ def draw_curves(info: CurvesInfo) -> go.Figure:
     figure.update_xaxes(title=_title(info.axes[0]), type=_scale(info.axes[0]), exponentformat="SI", minor_showgrid=True)
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
     return figure.update_layout(
-        updatemenus=[
-            menu(0, [_choose_axis(axis, groups) for axis in info.axes]),
-            menu(140, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
-        ],
+        updatemenus=menus(
+            [_choose_axis(axis, groups) for axis in info.axes],
+            [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)],
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from operator import ge
 from typing import TYPE_CHECKING, NamedTuple
 
-from dashboards.figures.parts import choose_scale, empty_figure, menu, short
+from dashboards.figures.parts import choose_scale, empty_figure, menus, short
 from dashboards.palette import BLUE, LAYOUT
 from dashboards.summary import Checkpoint, Summary
 from dashboards.words import cost_words
@@ -100,10 +100,10 @@ def draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
     names = [COSTS[name].title if name in COSTS else name for name in info.objectives]
     figure.update_yaxes(title=f"hypervolume of<br>{' and '.join(names)}")
     return figure.update_layout(
-        updatemenus=[
-            menu(0, buttons),
-            menu(170, [choose_scale("x: linear", "linear"), choose_scale("x: logarithmic", "log")]),
-        ]
+        updatemenus=menus(
+            buttons,
+            [choose_scale("x: linear", "linear"), choose_scale("x: logarithmic", "log")],
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from dashboards.figures.parts import (
     choose_scale,
     empty_figure,
     hover,
-    menu,
+    menus,
     percent,
     price,
 )
@@ -92,10 +92,10 @@ def draw_optimizers(info: OptimizersInfo) -> go.Figure:
     figure.update_xaxes(title=axis_title(info.cost), type="log", exponentformat="SI", minor_showgrid=True)
     figure.update_yaxes(title=ACCURACY, range=accuracy_range(best - POINTS_BELOW_BEST))
     return figure.update_layout(
-        updatemenus=[
-            menu(0, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
-            menu(140, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
-        ],
+        updatemenus=menus(
+            [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")],
+            [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)],
+        ),
     )
 
 

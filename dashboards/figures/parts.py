@@ -27,6 +27,9 @@ SHOWN_COST = "%{x:.3s}%{meta}"
 PREFIXED = ("s", "J", "B", "FLOP", "g")
 """Units that an SI prefix is written before."""
 
+MENU_ARROW, MENU_LETTER = 50, 7
+"""Pixels that a menu is wide: for its margins and its arrow, and at most for each letter of its longest label."""
+
 Item = TypeVar("Item")
 
 
@@ -165,10 +168,19 @@ def empty_figure(words: str) -> go.Figure:
     )
 
 
-def menu(left: int, buttons: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns a drop-down menu above a figure, so many pixels from its left edge, however wide the figure is."""
-    place = {"x": 0, "xanchor": "left", "y": 1.13, "yanchor": "top", "pad": {"l": left}}
-    return {"buttons": buttons, "showactive": True, **place}
+def menus(*choices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns drop-down menus side by side above a figure, each as wide as its longest label needs.
+
+    >>> short, long = [{"label": "x: log"}], [{"label": "device time"}, {"label": "energy"}]
+    >>> [menu["pad"]["l"] for menu in menus(long, short, long)]
+    [0, 127, 219]
+    """
+    made, left = [], 0
+    for buttons in choices:
+        place = {"x": 0, "xanchor": "left", "y": 1.13, "yanchor": "top", "pad": {"l": left}}
+        made.append({"buttons": buttons, "showactive": True, **place})
+        left += MENU_ARROW + MENU_LETTER * max(len(button["label"]) for button in buttons)
+    return made
 
 
 def choose_scale(label: str, kind: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dashboards.figures.hypervolume import HypervolumeInfo, bends, trace_hypervolume
-from dashboards.figures.parts import choose_scale, empty_figure, menu, short
+from dashboards.figures.parts import choose_scale, empty_figure, menus, short
 from dashboards.palette import CYCLE, LAYOUT
 from dashboards.summary import Summary
 from dashboards.words import cost_words
@@ -70,5 +70,5 @@ def draw_progress(info: ProgressInfo) -> go.Figure:
     return figure.update_layout(
         title={"text": "<br>".join(notes), "font": {"size": 14}, "y": 0.97, "yanchor": "top", "x": 0.01},
         showlegend=True,
-        updatemenus=[menu(0, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")])],
+        updatemenus=menus([choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
     )

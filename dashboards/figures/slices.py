@@ -14,7 +14,7 @@ from dashboards.figures.parts import (
     empty_figure,
     hover,
     least_width,
-    menu,
+    menus,
     percent,
     prefixed_unit,
     price,
@@ -151,7 +151,7 @@ def draw_slices(info: SlicesInfo) -> go.Figure:
     below = LABEL_HEIGHT + NOTE_HEIGHT * len(notes) + LEGEND_HEIGHT if notes else LAYOUT["margin"]["b"]
     return figure.update_layout(
         {**LAYOUT, "height": 540 + below, "margin": {**LAYOUT["margin"], "t": 90, "b": below}},
-        updatemenus=[{**menu(0, ranges), "y": 1.2}],
+        updatemenus=[{**menus(ranges)[0], "y": 1.2}],
         meta=least_width(len(info.slices) + 1),
     )
 

@@ -16,7 +16,7 @@ from dashboards.figures.parts import (
     empty_figure,
     hover,
     known,
-    menu,
+    menus,
     percent,
     prefixed_unit,
     price,
@@ -129,11 +129,11 @@ def draw_tradeoff(info: TradeoffInfo) -> go.Figure:
         trace.x = xs
     figure.update_traces(meta=prefixed_unit(info.tradeoffs[0].cost, info.currency))
     return figure.update_layout(
-        updatemenus=[
-            menu(0, [_choose_cost(info, index, own) for index in range(len(info.tradeoffs))]),
-            menu(290, [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")]),
-            menu(430, [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)]),
-        ],
+        updatemenus=menus(
+            [_choose_cost(info, index, own) for index in range(len(info.tradeoffs))],
+            [choose_scale("x: logarithmic", "log"), choose_scale("x: linear", "linear")],
+            [choose_range("y: the best", best - POINTS_BELOW_BEST), choose_range("y: everything", 0.0)],
+        ),
     )
 
 
