@@ -52,17 +52,22 @@ def open_counter(device: Device) -> EnergyCounter | str:
     return open_nvml(device.identity) if device.kind == "cuda" else open_rapl(own_cores())
 
 
-def open_paces(device: Device, counter: EnergyCounter | str) -> Paces:
+def open_paces(device: Device, counter: EnergyCounter | str, watch: Stopwatch) -> Paces:
     """Returns how often a device is asked; a CPU tells at once.
 
     Args:
         device: What the slot runs on.
         counter: Its energy counter, or why there is none.
+        watch: The slot's clock, by whose time it is seldom.
     """
+
+    def clock() -> float:
+        return watch.booked_seconds
+
     if device.kind != "cuda":
-        return Paces(Seldom(0.0), Seldom(0.0))
+        return Paces(Seldom(0.0, clock), Seldom(0.0, clock))
     seconds = RECALL_SECONDS if isinstance(counter, str) or counter.record is not None else COUNTED_SECONDS
-    return Paces(Seldom(seconds), Seldom(HARDLY_SECONDS))
+    return Paces(Seldom(seconds, clock), Seldom(HARDLY_SECONDS, clock))
 
 
 def open_meters(
@@ -137,7 +142,7 @@ class Meters:
             graph_bytes: Memory of arrays within the graphs that training replays.
         """
         self.counter = open_counter(device)
-        self._paces = open_paces(device, self.counter)
+        self._paces = open_paces(device, self.counter, watch)
         self._watch, self._meters = watch, open_meters(device, self.counter, self._paces, watch, graph_bytes)
 
     def read_all(self) -> None:

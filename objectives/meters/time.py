@@ -16,10 +16,14 @@ class Stopwatch:
 
     Every reading waits for the device first, so that a line holds the work that was started in it. On a GPU it leaves
     an event in the stream of its work, too.
+
+    Attributes:
+        booked_seconds: On all lines since it was made: the attempt's own time.
     """
 
     def __init__(self, device: Device) -> None:
         self._device = device
+        self.booked_seconds = 0.0
         self._lines: dict[str, float] = {}
         self._events: tuple[Any, Any] | None = None  # of the last two readings
         self._since = self._now()
@@ -37,6 +41,7 @@ class Stopwatch:
         now = self._now()
         seconds, self._since = now - self._since, now
         self._lines[line] = self._lines.get(line, 0.0) + seconds
+        self.booked_seconds += seconds
         return seconds
 
     def take_bill(self) -> Bill:

@@ -93,7 +93,9 @@ def test_what_warms_up_is_no_part_of_what_is_metered(monkeypatch: pytest.MonkeyP
 
 def test_what_is_read_seldom_is_read_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Seldom] = []
-    monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: made.append(Seldom(1000.0)) or made[-1])
+    monkeypatch.setattr(
+        "objectives.meters.Seldom", lambda _seconds, clock: made.append(Seldom(1000.0, clock)) or made[-1]
+    )
     monkeypatch.setattr("objectives.calibration.time", clock := Clock())
     device = Device("cpu", "EPYC", "here", 1, "2.14.1", slots=2)
     calibrate_epoch(clock.steps, torch.arange(90), 30, Meters(device, Stopwatch(device)))

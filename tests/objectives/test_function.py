@@ -99,7 +99,9 @@ def test_what_is_read_seldom_is_read_at_the_end(
         asked.append(made[0].is_due)
         return stop(meter, seconds)
 
-    monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: made.append(Seldom(1000.0)) or made[-1])
+    monkeypatch.setattr(
+        "objectives.meters.Seldom", lambda _seconds, clock: made.append(Seldom(1000.0, clock)) or made[-1]
+    )
     monkeypatch.setattr(Throttling, "start", foresee)
     monkeypatch.setattr(Throttling, "stop", note)
     list(run(counts))

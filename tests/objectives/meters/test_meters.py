@@ -79,7 +79,7 @@ def test_what_is_read_seldom_is_read_at_the_end_of_a_trial(monkeypatch: pytest.M
     monkeypatch.setattr(Throttling, "stop", note)
     list(run_trial(CONFIG, CPU))
     assert asked == [True, True, True], "a CPU tells at once"
-    monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds: Seldom(1000.0))
+    monkeypatch.setattr("objectives.meters.Seldom", lambda _seconds, clock: Seldom(1000.0, clock))
     list(run_trial(CONFIG, CPU))
     assert asked[3:] == foreseen[3:] == [False, False, True]
 
@@ -181,18 +181,33 @@ def test_what_a_gpu_is_slow_to_tell_is_asked_for_seldom(teller: str, monkeypatch
 
 
 def test_a_counter_that_nothing_remembers_is_read_most_seldom() -> None:
-    told = [[seldom.least_seconds for seldom in open_paces(GPU, counter)] for counter in (
+    told = [[seldom.least_seconds for seldom in open_paces(GPU, counter, Stopwatch(CPU))] for counter in (
         Noting(remembers=True), Noting(remembers=False), "no counter")]  # fmt: skip
     assert told == [
         [RECALL_SECONDS, HARDLY_SECONDS],
         [COUNTED_SECONDS, HARDLY_SECONDS],
         [RECALL_SECONDS, HARDLY_SECONDS],
     ]
-    assert [seldom.least_seconds for seldom in open_paces(CPU, Noting(remembers=False))] == [0, 0]
+    assert [seldom.least_seconds for seldom in open_paces(CPU, Noting(remembers=False), Stopwatch(CPU))] == [0, 0]
+
+
+def test_a_pause_is_no_reason_to_ask_a_device_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, due = [0.0], []
+    monkeypatch.setattr("objectives.meters.time.perf_counter", lambda: now[0])
+    watch = Stopwatch(CPU)
+    rest = open_paces(GPU, "no counter", watch).rest
+    for seconds in (0.1, HARDLY_SECONDS):
+        with watch.paused():
+            now[0] += 100.0
+        now[0] += seconds
+        watch.lap("training")
+        rest.begin_stop()
+        due.append(rest.is_due)
+    assert due == [False, True]
 
 
 def test_each_meter_of_a_gpu_keeps_its_pace() -> None:
-    paces = open_paces(GPU, "no counter")
+    paces = open_paces(GPU, "no counter", Stopwatch(CPU))
     meters = {name: vars(meter) for name, meter in open_meters(GPU, "no counter", paces, Stopwatch(CPU)).items()}
     rest = {"peak_memory_bytes", "reserved_memory_bytes", "used_memory_bytes", "resident_memory_bytes",
             "throttled_seconds", "other_processes"}  # fmt: skip
