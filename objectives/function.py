@@ -46,12 +46,19 @@ from objectives.trial import (
     Infeasible,
     Noted,
     Profiled,
+    Question,
     Started,
+    Stopped,
     identify,
+    in_vain,
+    never,
 )
 
 FORMAT = 1
 """Of what is saved: a file of another is not gone on from."""
+
+LOOK_SECONDS = 0.1
+"""How often a function that has nothing to tell is asked to end."""
 
 
 class Context:
@@ -243,6 +250,18 @@ class Context:
         self._watch.lap("training")
         return Infeasible(self._config.number, reason, self._watch.take_bill())
 
+    @property
+    def is_within_epoch(self) -> bool:
+        """Whether an epoch has begun that is not reported yet: what is saved of those before it has been told."""
+        return self._epoch == len(self._records) + 1
+
+    def suspend(self) -> Event:
+        """Writes what was saved after the last epoch, and returns the event that ends the trial there."""
+        if self._unsaved is not None:
+            self._write(self._unsaved)
+        self._watch.lap("training")
+        return Stopped(self._config.number, in_vain(self._watch.take_bill()))
+
     def _write(self, state: State) -> None:
         """Writes a state; that it cannot be written is no end of the trial."""
         self._unsaved = None
@@ -284,7 +303,9 @@ class _Abandoned(BaseException):
     """Ends the thread of a function that nobody listens to any more."""
 
 
-def run_function(config: FunctionConfig, device: Device) -> Generator[Event, None, None]:
+def run_function(
+    config: FunctionConfig, device: Device, is_to_suspend: Question = never
+) -> Generator[Event, None, None]:
     """Runs one trial of a training function and yields what happens, as `run_trial` does for the built-in training.
 
     The function runs in a thread of its own, which waits whenever it has told something until the next event is asked
@@ -293,6 +314,8 @@ def run_function(config: FunctionConfig, device: Device) -> Generator[Event, Non
     Args:
         config: The setting.
         device: What the slot runs on.
+        is_to_suspend: Asked a few times a second; once it is so the trial ends with `Stopped`, in the middle of an
+            epoch, and what was saved last is written.
 
     Raises:
         Exception: whatever the function raises.
@@ -318,7 +341,16 @@ def run_function(config: FunctionConfig, device: Device) -> Generator[Event, Non
 
     threading.Thread(target=work, daemon=True).start()
     try:
-        while (event := told.get()) is not None:
+        while True:
+            try:
+                event = told.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                if context.is_within_epoch and is_to_suspend():
+                    yield context.suspend()
+                    return
+                continue
+            if event is None:
+                break
             yield event
             goes_on.release()
     finally:

@@ -17,9 +17,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,10 +55,35 @@ class StopRequest:
     trial: int
 
 
+@dataclass(frozen=True)
+class SuspendRequest:
+    """Asks a worker to end a trial as soon as it has saved where it is."""
+
+    trial: int
+
+
+@dataclass
+class Requests:
+    """What has been asked of a slot's trials; more may come while they run.
+
+    Attributes:
+        to_stop: Trials that are to end after the epoch under way.
+        to_suspend: Trials that are to end as soon as they have saved where they are, to be continued from there.
+    """
+
+    to_stop: set[int] = field(default_factory=set)
+    to_suspend: set[int] = field(default_factory=set)
+
+    def clear(self) -> None:
+        """Forgets all: what was asked for came too late, and the trial may come again."""
+        self.to_stop.clear()
+        self.to_suspend.clear()
+
+
 def run_bundle(
     bundle: Bundle,
     device: Device,
-    is_to_stop: Callable[[int], bool] = lambda _trial: False,
+    requests: Requests | None = None,
     *,
     writes_logs: bool = False,
     cores: Sequence[int] = (),
@@ -70,14 +95,15 @@ def run_bundle(
     Args:
         bundle: The trials.
         device: What the slot runs on.
-        is_to_stop: Asked after each event of a trial whether that is to be its last.
+        requests: Looked at while they run; None where nothing will be asked.
         writes_logs: Whether what a trial prints, and the traceback of its fault, go to the log in its folder.
         cores: That the slot is pinned to, none where it is not; a trial with fewer threads has the first of them.
     """
+    requests = requests or Requests()
     for config in bundle:
         own, last = take_threads(config, device, cores), list[Event]()
         with write_log(config.folder) if writes_logs and config.folder else nullcontext():
-            for event in _run_one(config, own, is_to_stop, prints_faults=writes_logs):
+            for event in _run_one(config, own, requests, prints_faults=writes_logs):
                 if isinstance(event, Finished | Stopped | Failed | Infeasible):
                     last.append(event)
                 else:
@@ -104,18 +130,16 @@ def take_threads(config: Config, device: Device, cores: Sequence[int]) -> Device
     return replace(device, threads=config.threads, held_threads=device.threads)
 
 
-def _run_one(
-    config: Config, device: Device, is_to_stop: Callable[[int], bool], *, prints_faults: bool
-) -> Iterator[Event]:
+def _run_one(config: Config, device: Device, requests: Requests, *, prints_faults: bool) -> Iterator[Event]:
     heard_at = time.perf_counter()
     last: Event | None = None
     trim()
     try:
-        with beating(config.folder), closing(_run(config, device)) as trial:
+        with beating(config.folder), closing(_run(config, device, requests)) as trial:
             for last in trial:
                 yield last
                 heard_at = time.perf_counter()
-                if isinstance(last, Started | Profiled | EpochEnded) and is_to_stop(config.number):
+                if isinstance(last, Started | Profiled | EpochEnded) and config.number in requests.to_stop:
                     yield Stopped(config.number, {})
                     break
     except Exception as error:  # noqa: BLE001  whatever a trial raises is that trial's fault, never the slot's
@@ -200,25 +224,29 @@ def occupy(placement: Placement) -> None:
 def serve(connection: Connection, placement: Placement) -> None:
     """Runs a worker: takes bundles from the connection and sends events back, until the other end closes.
 
-    Pinned to the placement's cores. A `StopRequest` may come at any time. `None` is sent whenever it is ready for a
-    bundle: once torch is loaded, and after the last event of each. When the coordinator dies the connection closes and
-    the worker ends at once, also in mid-training.
+    Pinned to the placement's cores. A `StopRequest` or a `SuspendRequest` may come at any time. `None` is sent whenever
+    it is ready for a bundle: once torch is loaded, and after the last event of each. When the coordinator dies the
+    connection closes and the worker ends at once, also in mid-training.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
+    outlive_terminations()
     keep_freed()
     occupy(placement)
     bundles: queue.Queue[Bundle] = queue.Queue()
-    to_stop: set[int] = set()
+    requests = Requests()
 
     def listen() -> None:
         with suppress(EOFError, OSError):
             while True:
-                message: Bundle | StopRequest = connection.recv()
-                if isinstance(message, StopRequest):
-                    to_stop.add(message.trial)
-                else:
-                    to_stop.clear()  # what was asked for came too late, and the trial may come again
-                    bundles.put(message)
+                message: Bundle | StopRequest | SuspendRequest = connection.recv()
+                match message:
+                    case StopRequest():
+                        requests.to_stop.add(message.trial)
+                    case SuspendRequest():
+                        requests.to_suspend.add(message.trial)
+                    case _:
+                        requests.clear()
+                        bundles.put(message)
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
@@ -230,18 +258,43 @@ def serve(connection: Connection, placement: Placement) -> None:
     while True:
         connection.send(None)
         bundle = bundles.get()
-        for event in run_bundle(bundle, device, to_stop.__contains__, writes_logs=True, cores=placement.cores):
+        for event in run_bundle(bundle, device, requests, writes_logs=True, cores=placement.cores):
             connection.send(event)
 
 
-def _run(config: Config, device: Device) -> Generator[Event, None, None]:
+def outlive_terminations() -> None:
+    """Has this process go on after a SIGTERM: batch systems send it to every process of a job; the coordinator decides.
+
+    What it starts ends by one as ever, however soon that comes: a handler would lose one within the fork.
+    """
+    only = {signal.SIGTERM}
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, only)
+
+    def die_by_it() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        unblock()
+
+    signal.signal(signal.SIGTERM, lambda *_: None)  # one that ignores it would hand that on to other programs
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, only),
+        after_in_parent=unblock,
+        after_in_child=die_by_it,
+    )
+
+
+def _run(config: Config, device: Device, requests: Requests) -> Generator[Event, None, None]:
+    def is_to_suspend() -> bool:
+        return config.number in requests.to_suspend
+
     if isinstance(config, FunctionConfig):
         from objectives.function import run_function
 
-        return run_function(config, device)
+        return run_function(config, device, is_to_suspend)
     from objectives.train import run_trial
 
-    return run_trial(config, device)
+    return run_trial(config, device, is_to_suspend)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -45,9 +45,13 @@ from objectives.trial import (
     Infeasible,
     Noted,
     Profiled,
+    Question,
     Started,
+    Stopped,
     TrialConfig,
     identify,
+    in_vain,
+    never,
 )
 
 
@@ -85,7 +89,7 @@ class Pass:
         return Within(self.step, self.loss_sum, self.augmentation.get_state(), self.costs)
 
 
-def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, None]:
+def run_trial(config: TrialConfig, described: Device, is_to_suspend: Question = never) -> Generator[Event, None, None]:
     """Trains one trial and yields what happens: `Started`, an `EpochEnded` per epoch, then `Finished` or `Infeasible`.
 
     `Profiled` comes after `Started`, unless the model's own costs are known.
@@ -96,20 +100,21 @@ def run_trial(config: TrialConfig, described: Device) -> Generator[Event, None, 
     Args:
         config: The setting.
         described: Where to train, as the records call it.
+        is_to_suspend: Asked after each step; once it is so the trial saves where it is, and ends with `Stopped`.
 
     Raises:
         torch.OutOfMemoryError: when the setting does not fit into the device's memory.
     """
     watch, sharing = Stopwatch(described), Sharing(described)
     with sharing.together():
-        yield from _run_here(config, described, watch, sharing)
+        if sharing.is_shared:
+            watch.lap("waiting")
+        training = Training(config, described, watch, sharing, is_to_suspend)
+        yield from _run_here(config, described, watch, training)
 
 
-def _run_here(config: TrialConfig, described: Device, watch: Stopwatch, sharing: Sharing) -> Generator[Event]:
-    """Trains one trial, once its slot may use the device."""
-    if sharing.is_shared:
-        watch.lap("waiting")
-    training = Training(config, described, watch, sharing)
+def _run_here(config: TrialConfig, described: Device, watch: Stopwatch, training: Training) -> Generator[Event]:
+    """Trains one trial, once its slot may use the device and it is set up."""
     found = training.measure_alone()
     watch.lap("setup")
     with watch.paused():
@@ -122,6 +127,9 @@ def _run_here(config: TrialConfig, described: Device, watch: Stopwatch, sharing:
     for epoch in range(len(training.records) + 1, config.epochs + 1):
         current = training.begin(epoch)
         yield from training.train(epoch, current)
+        if training.is_suspended:
+            yield Stopped(config.number, in_vain(watch.take_bill()))  # what could not be saved
+            return
         train_loss = current.loss_sum.item() / training.num_images
         validation_loss, num_correct = training.evaluate()
         evaluation_seconds = watch.lap("evaluation")
@@ -134,7 +142,7 @@ def _run_here(config: TrialConfig, described: Device, watch: Stopwatch, sharing:
             **current.costs,
             **training.calibration,
             "wall_seconds": absent("the slot shares its device, and evaluation is not calibrated")
-            if sharing.is_shared
+            if training.is_shared
             else measured((current.costs["device_seconds"].value or 0.0) + evaluation_seconds),
             "train_flops": training.train_flops,
             "samples": counted(float(training.num_images)),
@@ -147,6 +155,9 @@ def _run_here(config: TrialConfig, described: Device, watch: Stopwatch, sharing:
         with watch.paused():
             yield EpochEnded(config.number, record)
             yield from (Noted(config.number, note) for note in training.saver.take_notes())
+        if training.is_suspended:
+            yield Stopped(config.number, {})
+            return
     yield Finished(config.number, watch.take_bill())
 
 
@@ -160,9 +171,13 @@ class Training:
         records: Of the epochs that are done.
         saver: Writes its files.
         calibration: What an epoch costs alone on the device, where it is shared and once that is known.
+        is_suspended: Whether it has ended before its last epoch, since that was asked for; it was saved before, where
+            that could be done.
     """
 
-    def __init__(self, config: TrialConfig, described: Device, watch: Stopwatch, sharing: Sharing) -> None:
+    def __init__(
+        self, config: TrialConfig, described: Device, watch: Stopwatch, sharing: Sharing, is_to_suspend: Question
+    ) -> None:
         device = torch.device("cuda:0" if described.kind == "cuda" else "cpu")
         data = load_resident(config.dataset, device, config.data_root)
         images_NCHW = data.train.images_NCHW
@@ -178,6 +193,7 @@ class Training:
         self.model = model
         self._optimizer = build_optimizer(config.optimizer, model.parameters(), config.lr, config.optimizer_options)
         self._watch, self._described, self._sharing = watch, described, sharing
+        self._is_to_suspend, self.is_suspended = is_to_suspend, False
         known = config.calibrations.get(described.digest, {})
         self.calibration: Mapping[str, Measurement] = known if sharing.is_shared else {}
         with computing(config.recipe.precision, device.type):
@@ -190,6 +206,11 @@ class Training:
         self.saver = Saver(config.folder, identify(config), model)
         if (cut_off := self.saver.load()) is not None:
             self._restore(cut_off)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other slots use the device too."""
+        return self._sharing.is_shared
 
     @property
     def train_flops(self) -> Measurement:
@@ -265,7 +286,10 @@ class Training:
         return Pass.begin(self._config.seed, epoch, self._device)
 
     def train(self, epoch: int, current: Pass) -> Iterator[Event]:
-        """Takes what is left of an epoch and yields a `Checkpointed` for each checkpoint within it."""
+        """Takes what is left of an epoch and yields a `Checkpointed` for each checkpoint within it.
+
+        Once it is to suspend the trial, it ends after the step under way, unless that was the epoch's last.
+        """
         config, recipe, meters = self._config, self._config.recipe, self._meters
         order_N = draw_order(config.seed, epoch, self.num_images)[current.step * self._batch_size :].to(self._device)
         factors = lr_factors(recipe.schedule, recipe.warmup_epochs, epoch, config.epochs, self._num_steps)
@@ -283,13 +307,18 @@ class Training:
                 current.costs = add_costs(current.costs, meters.stop())
                 self._sharing.give_way()
                 meters.start("waiting")
-            if current.step < self._num_steps and self.saver.is_due:
+            if current.step == self._num_steps:
+                continue  # after its evaluation it is time to save
+            self.is_suspended = self._is_to_suspend()
+            if self.is_suspended or self.saver.is_due:
                 current.costs = add_costs(current.costs, meters.stop())
                 is_saved = self.saver.save(self._checkpoint(current.within()))
                 self._watch.lap("saving")
                 if is_saved:
                     with self._watch.paused():
                         yield Checkpointed(config.number, epoch, self._watch.take_bill())
+                if self.is_suspended:
+                    return
                 meters.start()
         current.costs = add_costs(current.costs, meters.stop())
 
@@ -301,7 +330,8 @@ class Training:
         """Writes the weights after an epoch, and a checkpoint where it is time for one and more is to come."""
         is_last = epoch == self._config.epochs
         self.saver.save_weights(self.model, epoch, durable=is_last)
-        if self.saver.is_due and not is_last:
+        self.is_suspended = self._is_to_suspend() and not is_last
+        if self.is_suspended or (self.saver.is_due and not is_last):
             self.saver.save(self._checkpoint(None))
 
     def _checkpoint(self, within: Within | None) -> Checkpoint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,15 @@ LINES = ("setup", "calibration", "training", "metering", "evaluation", "saving",
 
 Bill = Mapping[str, float]
 """Seconds spent on each of `LINES` since the attempt's event before."""
+
+
+def in_vain(bill: Bill) -> Bill:
+    """Returns the bill of what has to be done again.
+
+    >>> in_vain({"training": 1.5, "evaluation": 0.5}), in_vain({})
+    ({'lost': 2.0}, {})
+    """
+    return {"lost": sum(bill.values())} if bill else {}
 
 
 CHECKPOINT = "checkpoint.pt"
@@ -137,6 +146,14 @@ class FunctionConfig:
 
 
 Config = TrialConfig | FunctionConfig
+
+Question = Callable[[], bool]
+"""Is it so by now? Asked again and again, by training between two steps for one."""
+
+
+def never() -> bool:
+    """Answers that it is not so."""
+    return False
 
 
 STEPS = 2

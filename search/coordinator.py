@@ -38,6 +38,10 @@ PAUSE_SECONDS = 5.0
 """A round of the coordinator that takes longer was a pause of its own: it was halted, or proposed for so long. That it
 heard no slot then is no slot's silence."""
 
+SUSPEND_SECONDS = 5.0
+"""How long trials have to save where they are when the sitting ends before them: whoever stops a job by SIGTERM, a
+container's engine or a batch system, kills it after ten seconds or more."""
+
 LEAST_FAILURES = 5
 """Trials, or as many as there are slots, after which a study of which nothing could be trained is given up."""
 
@@ -148,6 +152,7 @@ class Coordinator:
     def _loop(self, engine: Engine) -> Ending:
         while not self._stop_requested():
             if self._is_interrupted():
+                self._suspend(engine)
                 raise KeyboardInterrupt
             self._fill(engine)
             if (ending := self._find_ending()) is not None:
@@ -157,7 +162,16 @@ class Coordinator:
             self._note_pause()
             self._record(events)
             self._hold(engine)
+        self._suspend(engine)
         return Ending("stopped", "a stop was requested")
+
+    def _suspend(self, engine: Engine) -> None:
+        """Has each trial save where it is, and waits a while for that; a second Ctrl-C does not."""
+        until = time.perf_counter() + SUSPEND_SECONDS
+        for trial in self._trials.running:
+            engine.suspend(trial.number)
+        while self._trials.running and (left := until - time.perf_counter()) > 0:
+            self._record(list(engine.events(min(HEARTBEAT_SECONDS, left))))
 
     def _find_ending(self) -> Ending | None:
         """Returns how the sitting ends if nothing is to be done any more."""

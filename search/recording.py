@@ -26,6 +26,7 @@ from objectives.trial import (
     SlotLost,
     Started,
     Stopped,
+    in_vain,
 )
 from search.budget import Account
 from search.gain import Gain
@@ -97,7 +98,7 @@ class Recorder:
                 page.keep_calibration(event.signature, event.device.digest, asdict(event.device), costs)
             case Checkpointed():
                 is_known = event.epoch <= len(trial.costs)  # trained once more, as in `_write_epoch`
-                self._charge(page, trial, {"lost": sum(event.bill.values())} if is_known else event.bill)
+                self._charge(page, trial, in_vain(event.bill) if is_known else event.bill)
                 page.hear(trial.number, trial.num_attempts)
             case Noted():
                 trial.reason = event.text if trial.reason is None else f"{trial.reason}; {event.text}"
@@ -110,7 +111,7 @@ class Recorder:
 
     def _conclude(self, page: Page, trial: Trial, event: Ended) -> None:
         """Writes what becomes of a trial that its slot has let go of."""
-        verdict, attempt = trial.verdict, trial.num_attempts
+        verdict = trial.verdict
         is_whole = len(trial.costs) >= self._spec.objective.epochs
         trial.num_deaths += isinstance(event, SlotLost)
         match event:
@@ -126,11 +127,16 @@ class Recorder:
                 self._finish(page, trial, *verdict)
             case SlotLost() if trial.num_deaths >= MOST_DEATHS:
                 self._end(page, trial, "failed", f"{event.reason}, {trial.num_deaths} times without an epoch")
+            case _ if isinstance(event, SlotLost):
+                self._return(page, trial, event.reason)
             case _:
-                outcome = event.reason if isinstance(event, SlotLost) else "stopped before its first epoch ended"
-                page.end_attempt(trial.number, attempt, outcome)
-                page.return_trial(trial.number)
-                trial.state = "waiting"
+                self._return(page, trial, "interrupted" if verdict is None else "stopped before its first epoch ended")
+
+    def _return(self, page: Page, trial: Trial, outcome: str) -> None:
+        """Puts a trial back to be continued."""
+        page.end_attempt(trial.number, trial.num_attempts, outcome)
+        page.return_trial(trial.number)
+        trial.state = "waiting"
 
     def _finish(self, page: Page, trial: Trial, state: str, reason: str | None) -> None:
         """Ends a trial that has results, unless they lack what the search needs."""
@@ -153,7 +159,7 @@ class Recorder:
         record, attempt = event.record, trial.num_attempts
         if record.epoch <= len(trial.costs):
             if not event.replayed:  # trained once more, since the checkpoint was older than the ledger
-                self._charge(page, trial, {"lost": sum(record.bill.values())})
+                self._charge(page, trial, in_vain(record.bill))
             return
         page.record_epoch(
             trial.number,
@@ -222,9 +228,7 @@ class Recorder:
         """Ends the attempts under way, bills what they lost, and lets their trials wait to be continued."""
         for trial in self._trials.running:
             self._charge(page, trial, {"lost": max(0.0, time.perf_counter() - trial.billed_until)})
-            page.end_attempt(trial.number, trial.num_attempts, "interrupted")
-            page.return_trial(trial.number)
-            trial.state = "waiting"
+            self._return(page, trial, "interrupted")
 
     def repair(self, page: Page, study: StudyRow, lease: Lease) -> None:
         """Mends what a coordinator that was killed left behind, and Optuna's tables where somebody changed them."""

@@ -29,6 +29,9 @@ class Engine(Protocol):
     def stop(self, trial: int) -> None:
         """Asks a trial to end after the epoch under way: `Stopped`, unless it ends by itself first."""
 
+    def suspend(self, trial: int) -> None:
+        """Asks a trial to save where it is and to end there: `Stopped`, unless it ends by itself first."""
+
     def abandon(self, trial: int) -> None:
         """Ends a trial at once, with its slot, which is replaced: `SlotLost`. Inline it is asked to stop."""
 

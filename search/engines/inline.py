@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from objectives.slot import Bundle, open_device, run_bundle
+from objectives.slot import Bundle, Requests, open_device, run_bundle
 from objectives.trial import Event, Placement
 
 
@@ -15,7 +15,7 @@ class InlineEngine:
         self._placement = placements[0]
         self._device = open_device(self._placement)
         self._running: Iterator[Event] | None = None
-        self._to_stop: set[int] = set()
+        self._requests = Requests()
 
     def free_slots(self) -> Sequence[Placement]:
         """Returns the one slot when nothing runs."""
@@ -25,8 +25,8 @@ class InlineEngine:
         """Takes a bundle; it is begun when events are read."""
         assert self._running is None
         assert slot == self._placement.slot
-        self._to_stop.clear()
-        self._running = run_bundle(bundle, self._device, self._to_stop.__contains__)
+        self._requests.clear()
+        self._running = run_bundle(bundle, self._device, self._requests)
 
     def events(self, timeout_seconds: float) -> Iterator[Event]:  # noqa: ARG002  an event is always under way
         """Trains until the next event and yields it."""
@@ -40,7 +40,11 @@ class InlineEngine:
 
     def stop(self, trial: int) -> None:
         """Lets a trial go no further than it is: it trains only while events are read."""
-        self._to_stop.add(trial)
+        self._requests.to_stop.add(trial)
+
+    def suspend(self, trial: int) -> None:
+        """Lets a trial save where it is, once events are read."""
+        self._requests.to_suspend.add(trial)
 
     def abandon(self, trial: int) -> None:
         """Does as `stop`: whoever calls this is what a hanging trial would keep from calling."""

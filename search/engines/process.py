@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
-from objectives.slot import Bundle, StopRequest, serve
+from objectives.slot import Bundle, StopRequest, SuspendRequest, serve
 from objectives.trial import SLOT_DIED, Ended, Event, Placement, SlotLost, billed_seconds
 from search.engines.forking import begin_loading, fork
 from search.faults import Faults
@@ -90,10 +90,11 @@ class ProcessEngine:
 
     def stop(self, trial: int) -> None:
         """Sends the request to the worker that has the trial."""
-        for slot in self._slots.values():
-            if trial in slot.pending:
-                with suppress(OSError):  # a worker that just died is found by `events`
-                    slot.connection.send(StopRequest(trial))
+        self._ask(StopRequest(trial))
+
+    def suspend(self, trial: int) -> None:
+        """Sends the request to the worker that has the trial."""
+        self._ask(SuspendRequest(trial))
 
     def abandon(self, trial: int) -> None:
         """Kills the worker that has the trial, one that was halted too; `events` finds it dead and replaces it."""
@@ -109,6 +110,12 @@ class ProcessEngine:
             slot.process.join(PATIENCE_SECONDS)
             slot.connection.close()
         self._slots.clear()
+
+    def _ask(self, request: StopRequest | SuspendRequest) -> None:
+        for slot in self._slots.values():
+            if request.trial in slot.pending:
+                with suppress(OSError):  # a worker that just died is found by `events`
+                    slot.connection.send(request)
 
     def _replace(self, slot: _Slot) -> Iterator[Event]:
         slot.process.join(PATIENCE_SECONDS)

@@ -146,18 +146,36 @@ def test_a_slot_that_is_killed_is_replaced_and_its_trial_continues(
     assert_bills_balance(home)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("sent", "to_all"),
+    [
+        (signal.SIGINT, False),
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, True, id="as a batch system ends a job"),
+    ],
+)
 def test_an_interrupt_saves_everything_and_says_how_to_go_on(
-    paretune: Run, quick_spec: Path, home: Database, tmp_path: Path, undisturbed: list[Any], sent: signal.Signals
+    paretune: Run,
+    quick_spec: Path,
+    home: Database,
+    tmp_path: Path,
+    undisturbed: list[Any],
+    sent: signal.Signals,
+    *,
+    to_all: bool,
 ) -> None:
     running = start(tmp_path, "launch", str(quick_spec), *LONG)
     wait_for(lambda: num_epochs(home) >= 2)
+    for process in psutil.Process(running.pid).children(recursive=True) if to_all else ():
+        process.send_signal(sent)
     running.send_signal(sent)
     errors = running.communicate(timeout=20)[1]
     assert running.returncode == 130
     assert "paretune resume quick" in errors
     assert "Traceback" not in errors
-    assert shown(paretune)["state"] == "interrupted"
+    interrupted = shown(paretune)
+    assert interrupted["state"] == "interrupted"
+    assert interrupted["billed"]["lost"]["device_seconds"] == 0, "trials saved where they were"
     paretune("resume", "quick", check=True)
     answer = shown(paretune)
     assert results(answer) == undisturbed
@@ -176,6 +194,7 @@ def test_stop_and_a_second_coordinator(paretune: Run, quick_spec: Path, home: Da
     assert running.returncode == 0
     answer = shown(paretune)
     assert answer["state"] == "stopped"
+    assert answer["billed"]["lost"]["device_seconds"] == 0, "trials saved where they were"
     assert not any(trial["state"] == "running" for trial in answer["trials"])
 
 

@@ -22,7 +22,7 @@ from objectives.checkpoint import load_weights
 from objectives.files import Unusable, read_newest, read_sealed, write_sealed
 from objectives.meters.time import Stopwatch
 from objectives.pace import Pace
-from objectives.slot import open_device, run_bundle
+from objectives.slot import Requests, open_device, run_bundle
 from objectives.trial import (
     CHECKPOINT,
     Checkpointed,
@@ -32,8 +32,10 @@ from objectives.trial import (
     Finished,
     Noted,
     Placement,
+    Profiled,
     Recipe,
     Started,
+    Stopped,
     TrialConfig,
     previous,
 )
@@ -130,6 +132,30 @@ def test_a_trial_cut_off_at_any_step_ends_bit_equal(name: str, tmp_path: Path) -
         assert outcome(events) == outcome(whole)
         assert weights_hash(tmp_path / f"cut-{num_events}") == weights_hash(tmp_path / "whole")
         assert notes(events) == []
+
+
+@pytest.mark.parametrize("name", ["dropout", "full batch"])
+def test_a_trial_suspended_after_every_step_ends_bit_equal(name: str, tmp_path: Path) -> None:
+    config = replace(SETTINGS[name], folder=tmp_path / "whole")
+    whole = list(begin(config))
+    again = replace(config, folder=tmp_path / "suspended")
+    for _ in range(3 * (1 if name == "full batch" else NUM_STEPS) - 1):
+        assert suspend(again)[-1] == Stopped(again.number, {})
+    events = suspend(again)
+    assert isinstance(events[-1], Finished), "there was a step left, and it is the trial's last"
+    assert outcome(events) == outcome(whole)
+    assert weights_hash(tmp_path / "suspended") == weights_hash(tmp_path / "whole")
+
+
+def test_what_a_suspended_trial_cannot_save_is_lost() -> None:
+    *_, profiled, stopped = suspend(CONFIG)
+    assert isinstance(profiled, Profiled)
+    assert isinstance(stopped, Stopped)
+    assert (list(stopped.bill), stopped.bill["lost"] > 0) == (["lost"], True)
+
+
+def suspend(config: TrialConfig) -> list[Event]:
+    return list(run_bundle([config], open_device(Placement(0, "cpu", 1)), Requests(to_suspend={config.number})))
 
 
 @pytest.mark.usefixtures("saves_always")

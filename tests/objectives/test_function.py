@@ -19,7 +19,7 @@ from objectives.costs import Measurement
 from objectives.function import Context, run_function
 from objectives.meters.seldom import Seldom
 from objectives.meters.throttling import Throttling
-from objectives.slot import run_bundle
+from objectives.slot import Requests, run_bundle
 from objectives.states import read_state
 from objectives.trial import (
     SAVED,
@@ -33,6 +33,7 @@ from objectives.trial import (
     Noted,
     Profiled,
     Started,
+    Stopped,
     previous,
 )
 
@@ -57,9 +58,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Iterator[Event]]:
     module = ModuleType("own_functions")
     monkeypatch.setitem(sys.modules, "own_functions", module)
 
-    def begin(train: Train, config: FunctionConfig = CONFIG) -> Iterator[Event]:
+    def begin(train: Train, config: FunctionConfig = CONFIG, requests: Requests | None = None) -> Iterator[Event]:
         module.train = train  # type: ignore[attr-defined]
-        return run_bundle([config], CPU)
+        return run_bundle([config], CPU, requests)
 
     return begin
 
@@ -106,6 +107,37 @@ def test_what_is_read_seldom_is_read_at_the_end(
     monkeypatch.setattr(Throttling, "stop", note)
     list(run(counts))
     assert asked == foreseen == [False, False, True]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_a_suspended_trial_keeps_the_last_epoch_that_it_reported(
+    seconds: float, run: Callable[..., Iterator[Event]], tmp_path: Path
+) -> None:
+    """Though it is not yet time to save, and even where it has reported an epoch and not yet saved it."""
+    ends = threading.Event()
+
+    def counts_slowly(params: dict[str, Any], context: Context) -> None:
+        total = 0.0
+        for epoch in context.epochs():
+            with context.training():
+                total += params["gain"] * float(np.random.rand())
+                ends.wait(60 * (epoch - 1))
+            context.report(round(100 * total), 1000, train_loss=total)
+            time.sleep(seconds)
+            context.save(total)
+
+    undisturbed = losses(list(run(counts)))
+    config, requests = replace(CONFIG, folder=tmp_path / "trial-00000"), Requests()
+    running = run(counts_slowly, config, requests)
+    assert [type(next(running)) for _ in range(2)] == [Started, EpochEnded]
+    requests.to_suspend.add(config.number)
+    (stopped,) = running
+    ends.set()
+    assert isinstance(stopped, Stopped)
+    assert (list(stopped.bill), stopped.bill["lost"] > 0) == (["lost"], True)
+    events = list(run(counts, config))
+    assert events[0].epoch == 1  # type: ignore[union-attr]
+    assert losses(events) == undisturbed
 
 
 @pytest.mark.usefixtures("saves_always")

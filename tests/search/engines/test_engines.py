@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +103,19 @@ def test_a_trial_that_is_stopped_ends_after_the_epoch_under_way(engine: Engine) 
     assert isinstance(events_until_free(engine)[-1], Finished)
 
 
+def test_a_trial_that_is_suspended_goes_on_from_where_it_was(engine: Engine, tmp_path: Path) -> None:
+    endless = config(0, epochs=10_000, folder=tmp_path / "trial-00000")
+    engine.submit(0, [endless])
+    before = next_epochs(engine, 1)
+    engine.suspend(0)
+    before += events_until_free(engine)
+    assert before[-1] == Stopped(0, {})
+    engine.submit(0, [endless])
+    after = next_epochs(engine, 1)
+    assert isinstance(after[0], Started)
+    assert after[0].epoch == sum(isinstance(event, EpochEnded) for event in before)
+
+
 def test_a_stop_that_comes_too_late_does_nothing(engine: Engine) -> None:
     engine.submit(0, [config(0)])
     assert isinstance(events_until_free(engine)[-1], Finished)
@@ -175,6 +190,32 @@ def test_a_worker_that_never_gets_ready_is_replaced(
         assert events_until_free(engine) == []
     finally:
         engine.close()
+
+
+def test_a_worker_outlives_what_ends_a_whole_job(placements: list[Placement]) -> None:
+    engine = ENGINES["process"](placements)
+    events_until_free(engine)
+    engine.submit(0, [config(0, epochs=3)])
+    (worker,) = workers_of()
+    worker.terminate()
+    assert isinstance(events_until_free(engine)[-1], Finished)
+    engine.close()
+
+
+def test_what_a_worker_starts_ends_by_the_signal_that_it_outlives() -> None:
+    code = """
+import multiprocessing, signal, time
+from objectives.slot import outlive_terminations
+outlive_terminations()
+signal.raise_signal(signal.SIGTERM)
+child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+child.start()
+child.terminate()
+child.join()
+print(child.exitcode)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert int(told.stdout) == -signal.SIGTERM
 
 
 def test_closing_ends_what_runs(engine: Engine) -> None:
