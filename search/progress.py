@@ -117,4 +117,5 @@ def _line(trial: Trial, cost: str, reason: str | None) -> str:
         spent = cost_words(cost, trial.cost(cost).value)
         stopped = f", stopped after epoch {len(trial.costs)}" if trial.state == "stopped" else ""
         return f"trial {trial.number} {100 * trial.accuracies[-1]:.1f} % for {spent}{stopped}  {setting}"
-    return f"trial {trial.number} {trial.state}: {reason}  {setting}".replace("[", "\\[")
+    why = " to be continued" if reason is None else f": {reason}"  # of those that were let go of before their end
+    return f"trial {trial.number} {trial.state}{why}  {setting}".replace("[", "\\[")

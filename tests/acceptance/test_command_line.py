@@ -172,6 +172,7 @@ def test_an_interrupt_saves_everything_and_says_how_to_go_on(
     errors = running.communicate(timeout=20)[1]
     assert running.returncode == 130
     assert "paretune resume quick" in errors
+    assert "waiting to be continued" in errors
     assert "Traceback" not in errors
     interrupted = shown(paretune)
     assert interrupted["state"] == "interrupted"
