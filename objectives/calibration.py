@@ -12,14 +12,14 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from statistics import fmean
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from objectives.costs import NOTABLE, Measurement, accumulate, measured, scale
+from objectives.alone import Alone, find_quietest
+from objectives.costs import Measurement, accumulate, calibrated, measured, scale
 from objectives.intervals import student_interval
 from objectives.meters import Meters
 
@@ -38,9 +38,6 @@ LEAST_SECONDS = {"cpu": 0.1, "cuda": 1.0}
 
 MOST_SECONDS = {"cpu": 1.0, "cuda": 3.0}
 """And no longer, whatever the spread, which is the value's error."""
-
-TRIES = 3
-"""How often steps are timed at most, where other work has their cores."""
 
 Steps = Callable[[Tensor, int], Iterator[None]]
 """Takes steps over images, given by their numbers and the size of a batch, and yields after each."""
@@ -77,27 +74,16 @@ def calibrate_epoch(steps: Steps, order_N: Tensor, batch_size: int, meters: Mete
         last = _measure(lambda: steps(order_N[-num_last:], num_last), order_N.device, meters)
         costs = {name: accumulate(name, [cost, last.costs[name]]) for name, cost in costs.items()}
         found.append(last)
-    named = {name: cost if cost.value is None else replace(cost, method="calibrated") for name, cost in costs.items()}
-    return Calibration(named, any(one.has_waited or one.has_company for one in found))
+    told = {name: calibrated(cost) for name, cost in costs.items()}
+    return Calibration(told, any(one.is_disturbed for one in found))
 
 
-class _Step(NamedTuple):
-    """What one step costs; whether it waited for its cores for a notable part, and whether others were on its GPU."""
-
-    costs: dict[str, Measurement]
-    has_waited: bool
-    has_company: bool
+def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> Alone:
+    """Returns what one step costs."""
+    return find_quietest(lambda: _try(epoch, device, meters), "device_seconds")
 
 
-def _measure(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> _Step:
-    """Returns what one step costs; where other work has its cores, by the quickest of several tries."""
-    tries: list[_Step] = []
-    while not tries or (tries[-1].has_waited and len(tries) < TRIES):
-        tries.append(_try(epoch, device, meters))
-    return min(tries, key=lambda one: (one.has_waited, one.costs["device_seconds"].value))
-
-
-def _try(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> _Step:
+def _try(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Meters) -> Alone:
     steps = itertools.chain.from_iterable(epoch() for _ in itertools.count())
     _time(steps, WARM_STEPS, device)
     num_steps = max(1, math.ceil(BLOCK_SECONDS / _time(steps, 1, device)))
@@ -110,10 +96,7 @@ def _try(epoch: Callable[[], Iterator[None]], device: torch.device, meters: Mete
     costs = {name: scale(stretch[name], 1 / (num_steps * len(blocks))) for name in CALIBRATED}
     low, high = student_interval(blocks)[1]
     costs["device_seconds"] = measured(fmean(blocks), error=(high - low) / 2)
-    waited, took, others = (
-        stretch[name].value or 0.0 for name in ("contention_seconds", "device_seconds", "other_processes")
-    )
-    return _Step(costs, has_waited=waited > NOTABLE * took, has_company=others > 0)
+    return Alone.of(costs, stretch)
 
 
 def _is_enough(blocks: list[float], num_steps: int, kind: str) -> bool:

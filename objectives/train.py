@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from objectives.alone import Alone, find_quietest
 from objectives.batches import Batch, draw_batches, draw_order
 from objectives.calibration import Calibration, calibrate_epoch
 from objectives.checkpoint import Checkpoint, Saver, Within
@@ -221,20 +222,22 @@ class Training:
 
     def measure_alone(self) -> list[Event]:
         """Returns what was found out of the model and the device that is not known yet, with the device to itself."""
+        config, known = self._config, self._config.profiles.get(self._described.digest, {})
+        found: list[Event] = [Profiled(config.number, known)] if known and not config.is_profiled else []
+        is_profiled = config.is_profiled or bool(known)
         is_calibrated = bool(self.calibration) or not self._sharing.is_shared
-        if self._config.is_profiled and is_calibrated:
-            return []
-        found: list[Event] = []
+        if is_profiled and is_calibrated:
+            return found
         self._watch.lap("setup")
         with self._sharing.alone():
             if self._sharing.is_shared:
                 self._watch.lap("waiting")
-            if not self._config.is_profiled:
-                found.append(Profiled(self._config.number, self.profile()))
+            if not is_profiled:
+                found.append(self._profile())
             if not is_calibrated:
                 self._watch.lap("setup")
                 self.calibration, is_disturbed = self._calibrate()
-                of = self._config.number, self._config.signature, self._described
+                of = config.number, config.signature, self._described
                 found.append(Calibrated(*of, self.calibration, is_disturbed))
         return found
 
@@ -264,16 +267,27 @@ class Training:
             meters = Meters(self._described, self._watch, gradients.graph_bytes)  # the trial's have not begun
             return calibrate_epoch(steps, order_N, self._batch_size, meters)
 
-    def profile(self) -> dict[str, Measurement]:
-        """Returns the model's own costs, by name; those that cannot be had are absent and no end of the trial."""
+    def _profile(self) -> Profiled:
+        """Returns the model's own costs; those that cannot be had are absent and no end of the trial."""
         images_NCHW = self.data.train.images_NCHW
         images_BCHW = images_NCHW[: num_images_at_once(images_NCHW, VALUES_EVALUATED_AT_ONCE)]
         flops = absent(self._flops) if isinstance(self._flops, str) else counted(float(self._flops.inference))
+        meters = Meters(self._described, self._watch)  # the trial's have not begun
+        meters.read_all()
+
+        def measure() -> Alone:
+            meters.start("setup")
+            costs = profile_model(self.model, images_BCHW, flops, meters.counter)
+            return Alone.of(costs, meters.stop("setup"))
+
         try:
             with computing(self._config.recipe.precision, self._device.type):
-                return profile_model(self.model, images_BCHW, flops, self._meters.counter)
+                found = find_quietest(measure, "inference_latency_seconds")
         except Exception as error:  # noqa: BLE001  whatever it raises as it is used, it may well train
-            return dict.fromkeys(ONCE, absent(f"the model cannot be used as it is trained: {error_words(error)}"))
+            reason = f"the model cannot be used as it is trained: {error_words(error)}"
+            return Profiled(self._config.number, dict.fromkeys(ONCE, absent(reason)))
+        of = self._config.network, self._described
+        return Profiled(self._config.number, found.costs, *of, is_disturbed=found.is_disturbed)
 
     def begin(self, epoch: int) -> Pass:
         """Returns the epoch that is to be done now, of which a checkpoint may have a part; its training begins."""

@@ -97,6 +97,8 @@ class TrialConfig:
         is_profiled: Whether the model's own costs are known already, from an attempt before.
         signature: Digest of all that decides what an epoch costs on a device; empty where nothing is calibrated.
         calibrations: What an epoch of that signature costs, by the digest of the device and the cost's name.
+        network: Digest of all that decides what the model itself costs on a device; empty where each trial measures it.
+        profiles: What such a model costs, by the digest of the device and the cost's name.
         threads: Of torch's CPU operations, at most those of the slot; None for as many.
     """
 
@@ -117,6 +119,8 @@ class TrialConfig:
     is_profiled: bool = False
     signature: str = ""
     calibrations: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
+    network: str = ""
+    profiles: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
     threads: int | None = None
 
 
@@ -159,10 +163,16 @@ def never() -> bool:
 STEPS = 2
 """Number of the way in which steps are taken: another one costs otherwise, so that its calibrations are not used."""
 
+PASSES = 1
+"""Likewise of the way in which what a model itself costs is measured."""
+
+TOLD = ("signature", "calibrations", "network", "profiles")
+"""What a trial is told of what others found out."""
+
 
 def identify(config: Config) -> str:
     """Returns a digest of all that decides what a trial does, wherever its files lie."""
-    return _digest(config, ("folder", "data_root", "is_profiled", "signature", "calibrations"))
+    return _digest(config, ("folder", "data_root", "is_profiled", *TOLD))
 
 
 def sign(config: TrialConfig, fingerprint: str) -> str:
@@ -172,15 +182,28 @@ def sign(config: TrialConfig, fingerprint: str) -> str:
         config: The trial's, not signed yet.
         fingerprint: Of its data set, and of the user's code where it trains that.
     """
-    beside = ("number", "epochs", "seed", "lr", "folder", "data_root", "study", "is_profiled", "signature")
+    beside = ("number", "epochs", "seed", "lr", "folder", "data_root", "study", "is_profiled", *TOLD)
     recipe = replace(config.recipe, schedule="", warmup_epochs=0.0)
     of_model = f"{STEPS}:{config.model}"
-    return _digest(replace(config, recipe=recipe, dataset=fingerprint, model=of_model), (*beside, "calibrations"))
+    return _digest(replace(config, recipe=recipe, dataset=fingerprint, model=of_model), beside)
+
+
+def sign_network(config: TrialConfig, fingerprint: str) -> str:
+    """Returns a digest of all that decides what a trial's model itself costs on a device.
+
+    Args:
+        config: The trial's.
+        fingerprint: Of its data set, and of the user's code where it trains that.
+    """
+    return _hash([PASSES, config.model, dict(config.model_options), config.recipe.precision, fingerprint])
 
 
 def _digest(record: Config | Device, beside: Sequence[str]) -> str:
     """Returns a digest of a record's fields but for some."""
-    plain = {name: value for name, value in asdict(record).items() if name not in beside}
+    return _hash({name: value for name, value in asdict(record).items() if name not in beside})
+
+
+def _hash(plain: Any) -> str:
     return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -283,10 +306,17 @@ class Started:
 
 @dataclass(frozen=True)
 class Profiled:
-    """What the model itself costs, whatever it is trained to: those of `objectives.costs.ONCE`, by name."""
+    """What the model itself costs, whatever it is trained to: those of `objectives.costs.ONCE`, by name.
+
+    Where it was measured for the trial it names the network, which other trials may have, and the device. They are told
+    it, unless it was disturbed.
+    """
 
     trial: int
     costs: Mapping[str, Measurement]
+    network: str = ""
+    device: Device | None = None
+    is_disturbed: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from objectives.costs import Measurement
 from objectives.optimizers import OPTIMIZERS
-from objectives.trial import Config, FunctionConfig, Recipe, TrialConfig, sign
+from objectives.trial import Config, FunctionConfig, Recipe, TrialConfig, sign, sign_network
 from search.environment import digest_code, import_paths
 from search.models import find_family
 from search.spec import SweepSpec
@@ -77,8 +77,23 @@ def add_calibrations(config: TrialConfig, page: Page, fingerprint: str) -> Trial
         fingerprint: Of what is trained, and of the data set.
     """
     signature = sign(config, fingerprint)
-    known = {
+    return replace(config, signature=signature, calibrations=_find_known(page, signature))
+
+
+def add_profiles(config: TrialConfig, page: Page, fingerprint: str) -> TrialConfig:
+    """Returns a trial's configuration with its network's digest and what is known of the network's own costs by that.
+
+    Args:
+        config: The trial's.
+        page: Of the ledger.
+        fingerprint: Of what is trained, and of the data set.
+    """
+    network = sign_network(config, fingerprint)
+    return replace(config, network=network, profiles=_find_known(page, network))
+
+
+def _find_known(page: Page, signature: str) -> dict[str, dict[str, Measurement]]:
+    return {
         device: {name: Measurement(*cost) for name, cost in costs.items()}  # type: ignore[arg-type]  # a method is text there
         for device, costs in page.find_calibrations(signature).items()
     }
-    return replace(config, signature=signature, calibrations=known)

@@ -15,7 +15,7 @@ from objectives.seeds import derive_seed
 from objectives.trial import Event, Placement, TrialConfig
 from search.budget import Account
 from search.compute import describe_slots
-from search.configs import add_calibrations, configure, fingerprint_trained
+from search.configs import add_calibrations, add_profiles, configure, fingerprint_trained
 from search.engines import ENGINES, Engine
 from search.gain import Gain
 from search.keeping import Keeper
@@ -247,11 +247,19 @@ class Coordinator:
         forget_pulse(folder)
         config = configure(self._spec, trial, folder)
         with self._ledger.writing() as page:
-            if placement.slots_per_device > 1 and isinstance(config, TrialConfig):
-                config = add_calibrations(config, page, self._fingerprint)
+            if isinstance(config, TrialConfig):
+                config = self._add_known(config, page, placement)
             page.start_attempt(trial.number, trial.num_attempts + 1, placement.slot)
         trial.begin(time.perf_counter(), placement.slot)
         engine.submit(placement.slot, [config])
+
+    def _add_known(self, config: TrialConfig, page: Page, placement: Placement) -> TrialConfig:
+        """Adds what others found out of a setting; whatever is measured again is found out anew."""
+        if placement.slots_per_device > 1:
+            config = add_calibrations(config, page, self._fingerprint)
+        if self._spec.search.remeasures is None:
+            config = add_profiles(config, page, self._fingerprint)
+        return config
 
     def _note_pause(self) -> None:
         """Notes a pause of the coordinator; inline there is none, since a round is as long as an epoch."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from objectives.costs import COSTS, ONCE, Measurement
+from objectives.costs import COSTS, ONCE, Measurement, calibrated
 from objectives.front import Reference
 from objectives.pulse import read_pulse
 from objectives.trial import (
@@ -81,6 +81,7 @@ class Recorder:
         self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
         self.reference: Mapping[str, Any] | None = study.reference
         self.num_ended = 0
+        self._profiles: dict[tuple[str, str], Mapping[str, Measurement]] = {}  # by network and device
 
     def write(self, page: Page, trial: Trial, event: Event) -> None:
         """Puts on a page what a slot told of a trial."""
@@ -151,9 +152,22 @@ class Recorder:
     def _write_profile(self, page: Page, trial: Trial, event: Profiled) -> None:
         if trial.profile:
             return  # measured once more, since an attempt before was cut off before its first checkpoint
-        trial.profile = dict(event.costs)
-        page.record_profile(trial.number, {name: kept(cost) for name, cost in event.costs.items()})
+        trial.profile = dict(self._settle(page, event))
+        page.record_profile(trial.number, {name: kept(cost) for name, cost in trial.profile.items()})
         trial.verdict = trial.verdict or judge_profile(self._spec.limits, trial)
+
+    def _settle(self, page: Page, event: Profiled) -> Mapping[str, Measurement]:
+        """Returns what a trial's network itself costs: what was first told of it, so that equal ones cost the same."""
+        if not event.network or event.device is None:
+            return event.costs
+        key = event.network, event.device.digest
+        if key in self._profiles:  # slots that began it at once have each measured it
+            return self._profiles[key]
+        if not event.is_disturbed:
+            told = {name: calibrated(cost) for name, cost in event.costs.items()}
+            self._profiles[key] = told
+            page.keep_calibration(*key, asdict(event.device), {name: kept(cost) for name, cost in told.items()})
+        return event.costs
 
     def _write_epoch(self, page: Page, trial: Trial, event: EpochEnded) -> None:
         record, attempt = event.record, trial.num_attempts

@@ -11,8 +11,8 @@ known; `trial_costs` are the model's own costs from its first attempt on, and th
 ended. `bills` are the seconds that an attempt held its slot, by what they went into; `sittings` are how long a
 coordinator, by its lease's token, held how many slots: what no attempt was billed of that they were idle; and what the
 energy counters of their devices moved meanwhile, as last read, or NULL with the reason.
-`calibrations` are what an epoch costs that was measured alone on a device, by the digests of setting and device, for
-whatever study asks.
+`calibrations` are what was measured alone on a device for whatever study asks: what an epoch costs, by the digests of
+setting and device, and what a network itself costs, by those of network and device.
 `test_results` are computed once, of the checkpoints that a person picked.
 
 `tokens` say who may use the service: of a token's secret only a salted hash is kept, and its row stays when it is
