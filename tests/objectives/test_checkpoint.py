@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import objectives.checkpoint
 from objectives.checkpoint import load_weights
+from objectives.costs import measured
 from objectives.files import Unusable, read_newest, read_sealed, write_sealed
 from objectives.meters.time import Stopwatch
 from objectives.pace import Pace
@@ -145,6 +146,17 @@ def test_a_trial_suspended_after_every_step_ends_bit_equal(name: str, tmp_path: 
     assert isinstance(events[-1], Finished), "there was a step left, and it is the trial's last"
     assert outcome(events) == outcome(whole)
     assert weights_hash(tmp_path / "suspended") == weights_hash(tmp_path / "whole")
+
+
+def test_what_others_found_out_meanwhile_makes_it_no_other_trial(tmp_path: Path) -> None:
+    config = replace(CONFIG, folder=tmp_path)
+    for _ in range(NUM_STEPS):
+        suspend(config)
+    known = {"a device": {"device_seconds": measured(1.0)}}
+    told = replace(config, is_profiled=True, signature="s", calibrations=known, network="n", profiles=known)
+    started, *events = begin(told)
+    assert isinstance(started, Started)
+    assert (started.epoch, notes(events)) == (1, [])
 
 
 def test_what_a_suspended_trial_cannot_save_is_lost() -> None:

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from turns import SlotsInTurn
 
+from objectives.trial import Event, Profiled
 from search import sweeps
+from search.coordinator import Watch
+from search.engines import ENGINES
 from search.pricing import load_summary
 from search.reading import validate
 from search.remeasuring import Wish, plan, remeasure
+from search.trials import Trial
 from storage import tables
 from storage.database import Database
 from storage.rows import StudyRow
@@ -19,7 +24,11 @@ from storage.rows import StudyRow
 LATENCY = "inference_latency_seconds"
 
 
-def launch(database: Database, name: str, widths: list[float], **compute: Any) -> StudyRow:
+def silent(_trial: Trial, _event: Event) -> None:
+    pass
+
+
+def launch(database: Database, name: str, widths: list[float], watch: Watch = silent, **compute: Any) -> StudyRow:
     spec = validate(
         {
             "name": name,
@@ -29,7 +38,7 @@ def launch(database: Database, name: str, widths: list[float], **compute: Any) -
             "compute": {"engine": "inline", "threads": 1, "device": "cpu", **compute},
         }
     )
-    return sweeps.launch(spec, database, lambda *_: None)
+    return sweeps.launch(spec, database, watch)
 
 
 def methods(study: StudyRow) -> Counter[str]:
@@ -50,7 +59,7 @@ def test_a_network_is_measured_once(database: Database, monkeypatch: pytest.Monk
     assert len(found) == num_known(database) == 2
     counted = {trial.costs["parameters"].method for trial in second.trials}
     assert counted == {"counted"}, "what was not measured is not calibrated either"
-    again = remeasure(first, plan(load_summary(database, "first"), database, Wish(2)), database, lambda *_: None)
+    again = remeasure(first, plan(load_summary(database, "first"), database, Wish(2)), database, silent)
     assert set(methods(again)) == {"measured"}, "anew, or it would say nothing of what the first study told"
 
 
@@ -62,9 +71,17 @@ def test_what_was_measured_beside_other_work_is_told_of_no_other_trial(
     assert (methods(study), num_known(database)) == ({"measured": 4}, 0)
 
 
-@pytest.mark.slow
-def test_slots_that_begin_one_network_at_once_tell_the_same(database: Database) -> None:
-    study = launch(database, "at-once", [0.25], engine="process", slots=2)
-    if num_known(database) and methods(study)["calibrated"]:  # else other work had the cores
-        assert methods(study) == {"measured": 1, "calibrated": 1}
-        assert len({trial.costs[LATENCY].value for trial in study.trials}) == 1
+def test_slots_that_begin_one_network_at_once_tell_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectives.alone.NOTABLE", float("inf"))
+    monkeypatch.setitem(ENGINES, "turns", SlotsInTurn)
+    measured: list[float | None] = []
+
+    def note(_trial: Trial, event: Event) -> None:
+        measured.extend([event.costs[LATENCY].value] if isinstance(event, Profiled) else [])
+
+    study = launch(database, "at-once", [0.25], note, engine="turns", slots=2)
+    assert methods(study) == {"measured": 1, "calibrated": 1}
+    assert len(set(measured)) == 2, "each has measured it"
+    assert [trial.costs[LATENCY].value for trial in study.trials] == [measured[0]] * 2

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from turns import SlotsInTurn
 
 from dashboards.answers import answer_all
 from dashboards.devices import device_warning
 from dashboards.summary import summarize
-from objectives.slot import Bundle, open_device, run_bundle
-from objectives.trial import Ended, EpochEnded, Event, Placement
+from objectives.trial import EpochEnded, Event, Placement
 from search import sweeps
 from search.compute import describe_slots, place_slots
 from search.engines import ENGINES
@@ -180,48 +180,10 @@ def test_a_trial_goes_to_a_slot_of_its_kind_alone() -> None:
     assert match(trials, [GPU], is_device_searched=False) == (trials[0], GPU)
 
 
-class SlotsOfBothKinds:
-    """Slots in this process that take turns, all on the CPU: those that are placed on a GPU say that it is one."""
-
-    def __init__(self, placements: Sequence[Placement]) -> None:
-        self._placements = placements
-        self._running: dict[int, Iterator[Event]] = {}
-        self._trials: dict[int, int] = {}
-
-    def free_slots(self) -> Sequence[Placement]:
-        return [placement for placement in self._placements if placement.slot not in self._running]
-
-    def submit(self, slot: int, bundle: Bundle) -> None:
-        placement = self._placements[slot]
-        device = open_device(replace(placement, device="cpu"))
-        if placement.kind == "cuda":
-            device = replace(device, name="A GPU")
-        self._running[slot] = run_bundle(bundle, device)
-
-    def events(self, timeout_seconds: float) -> Iterator[Event]:  # noqa: ARG002  an event is always under way
-        for slot, trial in list(self._running.items()):
-            event = next(trial, None)
-            if event is None:
-                del self._running[slot]
-                continue
-            yield event
-            if isinstance(event, Ended):
-                del self._running[slot]
-
-    def stop(self, trial: int) -> None:
-        raise NotImplementedError
-
-    def abandon(self, trial: int) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        self._running.clear()
-
-
 @pytest.fixture
 def both_kinds(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine(2, 1)
-    monkeypatch.setitem(ENGINES, "turns", SlotsOfBothKinds)
+    monkeypatch.setitem(ENGINES, "turns", SlotsInTurn)
 
 
 def spec_of(name: str, engine: str = "turns", **search: Any) -> SweepSpec:
