@@ -6,6 +6,7 @@ import math
 import re
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from objectives.gradients import Eager
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
 from objectives.resident import ResidentPart, channel_levels, load_resident
-from objectives.slot import keep_loaded, open_device, run_bundle
+from objectives.slot import Requests, keep_loaded, open_device, run_bundle
 from objectives.train import load_kernels, rehearse, train_epoch
 from objectives.trial import (
     LINES,
@@ -35,6 +36,7 @@ from objectives.trial import (
     Profiled,
     Recipe,
     Started,
+    Stopped,
     TrialConfig,
 )
 
@@ -235,6 +237,19 @@ def test_a_trial_on_a_gpu_learns_as_on_the_cpu() -> None:
     for ours, theirs in zip(here, there, strict=True):
         assert theirs.train_loss == pytest.approx(ours.train_loss, rel=0.1)
         assert theirs.num_correct == pytest.approx(ours.num_correct, abs=40)
+
+
+@pytest.mark.gpu
+def test_a_trial_on_a_gpu_that_is_suspended_goes_on_from_there(tmp_path: Path) -> None:
+    config, device = replace(CONFIG, dataset="mnist5k", epochs=2), open_device(Placement(0, "cuda:0", 1))
+    whole, folder = records_of(list(run_bundle([config], device))), tmp_path / "trial-00000"
+    for _ in range(3):
+        suspended = replace(config, folder=folder)
+        assert list(run_bundle([suspended], device, Requests(to_suspend={0})))[-1] == Stopped(0, {})
+    again = records_of(list(run_bundle([replace(config, folder=folder)], device)))
+    for ours, theirs in zip(again, whole, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, rel=0.1)
+        assert ours.costs["train_flops"] == theirs.costs["train_flops"]
 
 
 def test_a_loss_that_has_exploded_is_infeasible_though_it_is_finite() -> None:
