@@ -157,7 +157,7 @@ def _run_here(config: TrialConfig, described: Device, watch: Stopwatch, training
             yield EpochEnded(config.number, record)
             yield from (Noted(config.number, note) for note in training.saver.take_notes())
         if training.is_suspended:
-            yield Stopped(config.number, {})
+            yield Stopped(config.number, watch.take_bill())
             return
     yield Finished(config.number, watch.take_bill())
 
