@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from operator import index
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from objectives.costs import ONCE, Measurement, absent, add_costs, counted, measured
 from objectives.files import Unusable, read_newest
@@ -71,7 +71,9 @@ class Context:
         num_epochs: Epochs that the spec asks for.
     """
 
-    def __init__(self, config: FunctionConfig, device: Device, send: Callable[[Event], None]) -> None:
+    def __init__(
+        self, config: FunctionConfig, device: Device, send: Callable[[Event], None], is_to_suspend: Question = never
+    ) -> None:
         self.seed, self.num_epochs = config.seed, config.epochs
         self.device = "cuda:0" if device.kind == "cuda" else "cpu"
         self._config, self._described, self._send = config, device, send
@@ -83,7 +85,10 @@ class Context:
         self._is_training, self._is_profiled = False, config.is_profiled
         self._epoch = 0
         self._pace = Pace()
-        self._unsaved: State | None = None
+        self._unsaved: _Snapshot | None = None
+        self._num_saved = 0  # records, as it was saved last
+        self._is_to_suspend, self._is_over = is_to_suspend, False
+        self._speaking = threading.RLock()
         self._notes: list[str] = []
         self._is_failing = False
         seed_everything(config.seed)
@@ -97,19 +102,24 @@ class Context:
         if kept is None:
             return None
         self._records = [EpochRecord.of(plain) for plain in kept["records"]]
+        self._num_saved = len(self._records)
         return kept["state"]
 
     def epochs(self) -> Iterator[int]:
         """Yields the number of each epoch that is still to do, from 1; it must be reported before the next."""
-        self._watch.lap("setup")
-        with self._watch.paused():
-            self._send(Started(self._config.number, self._described, len(self._records), self._watch.take_bill()))
-            self._send_notes()
-            for record in self._records:
-                self._send(EpochEnded(self._config.number, record, replayed=True))
+        with self._word():
+            self._watch.lap("setup")
+            with self._watch.paused():
+                self._send(Started(self._config.number, self._described, len(self._records), self._watch.take_bill()))
+                self._send_notes()
+                for record in self._records:
+                    self._send(EpochEnded(self._config.number, record, replayed=True))
         for epoch in range(len(self._records) + 1, self.num_epochs + 1):
-            self._epoch = epoch
-            seed_everything(derive_seed(self.seed, epoch, "epoch"))
+            with self._word():
+                if self._is_to_suspend():
+                    raise _Suspended
+                self._epoch = epoch
+                seed_everything(derive_seed(self.seed, epoch, "epoch"))
             yield epoch
             if len(self._records) < epoch:
                 raise RuntimeError(f"epoch {epoch} was not reported: each needs context.report(...)")
@@ -117,13 +127,15 @@ class Context:
     @contextmanager
     def training(self) -> Iterator[None]:
         """Meters what is done inside as this epoch's training: time, energy, memory. More than once, they add up."""
-        if self._epoch == self.num_epochs:
-            self._meters.read_all()
-        self._meters.start("setup")
-        self._is_training = True
+        with self._word():
+            if self._epoch == self.num_epochs:
+                self._meters.read_all()
+            self._meters.start("setup")
+            self._is_training = True
         yield
-        self._is_training = False
-        self._costs = add_costs(self._costs, self._meters.stop())
+        with self._word():
+            self._is_training = False
+            self._costs = add_costs(self._costs, self._meters.stop())
 
     def time_inference(self, predict: Callable[[], object], *, num_parameters: int | None = None) -> None:
         """Measures how long one call takes whoever uses the model: median and 95th percentile of many calls.
@@ -141,20 +153,21 @@ class Context:
             raise RuntimeError("context.time_inference(...) goes between context.training() and context.report(...)")
         if self._is_profiled:
             return
-        self._is_profiled = True
-        self._evaluation_seconds += self._watch.lap("evaluation")
-        kind = "cuda" if self.device.startswith("cuda") else "cpu"
-        (latencies,) = time_in_bursts([predict], kind, [LEAST_PASSES])
-        self._watch.lap("setup")
-        untold = absent("the training function did not tell it")
-        costs = {
-            **dict.fromkeys(ONCE, untold),
-            "parameters": _told(num_parameters),
-            "inference_latency_seconds": quantile_of_bursts(latencies, 0.5),
-            "inference_latency_p95_seconds": quantile_of_bursts(latencies, 0.95),
-        }
-        with self._watch.paused():
-            self._send(Profiled(self._config.number, costs))
+        with self._word():
+            self._is_profiled = True
+            self._evaluation_seconds += self._watch.lap("evaluation")
+            kind = "cuda" if self.device.startswith("cuda") else "cpu"
+            (latencies,) = time_in_bursts([predict], kind, [LEAST_PASSES])
+            self._watch.lap("setup")
+            untold = absent("the training function did not tell it")
+            costs = {
+                **dict.fromkeys(ONCE, untold),
+                "parameters": _told(num_parameters),
+                "inference_latency_seconds": quantile_of_bursts(latencies, 0.5),
+                "inference_latency_p95_seconds": quantile_of_bursts(latencies, 0.95),
+            }
+            with self._watch.paused():
+                self._send(Profiled(self._config.number, costs))
 
     def report(
         self,
@@ -189,22 +202,23 @@ class Context:
             raise RuntimeError("context.report(...) ends an epoch of context.epochs(), once")
         if not self._costs:
             raise RuntimeError(f"epoch {self._epoch} was not metered: put its training in `with context.training():`")
-        self._evaluation_seconds += self._watch.lap("evaluation")
-        losses = [None if loss is None else float(loss) for loss in (train_loss, validation_loss)]
-        if any(loss is not None and not math.isfinite(loss) for loss in losses):
-            self.infeasible(f"diverged in epoch {self._epoch}: the loss is not finite")
-        costs = {
-            **self._costs,
-            "wall_seconds": measured((self._costs["device_seconds"].value or 0.0) + self._evaluation_seconds),
-            "train_flops": _told(train_flops),
-            "samples": _told(num_samples),
-        }
-        record = EpochRecord(self._epoch, losses[0], losses[1], correct, images, costs, self._watch.take_bill())
-        self._records.append(record)
-        self._costs, self._evaluation_seconds = {}, 0.0
-        with self._watch.paused():
-            self._send(EpochEnded(self._config.number, record))
-            self._send_notes()
+        with self._word():
+            self._evaluation_seconds += self._watch.lap("evaluation")
+            losses = [None if loss is None else float(loss) for loss in (train_loss, validation_loss)]
+            if any(loss is not None and not math.isfinite(loss) for loss in losses):
+                self.infeasible(f"diverged in epoch {self._epoch}: the loss is not finite")
+            costs = {
+                **self._costs,
+                "wall_seconds": measured((self._costs["device_seconds"].value or 0.0) + self._evaluation_seconds),
+                "train_flops": _told(train_flops),
+                "samples": _told(num_samples),
+            }
+            record = EpochRecord(self._epoch, losses[0], losses[1], correct, images, costs, self._watch.take_bill())
+            self._records.append(record)
+            self._costs, self._evaluation_seconds = {}, 0.0
+            with self._watch.paused():
+                self._send(EpochEnded(self._config.number, record))
+                self._send_notes()
 
     def save(self, state: Any) -> None:
         """Keeps a state to continue from after the last epoch that was reported. It may be called after every epoch.
@@ -219,13 +233,14 @@ class Context:
         Raises:
             StateFault: for anything else.
         """
-        head = {"format": FORMAT, "identity": identify(self._config)}
-        flat = flatten_state({**head, "records": [asdict(record) for record in self._records], "state": state})
-        if self._pace.is_due or len(self._records) == self.num_epochs:
-            self._write(flat)
-        else:
-            self._unsaved = flat.copy()
-        self._watch.lap("saving")
+        with self._word():
+            flat = flatten_state({"state": state})
+            self._num_saved = len(self._records)
+            if self._pace.is_due or self._num_saved == self.num_epochs:
+                self._write(_Snapshot(flat, self._num_saved))
+            else:
+                self._unsaved = _Snapshot(flat.copy(), self._num_saved)
+            self._watch.lap("saving")
 
     def infeasible(self, reason: str) -> NoReturn:
         """Ends the trial: its setting cannot be trained. Samplers learn to stay away from it."""
@@ -239,8 +254,7 @@ class Context:
         """
         if not self._records:
             raise RuntimeError("the function returned without a report of any epoch")
-        if self._unsaved is not None:
-            self._write(self._unsaved)
+        self._write_unsaved()
         self._watch.lap("saving")
         yield from (Noted(self._config.number, note) for note in self._notes)
         yield Finished(self._config.number, self._watch.take_bill())
@@ -250,27 +264,54 @@ class Context:
         self._watch.lap("training")
         return Infeasible(self._config.number, reason, self._watch.take_bill())
 
-    @property
-    def is_within_epoch(self) -> bool:
-        """Whether an epoch has begun that is not reported yet: what is saved of those before it has been told."""
-        return self._epoch == len(self._records) + 1
+    def hush(self) -> bool:
+        """Has a function that runs on say nothing more, so that its trial can be suspended; returns whether it can be.
+
+        It cannot while the function tells something, or may be about to save the epoch that it reported last: what was
+        saved before is written then, so that it outlives whatever becomes of this process.
+        """
+        if not self._speaking.acquire(blocking=False):
+            return False
+        try:
+            is_between = 0 < self._epoch == len(self._records) < self.num_epochs
+            self._is_over = not is_between or self._num_saved == len(self._records)
+            if not self._is_over:
+                self._write_unsaved()
+        finally:
+            self._speaking.release()
+        return self._is_over
 
     def suspend(self) -> Event:
-        """Writes what was saved after the last epoch, and returns the event that ends the trial there."""
+        """Returns the event that ends the trial where it is; what was saved last is written."""
+        self._watch.lap("training")
+        lost = in_vain(self._watch.take_bill())
+        self._write_unsaved()
+        self._watch.lap("saving")
+        return Stopped(self._config.number, {**lost, **self._watch.take_bill()})
+
+    @contextmanager
+    def _word(self) -> Iterator[None]:
+        """Lets the function say something, unless nobody listens any more."""
+        with self._speaking:
+            if self._is_over:
+                raise _Abandoned
+            yield
+
+    def _write_unsaved(self) -> None:
         if self._unsaved is not None:
             self._write(self._unsaved)
-        self._watch.lap("training")
-        return Stopped(self._config.number, in_vain(self._watch.take_bill()))
 
-    def _write(self, state: State) -> None:
-        """Writes a state; that it cannot be written is no end of the trial."""
+    def _write(self, snapshot: _Snapshot) -> None:
+        """Writes what was saved; that it cannot be written is no end of the trial."""
         self._unsaved = None
         if (path := self._saved_path) is None:
             return
         since = time.perf_counter()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_state(path, state)
+            records = [asdict(record) for record in self._records[: snapshot.num_records]]
+            head = {"format": FORMAT, "identity": identify(self._config), "records": records}
+            write_state(path, snapshot.state.beside(flatten_state(head)))
         except OSError as error:
             if not self._is_failing:
                 self._notes.append(f"what it saved could not all be written: {error.strerror or error}")
@@ -295,12 +336,23 @@ class Context:
         return None if self._config.folder is None else self._config.folder / SAVED
 
 
+class _Snapshot(NamedTuple):
+    """What a function saved, and after how many epochs."""
+
+    state: State
+    num_records: int
+
+
 class _NotTrainable(Exception):
     """Raised by `Context.infeasible`."""
 
 
 class _Abandoned(BaseException):
     """Ends the thread of a function that nobody listens to any more."""
+
+
+class _Suspended(BaseException):
+    """Ends the thread of a function between two epochs."""
 
 
 def run_function(
@@ -314,8 +366,8 @@ def run_function(
     Args:
         config: The setting.
         device: What the slot runs on.
-        is_to_suspend: Asked a few times a second; once it is so the trial ends with `Stopped`, in the middle of an
-            epoch, and what was saved last is written.
+        is_to_suspend: Asked before each epoch, and a few times a second; once it is so the trial ends with `Stopped`,
+            in the middle of an epoch, and what was saved last is written.
 
     Raises:
         Exception: whatever the function raises.
@@ -330,7 +382,7 @@ def run_function(
         if abandoned.is_set():
             raise _Abandoned
 
-    context = Context(config, device, send)
+    context = Context(config, device, send, is_to_suspend)
 
     def work() -> None:
         try:
@@ -345,7 +397,7 @@ def run_function(
             try:
                 event = told.get(timeout=LOOK_SECONDS)
             except queue.Empty:
-                if context.is_within_epoch and is_to_suspend():
+                if is_to_suspend() and context.hush():
                     yield context.suspend()
                     return
                 continue
@@ -359,6 +411,8 @@ def run_function(
     match raised:
         case []:
             yield from context.close()
+        case [_Suspended()]:
+            yield context.suspend()
         case [_NotTrainable() as error]:
             yield context.give_up(str(error))
         case [Exception() as error]:

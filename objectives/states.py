@@ -40,6 +40,11 @@ class State:
         """Returns one whose arrays nobody else changes."""
         return State(self.plain, [array.copy() for array in self.arrays])
 
+    def beside(self, more: State) -> State:
+        """Returns one that has the values of another one too, which holds no arrays."""
+        assert not more.arrays
+        return State(json.dumps({**json.loads(more.plain), **json.loads(self.plain)}), self.arrays)
+
 
 def flatten_state(named: Mapping[str, Any]) -> State:
     """Returns values by name as they are kept; the arrays are still the caller's.

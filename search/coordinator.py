@@ -17,6 +17,7 @@ from search.budget import Account
 from search.compute import describe_slots
 from search.configs import add_calibrations, add_profiles, configure, fingerprint_trained
 from search.engines import ENGINES, Engine
+from search.faults import Hasty
 from search.gain import Gain
 from search.keeping import Keeper
 from search.limits import judge_silence
@@ -152,8 +153,7 @@ class Coordinator:
     def _loop(self, engine: Engine) -> Ending:
         while not self._stop_requested():
             if self._is_interrupted():
-                self._suspend(engine)
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt if self._suspend(engine) else Hasty
             self._fill(engine)
             if (ending := self._find_ending()) is not None:
                 return ending
@@ -165,13 +165,17 @@ class Coordinator:
         self._suspend(engine)
         return Ending("stopped", "a stop was requested")
 
-    def _suspend(self, engine: Engine) -> None:
-        """Has each trial save where it is, and waits a while for that; a second Ctrl-C does not."""
+    def _suspend(self, engine: Engine) -> bool:
+        """Has each trial save where it is, and waits a while for that; returns whether all have.
+
+        Who interrupts for a second time does not wait.
+        """
         until = time.perf_counter() + SUSPEND_SECONDS
         for trial in self._trials.running:
             engine.suspend(trial.number)
         while self._trials.running and (left := until - time.perf_counter()) > 0:
             self._record(list(engine.events(min(HEARTBEAT_SECONDS, left))))
+        return not self._trials.running
 
     def _find_ending(self) -> Ending | None:
         """Returns how the sitting ends if nothing is to be done any more."""

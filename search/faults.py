@@ -25,6 +25,10 @@ class Unsaved(KeyboardInterrupt):
     """Interrupted while the database was away: the last results are on the slots' disk alone."""
 
 
+class Hasty(KeyboardInterrupt):
+    """Interrupted before all trials had saved where they were."""
+
+
 def check_ending(path: Path, what: str, known: Iterable[str]) -> list[str]:
     """Returns the line about a path whose ending is none of those known; none where it is one.
 

@@ -17,7 +17,7 @@ from objectives.trial import Placement
 from search.coordinator import Coordinator, ShowBudget, Watch
 from search.data import describe
 from search.environment import keep_environment, observe
-from search.faults import Abandoned, Faults, Unsaved
+from search.faults import Abandoned, Faults, Hasty, Unsaved
 from search.functions import check_function
 from search.growing import Growth, grow
 from search.models import check_model
@@ -311,7 +311,7 @@ def _interruption() -> Iterator[Callable[[], bool]]:
     def note(number: int, _frame: FrameType | None) -> None:
         signals.append(number)
         if len(signals) > 1:
-            raise KeyboardInterrupt
+            raise Hasty
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

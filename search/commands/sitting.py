@@ -8,7 +8,7 @@ from collections.abc import Callable
 from search.commands.console import print_json, standard_output, tell
 from search.commands.options import DEFAULT_URL
 from search.commands.sources import find_source
-from search.faults import Abandoned, Unsaved
+from search.faults import Abandoned, Hasty, Unsaved
 from storage.faults import DiskFull
 
 USAGE, SOME_FAILED, INTERRUPTED = 2, 3, 130
@@ -32,14 +32,21 @@ def sit(
         tell("interrupted before it began; nothing was changed")
         sys.exit(INTERRUPTED)
     except KeyboardInterrupt as interrupt:
-        is_saved = not isinstance(interrupt, Unsaved)
-        saved = "everything is saved" if is_saved else "the database is away, checkpoints hold what it lacks"
-        tell(f"interrupted; {saved}. Continue with: {_resume_line(name, storage)}")
+        tell(f"interrupted; {_kept_words(interrupt)}. Continue with: {_resume_line(name, storage)}")
         sys.exit(INTERRUPTED)
     except DiskFull as fault:
         tell(f"{fault}; free some space, then continue with: {_resume_line(name, storage)}")
         sys.exit(USAGE)
     end(name, storage, as_json=as_json, show=show)
+
+
+def _kept_words(interrupt: KeyboardInterrupt) -> str:
+    match interrupt:
+        case Unsaved():
+            return "the database is away, checkpoints hold what it lacks"
+        case Hasty():
+            return "what trials did since their last checkpoints is trained again, all else is saved"
+    return "everything is saved"
 
 
 def _resume_line(name: str, storage: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 import threading
@@ -14,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import wait_for
 
 from objectives.costs import Measurement
 from objectives.function import Context, run_function
 from objectives.meters.seldom import Seldom
 from objectives.meters.throttling import Throttling
 from objectives.slot import Requests, run_bundle
-from objectives.states import read_state
+from objectives.states import flatten_state, read_state
 from objectives.trial import (
     SAVED,
     Device,
@@ -109,11 +111,11 @@ def test_what_is_read_seldom_is_read_at_the_end(
     assert asked == foreseen == [False, False, True]
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.3])
+@pytest.mark.parametrize(("before_save", "after_save"), [(0.0, 0.0), (0.3, 0.0), (0.0, 60.0)])
 def test_a_suspended_trial_keeps_the_last_epoch_that_it_reported(
-    seconds: float, run: Callable[..., Iterator[Event]], tmp_path: Path
+    before_save: float, after_save: float, run: Callable[..., Iterator[Event]], tmp_path: Path
 ) -> None:
-    """Though it is not yet time to save, and even where it has reported an epoch and not yet saved it."""
+    """Though it is not time to write, where it has not yet saved that epoch, and where it is busy before the next."""
     ends = threading.Event()
 
     def counts_slowly(params: dict[str, Any], context: Context) -> None:
@@ -123,8 +125,9 @@ def test_a_suspended_trial_keeps_the_last_epoch_that_it_reported(
                 total += params["gain"] * float(np.random.rand())
                 ends.wait(60 * (epoch - 1))
             context.report(round(100 * total), 1000, train_loss=total)
-            time.sleep(seconds)
+            time.sleep(before_save)
             context.save(total)
+            ends.wait(after_save)
 
     undisturbed = losses(list(run(counts)))
     config, requests = replace(CONFIG, folder=tmp_path / "trial-00000"), Requests()
@@ -134,10 +137,65 @@ def test_a_suspended_trial_keeps_the_last_epoch_that_it_reported(
     (stopped,) = running
     ends.set()
     assert isinstance(stopped, Stopped)
-    assert (list(stopped.bill), stopped.bill["lost"] > 0) == (["lost"], True)
+    assert (set(stopped.bill), stopped.bill["lost"] > 0) == ({"lost", "saving"}, True)
     events = list(run(counts, config))
     assert events[0].epoch == 1  # type: ignore[union-attr]
     assert losses(events) == undisturbed
+
+
+def test_a_function_with_brief_epochs_is_suspended_before_the_next(
+    run: Callable[..., Iterator[Event]], tmp_path: Path
+) -> None:
+    config, requests = replace(CONFIG, folder=tmp_path / "trial-00000", epochs=10_000), Requests()
+    running = run(counts, config, requests)
+    assert [type(next(running)) for _ in range(4)] == [Started, EpochEnded, EpochEnded, EpochEnded]
+    requests.to_suspend.add(config.number)
+    (stopped,) = running
+    assert isinstance(stopped, Stopped)
+    assert next(run(counts, config)).epoch == 3  # type: ignore[union-attr]
+
+
+def test_what_was_saved_is_written_though_the_next_save_does_not_come(
+    run: Callable[..., Iterator[Event]], tmp_path: Path
+) -> None:
+    """Else a worker that is killed at last would take it along."""
+    ends, path = threading.Event(), tmp_path / "trial-00000" / SAVED
+
+    def counts_and_hangs(params: dict[str, Any], context: Context) -> None:
+        for epoch in context.epochs():
+            with context.training():
+                pass
+            context.report(epoch, 1000)
+            ends.wait(60 * (epoch - 1))
+            context.save(params["gain"] * epoch)
+
+    requests = Requests()
+    running = run(counts_and_hangs, replace(CONFIG, folder=path.parent), requests)
+    assert [type(next(running)) for _ in range(3)] == [Started, EpochEnded, EpochEnded]
+    requests.to_suspend.add(CONFIG.number)
+    rest = threading.Thread(target=lambda: list(running))
+    rest.start()
+    wait_for(path.exists)
+    assert read_state(path)["state"] == CONFIG.params["gain"]
+    assert rest.is_alive(), "it may yet save the second epoch"
+    ends.set()
+    rest.join()
+    assert read_state(path)["state"] == 2 * CONFIG.params["gain"]  # type: ignore[operator]
+
+
+def test_what_saving_takes_does_not_grow_with_the_epochs(
+    run: Callable[..., Iterator[Event]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flattened: list[int] = []
+
+    def flatten(named: dict[str, Any]) -> Any:
+        flattened.append(len(json.dumps(named, default=str)))
+        return flatten_state(named)
+
+    monkeypatch.setattr("objectives.function.flatten_state", flatten)
+    list(run(counts, replace(CONFIG, folder=tmp_path / "trial-00000", epochs=50, params={"gain": 0.1})))
+    assert len(flattened) == 51, "the records are written with the last one alone"
+    assert max(flattened[:-1]) < 100
 
 
 @pytest.mark.usefixtures("saves_always")
