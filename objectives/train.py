@@ -25,7 +25,7 @@ from objectives.gradients import Gradients, build_gradients
 from objectives.imports import error_words
 from objectives.meters import Meters
 from objectives.meters.flops import Flops, count_flops
-from objectives.meters.inference import profile_model
+from objectives.meters.inference import identify_network, profile_model
 from objectives.meters.time import Stopwatch
 from objectives.models import build_model
 from objectives.optimizers import build_optimizer
@@ -199,6 +199,7 @@ class Training:
         self.calibration: Mapping[str, Measurement] = known if sharing.is_shared else {}
         with computing(config.recipe.precision, device.type):
             self._flops = rehearse(model, config, data, self._batch_size)
+        self._network = identify_network(model, config.family, self.inference_flops)
         self._gradients = self._build_gradients(model)
         self._meters = Meters(described, watch, self._gradients.graph_bytes)
 
@@ -220,9 +221,15 @@ class Training:
             return absent(self._flops)
         return counted(float(self.num_images * self._flops.train))
 
+    @property
+    def inference_flops(self) -> Measurement:
+        """The FLOPs of one image's forward pass."""
+        return absent(self._flops) if isinstance(self._flops, str) else counted(float(self._flops.inference))
+
     def measure_alone(self) -> list[Event]:
         """Returns what was found out of the model and the device that is not known yet, with the device to itself."""
-        config, known = self._config, self._config.profiles.get(self._described.digest, {})
+        config = self._config
+        known = config.profiles.get(self._network, {}).get(self._described.digest, {})
         found: list[Event] = [Profiled(config.number, known)] if known and not config.is_profiled else []
         is_profiled = config.is_profiled or bool(known)
         is_calibrated = bool(self.calibration) or not self._sharing.is_shared
@@ -271,13 +278,12 @@ class Training:
         """Returns the model's own costs; those that cannot be had are absent and no end of the trial."""
         images_NCHW = self.data.train.images_NCHW
         images_BCHW = images_NCHW[: num_images_at_once(images_NCHW, VALUES_EVALUATED_AT_ONCE)]
-        flops = absent(self._flops) if isinstance(self._flops, str) else counted(float(self._flops.inference))
         meters = Meters(self._described, self._watch)  # the trial's have not begun
         meters.read_all()
 
         def measure() -> Alone:
             meters.start("setup")
-            costs = profile_model(self.model, images_BCHW, flops, meters.counter)
+            costs = profile_model(self.model, images_BCHW, self.inference_flops, meters.counter)
             return Alone.of(costs, meters.stop("setup"))
 
         try:
@@ -286,7 +292,7 @@ class Training:
         except Exception as error:  # noqa: BLE001  whatever it raises as it is used, it may well train
             reason = f"the model cannot be used as it is trained: {error_words(error)}"
             return Profiled(self._config.number, dict.fromkeys(ONCE, absent(reason)))
-        of = self._config.network, self._described
+        of = self._network, self._described
         return Profiled(self._config.number, found.costs, *of, is_disturbed=found.is_disturbed)
 
     def begin(self, epoch: int) -> Pass:

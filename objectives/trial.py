@@ -97,8 +97,8 @@ class TrialConfig:
         is_profiled: Whether the model's own costs are known already, from an attempt before.
         signature: Digest of all that decides what an epoch costs on a device; empty where nothing is calibrated.
         calibrations: What an epoch of that signature costs, by the digest of the device and the cost's name.
-        network: Digest of all that decides what the model itself costs on a device; empty where each trial measures it.
-        profiles: What such a model costs, by the digest of the device and the cost's name.
+        family: Digest of what decides a model's own costs beside its structure; empty where each trial measures them.
+        profiles: What networks of that family cost, by the digests of network and device and the cost's name.
         threads: Of torch's CPU operations, at most those of the slot; None for as many.
     """
 
@@ -119,8 +119,8 @@ class TrialConfig:
     is_profiled: bool = False
     signature: str = ""
     calibrations: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
-    network: str = ""
-    profiles: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
+    family: str = ""
+    profiles: Mapping[str, Mapping[str, Mapping[str, Measurement]]] = field(default_factory=dict)
     threads: int | None = None
 
 
@@ -166,7 +166,7 @@ STEPS = 2
 PASSES = 1
 """Likewise of the way in which what a model itself costs is measured."""
 
-TOLD = ("signature", "calibrations", "network", "profiles")
+TOLD = ("signature", "calibrations", "family", "profiles")
 """What a trial is told of what others found out."""
 
 
@@ -188,22 +188,23 @@ def sign(config: TrialConfig, fingerprint: str) -> str:
     return _digest(replace(config, recipe=recipe, dataset=fingerprint, model=of_model), beside)
 
 
-def sign_network(config: TrialConfig, fingerprint: str) -> str:
-    """Returns a digest of all that decides what a trial's model itself costs on a device.
+def sign_family(config: TrialConfig, fingerprint: str) -> str:
+    """Returns a digest of what decides what a trial's model itself costs on a device, beside the model's structure.
 
     Args:
         config: The trial's.
         fingerprint: Of its data set, and of the user's code where it trains that.
     """
-    return _hash([PASSES, config.model, dict(config.model_options), config.recipe.precision, fingerprint])
+    return digest_of([PASSES, config.model, config.recipe.precision, fingerprint])
 
 
 def _digest(record: Config | Device, beside: Sequence[str]) -> str:
     """Returns a digest of a record's fields but for some."""
-    return _hash({name: value for name, value in asdict(record).items() if name not in beside})
+    return digest_of({name: value for name, value in asdict(record).items() if name not in beside})
 
 
-def _hash(plain: Any) -> str:
+def digest_of(plain: Any) -> str:
+    """Returns a digest of plain values."""
     return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,13 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from objectives.costs import Measurement
 from objectives.optimizers import OPTIMIZERS
-from objectives.trial import Config, FunctionConfig, Recipe, TrialConfig, sign, sign_network
+from objectives.trial import Config, FunctionConfig, Recipe, TrialConfig, sign
 from search.environment import digest_code, import_paths
 from search.models import find_family
 from search.spec import SweepSpec
-from search.trials import Trial
+from search.trials import Trial, measurement_of
 from storage.ledger import Page
 from storage.rows import StudyRow
 
@@ -77,23 +76,8 @@ def add_calibrations(config: TrialConfig, page: Page, fingerprint: str) -> Trial
         fingerprint: Of what is trained, and of the data set.
     """
     signature = sign(config, fingerprint)
-    return replace(config, signature=signature, calibrations=_find_known(page, signature))
-
-
-def add_profiles(config: TrialConfig, page: Page, fingerprint: str) -> TrialConfig:
-    """Returns a trial's configuration with its network's digest and what is known of the network's own costs by that.
-
-    Args:
-        config: The trial's.
-        page: Of the ledger.
-        fingerprint: Of what is trained, and of the data set.
-    """
-    network = sign_network(config, fingerprint)
-    return replace(config, network=network, profiles=_find_known(page, network))
-
-
-def _find_known(page: Page, signature: str) -> dict[str, dict[str, Measurement]]:
-    return {
-        device: {name: Measurement(*cost) for name, cost in costs.items()}  # type: ignore[arg-type]  # a method is text there
+    known = {
+        device: {name: measurement_of(cost) for name, cost in costs.items()}
         for device, costs in page.find_calibrations(signature).items()
     }
+    return replace(config, signature=signature, calibrations=known)

@@ -15,18 +15,19 @@ from objectives.seeds import derive_seed
 from objectives.trial import Event, Placement, TrialConfig
 from search.budget import Account
 from search.compute import describe_slots
-from search.configs import add_calibrations, add_profiles, configure, fingerprint_trained
+from search.configs import add_calibrations, configure, fingerprint_trained
 from search.engines import ENGINES, Engine
 from search.faults import Hasty
 from search.gain import Gain
 from search.keeping import Keeper
 from search.limits import judge_silence
 from search.matching import match
+from search.profiles import Profiles
 from search.proposals import Proposals, TakenOver
-from search.recording import Recorder, kept
+from search.recording import Recorder
 from search.spec import SweepSpec
 from search.tariff import Tariff
-from search.trials import RESULTS, Trial, Trials, Verdict
+from search.trials import RESULTS, Trial, Trials, Verdict, kept
 from storage.database import Database
 from storage.ledger import Ledger, Page
 from storage.patience import DatabaseAway
@@ -103,11 +104,12 @@ class Coordinator:
             slots_per_device=placements[0].slots_per_device, energy_before=sum_energy(study),
         )  # fmt: skip
         self._gain = Gain(spec.budget.min_gain_per_device_hour, self._trials)
+        self._fingerprint = fingerprint_trained(study, spec)
+        self._profiles = Profiles(self._fingerprint, measures_anew=spec.search.remeasures is not None)
         shared = placements[0].slots_per_device
         self._recorder = Recorder(
-            spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain, shared
+            spec, study, self._trials, self._proposals, self._keeper, self._account, self._gain, self._profiles, shared
         )
-        self._fingerprint = fingerprint_trained(study, spec)
         self._refusal: str | None = None
         self._looked_at = time.perf_counter()
         self._next_heartbeat = 0.0
@@ -258,12 +260,10 @@ class Coordinator:
         engine.submit(placement.slot, [config])
 
     def _add_known(self, config: TrialConfig, page: Page, placement: Placement) -> TrialConfig:
-        """Adds what others found out of a setting; whatever is measured again is found out anew."""
+        """Adds what others found out of a setting."""
         if placement.slots_per_device > 1:
             config = add_calibrations(config, page, self._fingerprint)
-        if self._spec.search.remeasures is None:
-            config = add_profiles(config, page, self._fingerprint)
-        return config
+        return self._profiles.add_known(config)
 
     def _note_pause(self) -> None:
         """Notes a pause of the coordinator; inline there is none, since a round is as long as an epoch."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from objectives.costs import COSTS, ONCE, Measurement, calibrated
+from objectives.costs import COSTS, ONCE
 from objectives.front import Reference
 from objectives.pulse import read_pulse
 from objectives.trial import (
@@ -32,11 +32,12 @@ from search.budget import Account
 from search.gain import Gain
 from search.keeping import Keeper
 from search.limits import judge_epoch, judge_profile
+from search.profiles import Profiles
 from search.proposals import Proposals
 from search.spec import SweepSpec
-from search.trials import RESULTS, Trial, Trials
+from search.trials import RESULTS, Trial, Trials, kept
 from storage.leases import Lease
-from storage.ledger import CostValue, Page
+from storage.ledger import Page
 from storage.rows import AttemptRow, StudyRow
 
 MOST_DEATHS = 3
@@ -57,6 +58,7 @@ class Recorder:
         keeper: Of the trials' folders.
         account: The study's books.
         gain: Told of each setting that ended.
+        profiles: Of the study's networks.
         slots_per_device: How many slots share a device in this sitting: each is billed its share.
 
     Attributes:
@@ -73,15 +75,15 @@ class Recorder:
         keeper: Keeper,
         account: Account,
         gain: Gain,
+        profiles: Profiles,
         slots_per_device: int,
     ) -> None:
         self._spec, self._trials, self._proposals = spec, trials, proposals
         self._keeper, self._account, self._gain = keeper, account, gain
-        self._slots_per_device = slots_per_device
+        self._profiles, self._slots_per_device = profiles, slots_per_device
         self._chance = 1 / study.data["num_classes"] if "num_classes" in study.data else 0.0
         self.reference: Mapping[str, Any] | None = study.reference
         self.num_ended = 0
-        self._profiles: dict[tuple[str, str], Mapping[str, Measurement]] = {}  # by network and device
 
     def write(self, page: Page, trial: Trial, event: Event) -> None:
         """Puts on a page what a slot told of a trial."""
@@ -152,22 +154,9 @@ class Recorder:
     def _write_profile(self, page: Page, trial: Trial, event: Profiled) -> None:
         if trial.profile:
             return  # measured once more, since an attempt before was cut off before its first checkpoint
-        trial.profile = dict(self._settle(page, event))
+        trial.profile = dict(self._profiles.settle(page, event))
         page.record_profile(trial.number, {name: kept(cost) for name, cost in trial.profile.items()})
         trial.verdict = trial.verdict or judge_profile(self._spec.limits, trial)
-
-    def _settle(self, page: Page, event: Profiled) -> Mapping[str, Measurement]:
-        """Returns what a trial's network itself costs: what was first told of it, so that equal ones cost the same."""
-        if not event.network or event.device is None:
-            return event.costs
-        key = event.network, event.device.digest
-        if key in self._profiles:  # slots that began it at once have each measured it
-            return self._profiles[key]
-        if not event.is_disturbed:
-            told = {name: calibrated(cost) for name, cost in event.costs.items()}
-            self._profiles[key] = told
-            page.keep_calibration(*key, asdict(event.device), {name: kept(cost) for name, cost in told.items()})
-        return event.costs
 
     def _write_epoch(self, page: Page, trial: Trial, event: EpochEnded) -> None:
         record, attempt = event.record, trial.num_attempts
@@ -284,8 +273,3 @@ class Recorder:
         billed_seconds = sum(attempt.bill.values()) * shared
         held_seconds = max(held_seconds, billed_seconds)  # its last epoch may be younger than its last note
         return (held_seconds - billed_seconds) / shared, attempt.started_at + timedelta(seconds=held_seconds)
-
-
-def kept(cost: Measurement) -> CostValue:
-    """Returns a cost as the ledger keeps it."""
-    return CostValue(cost.value, cost.method, cost.reason, cost.error)

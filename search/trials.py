@@ -73,12 +73,12 @@ class Trial:
         trial.num_deaths = sum(
             attempt.attempt >= progress and (attempt.outcome or "").startswith(SLOT_DIED) for attempt in row.attempts
         )
-        trial.profile = {name: _measurement(row.costs[name]) for name in ONCE if name in row.costs}
+        trial.profile = {name: measurement_of(row.costs[name]) for name in ONCE if name in row.costs}
         for attempt in row.attempts:
             trial.charge(attempt.bill)
         for epoch in row.epochs:
             trial.accuracies.append(epoch.num_correct / epoch.num_images)
-            trial.costs.append({name: _measurement(cost) for name, cost in epoch.costs.items()})
+            trial.costs.append({name: measurement_of(cost) for name, cost in epoch.costs.items()})
         return trial
 
     @property
@@ -206,5 +206,11 @@ class Trials:
         return max((value for value in values if value is not None), default=None)
 
 
-def _measurement(cost: CostValue) -> Measurement:
+def kept(cost: Measurement) -> CostValue:
+    """Returns a cost as the ledger keeps it."""
+    return CostValue(cost.value, cost.method, cost.reason, cost.error)
+
+
+def measurement_of(cost: CostValue) -> Measurement:
+    """Returns a cost that the ledger has kept."""
     return Measurement(*cost)  # type: ignore[arg-type]  # the ledger keeps the method as a plain word

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,27 @@ from objectives.costs import Measurement, counted, measured, scale
 from objectives.meters.energy import EnergyCounter, measure_passes
 from objectives.meters.latency import IN_A_TRIAL, LEAST_PASSES, Effort, finishing, quantile_of_bursts, time_in_bursts
 from objectives.meters.memory import measure_pass
+from objectives.trial import digest_of
 
 LEAST_LARGE = 5
 """Passes of a large batch, however long they take."""
+
+
+def identify_network(model: nn.Module, family: str, flops: Measurement) -> str:
+    """Returns a digest of a network, equal for all that cost the same: of its structure, its work and its family.
+
+    Options that differ may give equal networks, since numbers of channels are rounded.
+
+    Args:
+        model: As it is trained.
+        family: Of which it is; empty where it is not to be known again.
+        flops: Of one image's forward pass.
+    """
+    if not family:
+        return ""
+    named = itertools.chain(model.named_parameters(), model.named_buffers())
+    arrays = [[name, list(values.shape), str(values.dtype)] for name, values in named]
+    return digest_of([family, repr(model), arrays, flops.value])
 
 
 @torch.inference_mode()

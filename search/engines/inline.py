@@ -43,7 +43,7 @@ class InlineEngine:
         self._requests.to_stop.add(trial)
 
     def suspend(self, trial: int) -> None:
-        """Lets a trial save where it is, once events are read."""
+        """Lets a trial save where it is, once events are read; a training function first ends its epoch."""
         self._requests.to_suspend.add(trial)
 
     def abandon(self, trial: int) -> None:

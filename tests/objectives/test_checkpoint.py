@@ -155,7 +155,7 @@ def test_what_others_found_out_meanwhile_makes_it_no_other_trial(tmp_path: Path)
     for _ in range(NUM_STEPS):
         suspend(config)
     known = {"a device": {"device_seconds": measured(1.0)}}
-    told = replace(config, is_profiled=True, signature="s", calibrations=known, network="n", profiles=known)
+    told = replace(config, is_profiled=True, signature="s", calibrations=known, family="f", profiles={"n": known})
     started, *events = begin(told)
     assert isinstance(started, Started)
     assert (started.epoch, notes(events)) == (1, [])

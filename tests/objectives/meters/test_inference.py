@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from objectives.costs import ONCE, counted, measured
 from objectives.meters.flops import flops_per_image
-from objectives.meters.inference import profile_model
+from objectives.meters.inference import identify_network, profile_model
 from objectives.meters.latency import quantile, quantile_of_bursts, time_in_bursts, time_passes
 from objectives.models import build_model
 
@@ -170,3 +170,20 @@ def test_what_slows_a_whole_burst_is_in_the_error() -> None:
     assert quantile_of_bursts([[1.0, 2.0]] * 5, 0.95).error is None
     steady = [[generator.gauss(1, 0.1) for _ in range(80)] for _ in range(5)]
     assert quantile_of_bursts(steady, 0.5).error == pytest.approx(0.0125, rel=0.8)
+
+
+def test_a_network_is_known_by_its_structure_its_work_and_its_family() -> None:
+    def build(num_hidden: int = 4, activation: type[nn.Module] = nn.ReLU) -> nn.Module:
+        return nn.Sequential(nn.Linear(8, num_hidden), activation(), nn.Linear(num_hidden, 2))
+
+    known = identify_network(build(), "family", FLOPS)
+    assert identify_network(build(), "family", FLOPS) == known, "whatever its weights are"
+    others = [
+        identify_network(build(num_hidden=5), "family", FLOPS),
+        identify_network(build(activation=nn.Sigmoid), "family", FLOPS),
+        identify_network(build().double(), "family", FLOPS),
+        identify_network(build(), "another family", FLOPS),
+        identify_network(build(), "family", counted((FLOPS.value or 0.0) + 1)),
+    ]
+    assert len({known, *others}) == 6
+    assert identify_network(build(), "", FLOPS) == "", "it is not to be known again"
