@@ -111,7 +111,7 @@ def test_what_is_read_seldom_is_read_at_the_end(
     assert asked == foreseen == [False, False, True]
 
 
-@pytest.mark.parametrize(("before_save", "after_save"), [(0.0, 0.0), (0.3, 0.0), (0.0, 60.0)])
+@pytest.mark.parametrize(("before_save", "after_save"), [(0.0, 0.0), (0.3, 0.0), (0.0, 600.0)])
 def test_a_suspended_trial_keeps_the_last_epoch_that_it_reported(
     before_save: float, after_save: float, run: Callable[..., Iterator[Event]], tmp_path: Path
 ) -> None:

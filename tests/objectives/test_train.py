@@ -15,7 +15,7 @@ from torch import nn
 
 import objectives.resident
 from objectives.batches import draw_batches, draw_order
-from objectives.costs import COSTS, ONCE
+from objectives.costs import COSTS, ONCE, measured
 from objectives.data import Part
 from objectives.evaluation import evaluate
 from objectives.gradients import Eager
@@ -252,6 +252,20 @@ def test_a_trial_on_a_gpu_that_is_suspended_goes_on_from_there(tmp_path: Path) -
     for ours, theirs in zip(again, whole, strict=True):
         assert ours.train_loss == pytest.approx(theirs.train_loss, rel=0.1)
         assert ours.costs["train_flops"] == theirs.costs["train_flops"]
+
+
+def test_what_is_known_of_its_network_is_not_measured_again() -> None:
+    config = replace(CONFIG, family="a family")
+    started, found, *_ = events_of(config)
+    assert isinstance(started, Started)
+    assert isinstance(found, Profiled)
+    assert (found.device, len(found.network)) == (started.device, 64)
+    known = {started.device.digest: dict.fromkeys(ONCE, measured(1.0))}
+    told = events_of(replace(config, profiles={found.network: known}))[1]
+    assert told == Profiled(config.number, known[started.device.digest])
+    again = events_of(replace(config, profiles={"of another": known}))[1]
+    assert isinstance(again, Profiled)
+    assert again.network == found.network
 
 
 def test_a_loss_that_has_exploded_is_infeasible_though_it_is_finite() -> None:

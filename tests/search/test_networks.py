@@ -64,7 +64,13 @@ def num_known(database: Database) -> int:
 
 def test_a_network_is_measured_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("objectives.alone.NOTABLE", float("inf"))  # other tests run beside this one
-    first, second = (launch(database, name, [0.25, 0.5]) for name in ("first", "second"))
+    told: list[str] = []
+
+    def note(_trial: Trial, event: Event) -> None:
+        told.extend([event.network] if isinstance(event, Profiled) and event.network else [])
+
+    first, second = (launch(database, name, [0.25, 0.5], note) for name in ("first", "second"))
+    assert Counter(told) == dict.fromkeys(told, 2), "once in each sitting, to know which network a setting has"
     assert (methods(first), methods(second)) == ({"measured": 2, "calibrated": 2}, {"calibrated": 4})
     found = {(trial.params["width"], trial.costs[LATENCY].value) for study in (first, second) for trial in study.trials}
     assert len(found) == num_known(database) == 2
