@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,36 @@ def test_an_interrupt_saves_everything_and_says_how_to_go_on(
     answer = shown(paretune)
     assert results(answer) == undisturbed
     assert_bills_balance(home)
+
+
+HANGS = """
+import time
+def train(params, context):
+    for epoch in context.epochs():
+        with context.training():
+            pass
+        context.report(epoch, 100)
+        time.sleep(600)
+        context.save(epoch)
+"""
+
+
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_an_interrupt_that_could_not_save_all_says_so(times: int, tmp_path: Path) -> None:
+    (tmp_path / "hanging.py").write_text(HANGS)
+    (tmp_path / "hangs.toml").write_text(
+        'name = "hangs"\nobjective = {train = "hanging:train", epochs = 2}\nspace = {lr = 0.1}\n'
+        "search = {trials = 1, baseline = false}\ncompute = {slots = 1}\n"
+    )
+    running = start(tmp_path, "launch", "hangs.toml")
+    wait_for(lambda: num_epochs(Database(f"sqlite:///{tmp_path}/paretune.db"), "hangs") == 1)
+    for _ in range(times):
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # two at once may come as one
+    errors = running.communicate(timeout=20)[1]
+    assert running.returncode == 130
+    assert "what trials did since their last checkpoints is trained again, all else is saved" in errors
+    assert "Traceback" not in errors
 
 
 def test_stop_and_a_second_coordinator(paretune: Run, quick_spec: Path, home: Database, tmp_path: Path) -> None:
