@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from objectives.function import Context
+    from objectives.context import Context
 
 NUM_IMAGES = 1000
 OPTIMIZERS = ("sgd", "adam", "adamw", "gd")

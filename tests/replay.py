@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from objectives.context import Context
     from objectives.costs import Measurement
-    from objectives.function import Context
     from objectives.meters.seldom import Asked, Seldom
 
 

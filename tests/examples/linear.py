@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import train_test_split
 
-from objectives.function import Context
+from objectives.context import Context
 
 
 def train(params: dict[str, Any], context: Context) -> None:

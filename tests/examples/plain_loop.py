@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
+from objectives.context import Context
 from objectives.data import open_dataset
-from objectives.function import Context
 
 
 def train(params: dict[str, Any], context: Context) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from commands import wait_for
 
+from objectives.context import Context
 from objectives.costs import Measurement
-from objectives.function import Context, run_function
+from objectives.function import run_function
 from objectives.meters.seldom import Seldom
 from objectives.meters.throttling import Throttling
 from objectives.slot import Requests, run_bundle
@@ -192,7 +193,7 @@ def test_what_saving_takes_does_not_grow_with_the_epochs(
         flattened.append(len(json.dumps(named, default=str)))
         return flatten_state(named)
 
-    monkeypatch.setattr("objectives.function.flatten_state", flatten)
+    monkeypatch.setattr("objectives.context.flatten_state", flatten)
     list(run(counts, replace(CONFIG, folder=tmp_path / "trial-00000", epochs=50, params={"gain": 0.1})))
     assert len(flattened) == 51, "the records are written with the last one alone"
     assert max(flattened[:-1]) < 100

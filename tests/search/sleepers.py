@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from objectives.function import Context
+from objectives.context import Context
 
 
 def sleep(params: dict[str, Any], context: Context) -> None:
