@@ -218,8 +218,9 @@ class Context:
     def save(self, state: Any) -> None:
         """Keeps a state to continue from after the last epoch that was reported. It may be called after every epoch.
 
-        It is written where enough time has gone by since the last one, so that saving takes less than 1 % of the time;
-        that of the last call is written in any case, when the function returns.
+        It is written where enough time has gone by since the last one, so that writing takes less than 1 % of the time;
+        that of the last call is written in any case, when the function returns. Until then a copy is held, which takes
+        its time at every call: a large state after brief epochs had better be saved after some of them.
 
         Args:
             state: None, flags, numbers, words, NumPy arrays of these and torch tensors, in lists, tuples and dicts: a
